@@ -1,0 +1,53 @@
+# One word for each job. Everything runs in .venv, made once from the hash-locked requirements.lock.
+.DEFAULT_GOAL := help
+.PHONY: help serve test check lint types format demo bench lock clean
+
+BASE_PYTHON ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.ready
+ARGS ?=
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# `--no-build-isolation`: the build backend is in the lock as well, so nothing unhashed is ever installed.
+$(STAMP): requirements.lock pyproject.toml
+	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Frostline needs Python 3.11 or newer; set BASE_PYTHON")'
+	$(BASE_PYTHON) -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+serve: $(STAMP) ## start the server, data in ./data (ARGS='--port 0 ..' is handed on)
+	@exec $(VENV)/bin/frostline serve --config conf/frostline.toml $(ARGS)
+
+test: $(STAMP) ## run all tests (ARGS='-k flush' is handed on)
+	$(PYTHON) -m pytest $(ARGS)
+
+check: lint types test ## what must pass before a change goes in
+
+lint: $(STAMP) ## ruff: style, order of imports, layout
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	$(PYTHON) -m mypy
+
+format: $(STAMP) ## let ruff put things right
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+demo: $(STAMP) ## load the flights of 2013 into a running server and query them
+	$(PYTHON) -m bench.demo $(ARGS)
+
+bench: $(STAMP) ## measure loading and querying
+	$(PYTHON) -m bench.run $(ARGS)
+
+lock: $(STAMP) ## write requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet --upgrade --output-file requirements.lock
+
+clean: ## remove .venv and caches; ./data stays
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Background work: one manager, a durable ledger, and thin executors over what storage can do."""
