@@ -1,0 +1,140 @@
+"""The catalog: what exists, as one immutable value. DDL is a function from catalog to catalog.
+
+The committer runs these functions one after the other, so each sees the outcome of the one before it and the
+checks here ("already exists", "not empty") cannot race. Persisting is a comparison of the old and new maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import msgspec
+
+from storage.errors import AlreadyExists, InvalidRequest, NotFound
+from storage.names import DEFAULT_NAMESPACE, TableName
+from storage.schema import NamespaceDef, TableDef, ViewDef
+
+
+class UserRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may log in. `password_hash` is an argon2id string and never leaves the server."""
+
+    name: str
+    role: str
+    password_hash: str
+    created_ms: int = 0
+
+
+def _frozen(items: Mapping) -> Mapping:  # type: ignore[type-arg]
+    return MappingProxyType(dict(items))
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that has a name."""
+
+    namespaces: Mapping[str, NamespaceDef] = field(
+        default_factory=lambda: _frozen({DEFAULT_NAMESPACE: NamespaceDef(name=DEFAULT_NAMESPACE)})
+    )
+    tables: Mapping[TableName, TableDef] = field(default_factory=lambda: _frozen({}))
+    views: Mapping[TableName, ViewDef] = field(default_factory=lambda: _frozen({}))
+    users: Mapping[str, UserRecord] = field(default_factory=lambda: _frozen({}))
+
+    def table(self, name: TableName) -> TableDef:
+        """Raises NotFound with the way out."""
+        found = self.tables.get(name)
+        if found is None:
+            self.namespace(name.namespace)
+            what = "is a view, not a table" if name in self.views else "does not exist"
+            raise NotFound(f"table '{name}' {what}")
+        return found
+
+    def table_by_id(self, seen: TableDef) -> TableDef:
+        """The table that was `seen`, as it is now, under whatever name. Raises NotFound."""
+        for table in self.tables.values():
+            if table.table_id == seen.table_id:
+                return table
+        raise NotFound(f"table '{seen.name}' was dropped")
+
+    def view(self, name: TableName) -> ViewDef:
+        found = self.views.get(name)
+        if found is None:
+            raise NotFound(f"view '{name}' does not exist")
+        return found
+
+    def namespace(self, name: str) -> NamespaceDef:
+        found = self.namespaces.get(name)
+        if found is None:
+            raise NotFound(
+                f"namespace '{name}' does not exist; create it first with CREATE NAMESPACE {name}", sqlstate="3F000"
+            )
+        return found
+
+    def names_in(self, namespace: str) -> Iterator[TableName]:
+        """Tables and views of a namespace, sorted."""
+        yield from sorted(n for n in (*self.tables, *self.views) if n.namespace == namespace)
+
+    def is_taken(self, name: TableName) -> bool:
+        return name in self.tables or name in self.views
+
+    def partition_ids(self) -> frozenset[int]:
+        """Partitions that belong to a table."""
+        return frozenset(table.partition_id for table in self.tables.values())
+
+    def with_namespace(self, namespace: NamespaceDef) -> Catalog:
+        """Add or replace a namespace."""
+        return replace(self, namespaces=_frozen({**self.namespaces, namespace.name: namespace}))
+
+    def with_new_table(self, table: TableDef) -> Catalog:
+        """Raises AlreadyExists, NotFound (namespace)."""
+        self._check_free(table.name)
+        return self.with_table(table)
+
+    def with_table(self, table: TableDef) -> Catalog:
+        """Add or replace a table; the caller has checked."""
+        return replace(self, tables=_frozen({**self.tables, table.name: table}))
+
+    def with_renamed_table(self, table: TableDef, name: TableName) -> Catalog:
+        """`table` (as it is now) under another name. Raises AlreadyExists, NotFound."""
+        self._check_free(name)
+        moved = msgspec.structs.replace(table, name=name, version=table.version + 1)
+        return self.without_table(table.name).with_table(moved)
+
+    def without_table(self, name: TableName) -> Catalog:
+        return replace(self, tables=_frozen({k: v for k, v in self.tables.items() if k != name}))
+
+    def with_view(self, view: ViewDef, *, or_replace: bool) -> Catalog:
+        if not (or_replace and view.name in self.views):
+            self._check_free(view.name)
+        return replace(self, views=_frozen({**self.views, view.name: view}))
+
+    def without_view(self, name: TableName) -> Catalog:
+        return replace(self, views=_frozen({k: v for k, v in self.views.items() if k != name}))
+
+    def without_namespace(self, name: str, *, cascade: bool) -> Catalog:
+        """Raises InvalidRequest listing what is in it, unless `cascade`."""
+        self.namespace(name)
+        inside = [n.table for n in self.names_in(name)]
+        if name == DEFAULT_NAMESPACE:
+            raise InvalidRequest(f"namespace '{name}' is the default one and can't be dropped", sqlstate="2BP01")
+        if inside and not cascade:
+            shown = ", ".join(inside[:10]) + (", .." if len(inside) > 10 else "")
+            raise InvalidRequest(
+                f"namespace '{name}' is not empty (holds {shown}); drop these first or add CASCADE", sqlstate="2BP01"
+            )
+        return Catalog(
+            _frozen({k: v for k, v in self.namespaces.items() if k != name}),
+            _frozen({k: v for k, v in self.tables.items() if k.namespace != name}),
+            _frozen({k: v for k, v in self.views.items() if k.namespace != name}),
+            self.users,
+        )
+
+    def with_user(self, user: UserRecord) -> Catalog:
+        return replace(self, users=_frozen({**self.users, user.name: user}))
+
+    def _check_free(self, name: TableName) -> None:
+        self.namespace(name.namespace)
+        if self.is_taken(name):
+            what = "view" if name in self.views else "table"
+            raise AlreadyExists(f"{what} '{name}' already exists")

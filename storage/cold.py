@@ -1,0 +1,209 @@
+"""The door to Parquet: the only importer of pyarrow.parquet.
+
+Files hold `_seq` first, then the user columns under their physical names, in types Parquet can hold (see
+`cold_types`). Row groups of ~128k rows: measured 1.3x faster to scan than 1 M. Decimals as integers: else they scan
+~2x slower. Page index, bloom filters on the primary key, page checksums beside the whole file's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.cold_types import from_file_batch, to_file_batch
+from storage.errors import Corruption, StorageUnavailable
+from storage.hot_codec import SEQ_FIELD
+from storage.local_files import HashingFile, LocalFiles
+from storage.schema import SEQ, Column, TableDef
+from storage.state import ColdFile
+
+READ_ROWS: Final = 1 << 16
+STAT_CHARACTERS_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ColdLayout:
+    """How a table's files are laid out. Names are physical ones."""
+
+    compression: str
+    row_group_rows: int
+    sort_by: tuple[str, ...]
+    key_columns: tuple[str, ...]
+
+
+def layout_of(table: TableDef, row_group_rows: int) -> ColdLayout:
+    """Sorted by the table's option, else by its primary key, else as the rows came (`_seq`)."""
+    by_name = {c.name: c for c in table.columns}
+    sort = tuple(by_name[n] for n in table.options.sort_by if n in by_name) or table.key_columns
+    return ColdLayout(
+        compression=table.options.compression,
+        row_group_rows=row_group_rows,
+        sort_by=tuple(c.physical_name for c in sort if _is_sortable(c)),
+        key_columns=tuple(c.physical_name for c in table.key_columns if _can_bloom(c)),
+    )
+
+
+class ColdWriter:
+    """Writes one file. `write` as often as needed, then `finish` or `abandon`."""
+
+    def __init__(self, files: LocalFiles, path: str, schema: pa.Schema, layout: ColdLayout) -> None:
+        """schema: the physical schema of the rows, without `_seq`."""
+        self._files = files
+        self._path = path
+        self._layout = layout
+        self._schema = pa.schema([SEQ_FIELD, *schema])
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+        self._seq_min, self._seq_max = 1 << 62, -1
+        self.rows = 0
+        files.hold(path)
+        self._sink = HashingFile(files.part(path))
+        file_schema = to_file_batch(_empty(self._schema)).schema
+        self._writer = _parquet_writer(self._sink, file_schema, layout)
+
+    @property
+    def bytes(self) -> int:
+        """Written so far, without what waits for its row group."""
+        return self._sink.bytes
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows: `_seq` in front, then the physical columns. Raises StorageUnavailable."""
+        step = self._layout.row_group_rows
+        for offset in range(0, batch.num_rows, step):
+            self._wait(batch.slice(offset, step))
+
+    def _wait(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        self._waiting_rows += batch.num_rows
+        self.rows += batch.num_rows
+        if self._waiting_rows >= self._layout.row_group_rows:
+            self._write_group()
+
+    def finish(self, file_id: int, schema_version: int, created_ms: int) -> ColdFile:
+        """Publish the file and describe it. Raises StorageUnavailable."""
+        try:
+            self._write_group()
+            self._writer.close()
+            self._sink.close()
+        except OSError as error:
+            self.abandon()
+            raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
+        self._files.publish(self._path, self._sink.checksum)
+        return self._described(file_id, schema_version, created_ms)
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        self._waiting.clear()
+        self._files.discard(self._path)
+
+    def _write_group(self) -> None:
+        if not self._waiting:
+            return
+        rows = pa.Table.from_batches(self._waiting).combine_chunks()
+        self._waiting, self._waiting_rows = [], 0
+        seqs = rows.column(SEQ).to_numpy()
+        self._seq_min = min(self._seq_min, int(seqs.min()))
+        self._seq_max = max(self._seq_max, int(seqs.max()))
+        if self._layout.sort_by:
+            rows = rows.sort_by([(name, "ascending") for name in self._layout.sort_by])
+        try:
+            for batch in rows.to_batches():
+                self._writer.write_batch(to_file_batch(batch), row_group_size=self._layout.row_group_rows * 2)
+        except OSError as error:
+            raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
+
+    def _described(self, file_id: int, schema_version: int, created_ms: int) -> ColdFile:
+        metadata = pq.read_metadata(self._files.full(self._path))
+        return ColdFile(
+            file_id=file_id,
+            path=self._path,
+            rows=self.rows,
+            bytes=self._sink.bytes,
+            seq_min=self._seq_min,
+            seq_max=self._seq_max,
+            schema_version=schema_version,
+            checksum=self._sink.checksum,
+            column_names=tuple(self._schema.names[1:]),
+            column_stats=_column_stats(metadata, self._schema.names[1:]),
+            created_ms=created_ms,
+        )
+
+
+def read_rows(files: LocalFiles, file: ColdFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """A file's rows: `_seq` raised by its base, then those columns of `schema` (physical) that the file has.
+
+    Values come in the types of `schema`. Raises Corruption.
+    """
+    present = [field for field in schema if field.name in file.column_names]
+    wanted = pa.schema([SEQ_FIELD, *present])
+    try:
+        with pq.ParquetFile(files.full(file.path), page_checksum_verification=True) as source:
+            for batch in source.iter_batches(batch_size=READ_ROWS, columns=wanted.names):
+                yield _based(from_file_batch(batch.select(wanted.names), wanted), file.seq_base)
+    except (pa.ArrowException, OSError) as error:
+        raise Corruption(f"cold file {Path(file.path).name} can't be read: {str(error)[:80]}") from None
+
+
+def _based(batch: pa.RecordBatch, seq_base: int) -> pa.RecordBatch:
+    if seq_base == 0:
+        return batch
+    seqs = pa.array(batch.column(SEQ).to_numpy(zero_copy_only=False) + np.int64(seq_base))
+    return batch.set_column(batch.schema.get_field_index(SEQ), SEQ_FIELD, seqs)
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+
+
+def _parquet_writer(sink: HashingFile, schema: pa.Schema, layout: ColdLayout) -> Any:
+    blooms = {name: {"ndv": layout.row_group_rows, "fpp": 0.01} for name in layout.key_columns}
+    return pq.ParquetWriter(
+        pa.PythonFile(sink, mode="w"),
+        schema,
+        compression=layout.compression,
+        store_decimal_as_integer=True,
+        write_page_index=True,
+        write_page_checksum=True,
+        bloom_filter_options=blooms or None,
+    )
+
+
+def _column_stats(metadata: Any, names: Sequence[str]) -> dict[str, tuple[str | None, str | None, int]]:
+    """Smallest, largest (as text) and NULL count of each flat column, over all row groups."""
+    found: dict[str, list[Any]] = {}
+    for group in range(metadata.num_row_groups):
+        for index in range(metadata.num_columns):
+            column = metadata.row_group(group).column(index)
+            if column.path_in_schema in names and column.is_stats_set:
+                found.setdefault(column.path_in_schema, []).append(column.statistics)
+    return {name: _merged_stats(stats) for name, stats in found.items()}
+
+
+def _merged_stats(stats: list[Any]) -> tuple[str | None, str | None, int]:
+    nulls = sum(s.null_count or 0 for s in stats)
+    bounded = [s for s in stats if s.has_min_max]
+    if not bounded:
+        return None, None, nulls
+    low, high = min(s.min for s in bounded), max(s.max for s in bounded)
+    return _text(low), _text(high), nulls
+
+
+def _text(value: Any) -> str:
+    shown = value.hex() if isinstance(value, bytes) else str(value)
+    return shown[:STAT_CHARACTERS_MAX]
+
+
+def _is_sortable(column: Column) -> bool:
+    kind = column.type
+    return not (pa.types.is_nested(kind) or pa.types.is_interval(kind) or pa.types.is_null(kind))
+
+
+def _can_bloom(column: Column) -> bool:
+    kind = column.type
+    return not (pa.types.is_boolean(kind) or pa.types.is_dictionary(kind) or pa.types.is_nested(kind))

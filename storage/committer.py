@@ -1,0 +1,149 @@
+"""The one thread that changes the database: group commit.
+
+It takes everything that waits, lets a `Group` check each edit, writes the group as one atomic batch with one sync,
+publishes the new state, and only then answers. Between two groups it may claim primary keys for a bulk load.
+
+Guarantees: `commit` returns after the edit is durable (or, for `durable=False`, after it is written and visible);
+readers never wait; edits are published in the order of their `_seq`s. After a failed write every later one is
+refused, since nobody can know what the disk holds.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from storage.clock import Clock
+from storage.edits import Committed, Edit
+from storage.errors import FrostlineError, StorageUnavailable
+from storage.group import Group
+from storage.hot import HotStore
+from storage.key_claims import KeyClaim, claim_keys
+from storage.key_index import KeyIndex
+from storage.state import DatabaseState
+
+Listener = Callable[[DatabaseState], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    work: Edit | KeyClaim
+    future: Future[Any]
+
+
+class Committer:
+    """Owns the newest `state`."""
+
+    def __init__(
+        self, store: HotStore, index: KeyIndex, state: DatabaseState, clock: Clock, group_edits_max: int
+    ) -> None:
+        self.state = state
+        self._store = store
+        self._index = index
+        self._clock = clock
+        self._group_edits_max = group_edits_max
+        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._listeners: list[Listener] = []
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._thread.start()
+
+    def commit(self, edit: Edit) -> Committed:
+        """Block until the edit is committed or refused."""
+        committed: Committed = self._submit(edit)
+        return committed
+
+    def claim(self, claim: KeyClaim) -> list[tuple[bytes, int]]:
+        """Enter a chunk of a bulk load's keys. Returns those that must wait for the load's own edit."""
+        late: list[tuple[bytes, int]] = self._submit(claim)
+        return late
+
+    def add_listener(self, listener: Listener) -> None:
+        """Called on the committer thread after each publish; must be quick and must not raise."""
+        self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Finish what waits, then end the thread. Later commits are refused."""
+        self._closed.set()
+        self._queue.put(None)
+        self._thread.join()
+
+    def _submit(self, work: Edit | KeyClaim) -> Any:
+        if self._closed.is_set():
+            raise StorageUnavailable("the server is shutting down; nothing was stored", sqlstate="57P01")
+        task = _Task(work, Future())
+        self._queue.put(task)
+        return task.future.result()
+
+    def _run(self) -> None:
+        while True:
+            task = self._queue.get()
+            if task is None:
+                return
+            if not self._run_group([task, *self._waiting()]):
+                return
+
+    def _waiting(self) -> list[_Task | None]:
+        tasks: list[_Task | None] = []
+        while len(tasks) < self._group_edits_max:
+            try:
+                tasks.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+        return tasks
+
+    def _run_group(self, tasks: list[_Task | None]) -> bool:
+        """Claims first, then all edits as one group. Returns whether to go on."""
+        work = [task for task in tasks if task is not None]
+        for task in work:
+            if isinstance(task.work, KeyClaim):
+                _answer(task.future, lambda claim=task.work: claim_keys(claim, self._store, self._index))
+        edits = [task for task in work if isinstance(task.work, Edit)]
+        if edits:
+            self._commit_group(edits)
+        return len(work) == len(tasks)
+
+    def _commit_group(self, tasks: list[_Task]) -> None:
+        group = Group(self.state, self._index, self._clock.wall_ms())
+        accepted: list[tuple[_Task, Committed]] = []
+        for task in tasks:
+            try:
+                accepted.append((task, group.add(task.work)))  # type: ignore[arg-type]
+            except BaseException as error:
+                task.future.set_exception(_shown(error))
+        try:
+            self._store.write(group.operations, durable=group.durable)
+        except FrostlineError as error:
+            for task, _ in accepted:
+                task.future.set_exception(error)
+            return
+        self._publish(group)
+        for task, committed in accepted:
+            task.future.set_result(committed)
+
+    def _publish(self, group: Group) -> None:
+        for load_id, first_seq in group.loads.items():
+            self._index.commit_load(load_id, first_seq)
+        self.state = group.state
+        for listener in self._listeners:
+            listener(group.state)
+
+
+def _answer(future: Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(_shown(error))
+
+
+def _shown(error: BaseException) -> BaseException:
+    """A bug in one edit must not end the thread: it goes to the log and to the one who committed."""
+    if not isinstance(error, FrostlineError):
+        structlog.get_logger().exception("commit_failed", exc_info=error)
+    return error

@@ -1,0 +1,206 @@
+"""The door to storage: open a data directory, read snapshots, commit edits.
+
+    data directory
+      frostline.lock   who holds it
+      rows/            RocksDB: hot rows and everything that must be atomic
+      cold/            Parquet files, {namespace}/{table}/{file}
+
+Guarantees: a commit that returned survives kill -9 and, on an honest disk, a power cut; one that raised or never
+answered is there whole or not at all; a reader sees one moment; damage is reported, never skipped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from storage.clock import Clock
+from storage.committer import Committer, Listener
+from storage.edits import Committed, Edit
+from storage.errors import Cancelled, LimitExceeded
+from storage.hot import HotStore, Put, Remove
+from storage.key_claims import KeyClaim
+from storage.key_index import KeyIndex
+from storage.keys import JOBS, META
+from storage.local_files import LocalFiles
+from storage.lock import DirectoryLock
+from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
+from storage.recover import live_files, recover
+from storage.schema import TableDef
+from storage.settings import StorageSettings
+from storage.snapshots import Snapshot, SnapshotRegistry
+from storage.stage import RowStage
+from storage.state import ColdFile, DatabaseState
+from storage.sweep import SweepFigures, sweep
+from storage.transaction import Transaction
+
+IDS_AT_ONCE: Final = 1024  # ids reserved by one durable write
+ROOM_POLL_SECONDS: Final = 0.1
+
+
+class Engine:
+    """One open data directory. All methods are safe from any thread."""
+
+    def __init__(self, directory: Path, settings: StorageSettings, clock: Clock) -> None:
+        """Take the lock and recover. Raises DirectoryInUse, Corruption, StorageUnavailable."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.settings = settings
+        self.clock = clock
+        self._lock = DirectoryLock(directory)
+        try:
+            self._store = HotStore(directory / "rows")
+            recovered = recover(self._store)
+        except BaseException:
+            self._lock.release()
+            raise
+        self.files = LocalFiles(directory / "cold")
+        self.snapshots = SnapshotRegistry()
+        self._moving: dict[int, threading.Lock] = {}
+        self._ids_lock = threading.Lock()
+        self._room = threading.Condition()
+        self._start(recovered.meta, recovered.state)
+
+    @staticmethod
+    def open(directory: Path, settings: StorageSettings, clock: Clock) -> Engine:
+        return Engine(directory, settings, clock)
+
+    def _start(self, meta: MetaRecords, state: DatabaseState) -> None:
+        if meta.is_new:
+            self._store.write([format_operation()], durable=True)
+        self._next_id = self._reserved_below = meta.next_id
+        self.keys = KeyIndex(self._store, dict(meta.loads))
+        edits_max = self.settings.group_commit_edits_max
+        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max)
+        self._committer.add_listener(self._tell_waiting)
+
+    @property
+    def state(self) -> DatabaseState:
+        """The newest state; immutable. Hold a `snapshot` instead to read cold files from it."""
+        return self._committer.state
+
+    @property
+    def cold_directory(self) -> Path:
+        return self.files.root
+
+    @property
+    def health(self) -> str:
+        """"ok", or why writes are refused."""
+        return self._store.failed or "ok"
+
+    def snapshot(self) -> Snapshot:
+        """The newest state, with its files kept on disk until closed."""
+        while True:
+            state = self.state
+            snapshot = self.snapshots.open(state)
+            if state is self.state:
+                return snapshot
+            # A commit came in between: a sweep may have missed this snapshot. Take the newer state.
+            snapshot.close()
+
+    def begin(self) -> Transaction:
+        """A private overlay on a fresh snapshot."""
+        return Transaction(self, self.snapshot())
+
+    def commit(self, edit: Edit) -> Committed:
+        """Block until the edit is durable. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound,
+        StorageUnavailable (outcome unknown)."""
+        committed = self._committer.commit(edit)
+        for file in edit.files:
+            self.files.release(file.path)
+        return committed
+
+    def claim_keys(self, claim: KeyClaim) -> list[tuple[bytes, int]]:
+        """A chunk of a bulk load's primary keys; see `key_claims`."""
+        return self._committer.claim(claim)
+
+    def new_id(self) -> int:
+        """An id never given out before, for tables, partitions, files and loads alike."""
+        with self._ids_lock:
+            if self._next_id >= self._reserved_below:
+                self._reserved_below = self._next_id + IDS_AT_ONCE
+                self._store.write([next_id_operation(self._reserved_below)], durable=True)
+            self._next_id += 1
+            return self._next_id - 1
+
+    def write_stage(self, table: TableDef) -> RowStage:
+        """Where a statement's new rows go before its edit."""
+        return RowStage(table, self.files, self.settings, self.clock, self.new_id)
+
+    def add_commit_listener(self, listener: Listener) -> None:
+        """Called on the committer thread after each publish; must be quick and must not raise."""
+        self._committer.add_listener(listener)
+
+    def wait_for_room(self, cancelled: Callable[[], bool]) -> None:
+        """Wait while hot rows fill their limit. Raises LimitExceeded, Cancelled."""
+        if self.state.hot_bytes < self.settings.hot_bytes_max:
+            return
+        deadline = self.clock.monotonic_seconds() + self.settings.write_wait_seconds_max
+        with self._room:
+            while self.state.hot_bytes >= self.settings.hot_bytes_max:
+                if cancelled():
+                    raise Cancelled("the write was cancelled while it waited for room")
+                if self.clock.monotonic_seconds() >= deadline:
+                    raise LimitExceeded(
+                        "hot rows fill their limit (storage.hot_bytes_max) and flushing can't keep up; try again later"
+                    )
+                self._room.wait(ROOM_POLL_SECONDS)
+
+    @contextmanager
+    def moving(self, partition_id: int) -> Iterator[None]:
+        """One flush or compaction of a partition at a time."""
+        with self._ids_lock:
+            lock = self._moving.setdefault(partition_id, threading.Lock())
+        with lock:
+            yield
+
+    def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
+        """Remove a file whose edit was refused (after an unknown outcome the manifest decides, at restart)."""
+        if self.health == "ok" and file.file_id not in {f.file_id for f in self.state.partition(partition_id).cold}:
+            self.files.discard(file.path)
+
+    def dropped_partitions(self) -> list[int]:
+        """Partitions of dropped tables that wait for the sweep."""
+        return list(read_meta(self._store.scan(META)).dropped)
+
+    def table_versions(self, table_id: int) -> list[TableDef]:
+        """Every schema version a table had, oldest first."""
+        versions = read_meta(self._store.scan(META)).versions
+        return [versions[key] for key in sorted(versions) if key[0] == table_id]
+
+    def sweep_now(self) -> SweepFigures:
+        """Remove what nothing names; see `sweep`."""
+        return sweep(self)
+
+    def verify_cold_files(self) -> int:
+        """Compare every live file with its checksum; returns how many. Raises Corruption for the first that differs."""
+        with self.snapshot() as snapshot:
+            found = live_files(snapshot.state)
+            for file in found.values():
+                self.files.verify(file.path, file.checksum)
+        return len(found)
+
+    def put_job(self, job_id: str, record: bytes) -> None:
+        """Write a ledger record durably."""
+        self._store.write([Put(JOBS, job_id.encode(), record)], durable=True)
+
+    def delete_job(self, job_id: str) -> None:
+        self._store.write([Remove(JOBS, job_id.encode())], durable=True)
+
+    def jobs(self) -> Iterator[tuple[str, bytes]]:
+        """(job id, record) of the whole ledger, by id."""
+        for key, value in self._store.scan(JOBS):
+            yield key.decode(), value
+
+    def close(self) -> None:
+        """Finish waiting commits, close the row store, give up the lock."""
+        self._committer.close()
+        self._store.close()
+        self._lock.release()
+
+    def _tell_waiting(self, _state: DatabaseState) -> None:
+        with self._room:
+            self._room.notify_all()

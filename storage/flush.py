@@ -1,0 +1,104 @@
+"""Flush: move a partition's hot rows across the frost line, into one Parquet file.
+
+Steps, each safe to repeat after a crash before the next:
+  1. plan          decide from the state alone whether a limit is reached
+  2. write         all hot versions up to the newest `_seq` S, deleted ones too, into a part file
+  3. publish       sync, read back, compare, link (the sweep removes a file whose edit never came)
+  4. commit        one durable edit: the file joins the manifest, hot keys up to S go
+Deletes that come in between name `_seq`s, so they hold for the file as they held for the hot rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from storage.cold import ColdWriter, layout_of
+from storage.edits import Edit, FlushChange
+from storage.errors import Cancelled
+from storage.local_files import file_name
+from storage.schema import TableDef
+from storage.state import ColdFile, HotChunk, PartitionState
+
+if TYPE_CHECKING:
+    from storage.engine import Engine
+
+
+class FlushReason(StrEnum):
+    ROWS = "rows"
+    INTERVAL = "interval"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class FlushFigures:
+    """rows: versions moved, deleted ones too; bytes: of the new files."""
+
+    rows: int
+    bytes: int
+    files: int
+
+
+def plan_flush(table: TableDef, partition: PartitionState, now_ms: int) -> FlushReason | None:
+    """The first limit of the table's flush policy that is reached, None when none is."""
+    policy = table.options.flush_policy
+    oldest_ms = partition.oldest_hot_ms
+    if oldest_ms is None:
+        return None
+    if partition.hot_rows >= policy.rows:
+        return FlushReason.ROWS
+    if partition.hot_bytes >= policy.bytes:
+        return FlushReason.BYTES
+    if now_ms - oldest_ms >= policy.interval_seconds * 1000:
+        return FlushReason.INTERVAL
+    return None
+
+
+def flush_partition(
+    engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]
+) -> FlushFigures | None:
+    """Run steps 2 to 4 for what is hot in `partition`; None when nothing is.
+
+    Raises Cancelled (nothing changed), StorageUnavailable, NotFound (the table was dropped meanwhile).
+    """
+    with engine.moving(partition.partition_id):
+        # What the caller saw may have been flushed or altered since: move what is hot now.
+        state = engine.state
+        table = state.catalog.table_by_id(table)
+        partition = state.partition(partition.partition_id)
+        if not partition.hot:
+            return None
+        file = _write(engine, table, partition, cancelled)
+        seq_max = int(partition.hot[-1].seqs[-1])
+        change = FlushChange(partition.partition_id, seq_max, (file,))
+        try:
+            engine.commit(Edit(maintenance=(change,)))
+        except Exception:
+            engine.discard_unless_live(file, partition.partition_id)
+            raise
+    return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)
+
+
+def _write(
+    engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]
+) -> ColdFile:
+    now_ms = engine.clock.wall_ms()
+    first_seq = int(partition.hot[0].seqs[0])
+    path = f"{table.name.namespace}/{table.name.table}/{file_name(now_ms, first_seq)}"
+    schema = partition.hot[0].batch.schema.remove(0)
+    writer = ColdWriter(engine.files, path, schema, layout_of(table, engine.settings.row_group_rows))
+    try:
+        _write_chunks(writer, partition.hot, cancelled)
+        return writer.finish(engine.new_id(), table.version, now_ms)
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _write_chunks(writer: ColdWriter, chunks: tuple[HotChunk, ...], cancelled: Callable[[], bool]) -> None:
+    for chunk in chunks:
+        if cancelled():
+            raise Cancelled("the flush was cancelled; its rows stay hot")
+        writer.write(chunk.batch)

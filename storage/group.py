@@ -1,0 +1,275 @@
+"""A group commit in the making: edits checked one after the other, gathered into one atomic write.
+
+Rule: an edit is checked completely before anything of it enters the group, so a refused edit leaves no trace.
+Each edit sees the outcome of those before it in the group. Nothing here touches the disk but key look-ups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from storage import partition as transition
+from storage.catalog import Catalog
+from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, Maintenance, RowChange
+from storage.errors import Conflict, ConstraintViolated, NotFound
+from storage.hot import Operation, Put, Remove, RemoveRange
+from storage.hot_codec import encode_rows, with_seq
+from storage.key_index import UNDER_WAY, KeyIndex
+from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key
+from storage.manifest import encode_cold_file
+from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
+from storage.primary_key import load_entry, seq_entry, shown_keys
+from storage.schema import TableDef, fill_arrays
+from storage.state import SEQ_TIME_SHIFT, DatabaseState, PartitionState
+
+
+@dataclass(slots=True)
+class Draft:
+    """One edit's part of the group while it is being checked."""
+
+    state: DatabaseState
+    first_seq: int
+    next_seq: int
+    inserted: int = 0
+    deleted: int = 0
+    operations: list[Operation] = field(default_factory=list)
+    keys: dict[bytes, int | None] = field(default_factory=dict)
+    loads: dict[int, int] = field(default_factory=dict)
+
+
+class Group:
+    """Gathers edits on top of `state`; then `operations` is what to write and `state` what to publish."""
+
+    def __init__(self, state: DatabaseState, index: KeyIndex, now_ms: int) -> None:
+        self.state = state
+        self.operations: list[Operation] = []
+        self.loads: dict[int, int] = {}
+        self.durable = False
+        self._index = index
+        self._now_ms = now_ms
+        self._keys: dict[bytes, int | None] = {}
+
+    def add(self, edit: Edit) -> Committed:
+        """Check and take in one edit. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound, InvalidRequest."""
+        first = max(self.state.last_seq + 1, self._now_ms << SEQ_TIME_SHIFT)
+        draft = Draft(self.state, first, first)
+        if edit.catalog is not None:
+            self._change_catalog(draft, edit.catalog(self.state.catalog))
+        for change in edit.rows:
+            self._change_rows(draft, change)
+        for maintenance in edit.maintenance:
+            _maintain(draft, maintenance)
+        return self._take(draft, edit)
+
+    def _take(self, draft: Draft, edit: Edit) -> Committed:
+        last_seq = max(draft.next_seq - 1, draft.first_seq)
+        self.state = replace(draft.state, last_seq=last_seq)
+        self.operations += draft.operations
+        self.loads |= draft.loads
+        self._keys |= draft.keys
+        self.durable = self.durable or edit.durable
+        return Committed(draft.first_seq, last_seq, draft.inserted, draft.deleted)
+
+    def _change_catalog(self, draft: Draft, catalog: Catalog) -> None:
+        old = draft.state.catalog
+        catalog = _stamped(old, catalog, draft.first_seq, self._now_ms)
+        draft.operations += catalog_operations(old, catalog, self._now_ms)
+        partitions = dict(draft.state.partitions)
+        for partition_id in old.partition_ids() - catalog.partition_ids():
+            partitions.pop(partition_id, None)
+        before = {table.table_id: table for table in old.tables.values()}
+        for table in catalog.tables.values():
+            state = partitions.get(table.partition_id)
+            if state is not None and before.get(table.table_id) is not table:
+                partitions[table.partition_id] = transition.after_alter(state, table, fill_arrays(table))
+        draft.state = replace(draft.state, catalog=catalog, partitions=MappingProxyType(partitions))
+
+    def _change_rows(self, draft: Draft, change: RowChange) -> None:
+        table = _current(draft.state.catalog, change.table)
+        before = draft.state.partition(table.partition_id)
+        deletes = np.empty(0, np.int64) if change.deletes is None else change.deletes
+        _check_live(before, deletes, table)
+        self._check_keys(draft, table, change, deletes)
+        state = transition.with_deletes(before, deletes, draft.first_seq)
+        if len(deletes):
+            _record_deletes(draft, table, np.sort(deletes), change.deleted_keys)
+        state = _insert(draft, table, state, change)
+        state = _insert_files(draft, table, state, change)
+        _record_keys(draft, table, change)
+        draft.deleted += len(deletes)
+        draft.inserted += change.rows_inserted
+        _set_partition(draft, state)
+
+    def _check_keys(self, draft: Draft, table: TableDef, change: RowChange, deletes: np.ndarray) -> None:
+        keys = change.new_keys
+        if not keys:
+            return
+        pending = {**self._keys, **draft.keys} if draft.keys else self._keys
+        own = set(deletes.tolist())
+        found = self._index.find(table.partition_id, keys, pending)
+        taken = [row for row, seq in enumerate(found) if seq is not None and seq not in own]
+        if taken:
+            raise _key_taken(table, change.inserts, taken, under_way=found[taken[0]] == UNDER_WAY)
+        if len(set(keys)) != len(keys):
+            raise _key_taken(table, change.inserts, _repeated(keys), under_way=False)
+
+
+def _insert(draft: Draft, table: TableDef, state: PartitionState, change: RowChange) -> PartitionState:
+    for batch in change.inserts:
+        if batch.num_rows == 0:
+            continue
+        first = draft.next_seq
+        key = pair_key(table.partition_id, first)
+        draft.operations.append(Put(HOT, key, encode_rows(batch, table.version)))
+        state = transition.with_rows(state, with_seq(batch, first))
+        draft.next_seq += batch.num_rows
+    return state
+
+
+def _insert_files(draft: Draft, table: TableDef, state: PartitionState, change: RowChange) -> PartitionState:
+    """Staged files hold ordinals; the load's first `_seq` becomes their base."""
+    if not change.staged:
+        return state
+    base = draft.next_seq
+    files = tuple(
+        msgspec.structs.replace(f, seq_base=base + f.seq_base, seq_min=base + f.seq_min, seq_max=base + f.seq_max)
+        for f in change.staged
+    )
+    draft.operations += [_manifest_put(table.partition_id, file) for file in files]
+    draft.next_seq += sum(file.rows for file in files)
+    if change.load_id:
+        draft.operations.append(load_operation(change.load_id, base))
+        draft.loads[change.load_id] = base
+    late = change.late_keys
+    draft.operations += [Put(PK, pk_key(table.partition_id, k), load_entry(change.load_id, n)) for k, n in late]
+    draft.keys |= {pk_key(table.partition_id, k): base + n for k, n in late}
+    state = transition.with_files(state, files)
+    if change.staged_deletes is None or len(change.staged_deletes) == 0:
+        return state
+    seqs = np.sort(change.staged_deletes + base)
+    draft.operations.append(Put(DELETES, pair_key(table.partition_id, base), seqs.astype("<i8").tobytes()))
+    return transition.with_deletes(state, seqs, base)
+
+
+def _record_deletes(draft: Draft, table: TableDef, ordered: np.ndarray, keys: Sequence[bytes]) -> None:
+    key = pair_key(table.partition_id, draft.first_seq)
+    draft.operations.append(Put(DELETES, key, ordered.astype("<i8").tobytes()))
+    # A delete takes a `_seq` of its own, so that no later commit can share its time.
+    draft.next_seq = max(draft.next_seq, draft.first_seq + 1)
+    for encoded in keys:
+        full = pk_key(table.partition_id, encoded)
+        draft.operations.append(Remove(PK, full))
+        draft.keys[full] = None
+
+
+def _record_keys(draft: Draft, table: TableDef, change: RowChange) -> None:
+    first = draft.next_seq - sum(b.num_rows for b in change.inserts) - sum(f.rows for f in change.staged)
+    for row, encoded in enumerate(change.new_keys):
+        full = pk_key(table.partition_id, encoded)
+        draft.operations.append(Put(PK, full, seq_entry(first + row)))
+        draft.keys[full] = first + row
+
+
+def _maintain(draft: Draft, change: Maintenance) -> None:
+    """Flush and compaction move rows; they change none, so they need no check but that the table is still there."""
+    # Purging may remove the newest `_seq` from disk; it must never be given out again.
+    draft.operations.append(last_seq_operation(draft.first_seq))
+    if isinstance(change, ForgetChange):
+        start, end = partition_range(change.partition_id)
+        draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
+        draft.operations.append(forget_operation(change.partition_id))
+        return
+    if change.partition_id not in draft.state.catalog.partition_ids():
+        raise NotFound("the table was dropped while its rows were being moved")
+    state = draft.state.partition(change.partition_id)
+    draft.operations += [_manifest_put(change.partition_id, file) for file in change.files]
+    if isinstance(change, FlushChange):
+        start, end = pair_key(change.partition_id, 0), pair_key(change.partition_id, change.seq_max + 1)
+        draft.operations.append(RemoveRange(HOT, start, end))
+        _set_partition(draft, transition.after_flush(state, change.seq_max, change.files))
+        return
+    _compact(draft, state, change)
+
+
+def _compact(draft: Draft, state: PartitionState, change: CompactChange) -> None:
+    present = {file.file_id for file in state.cold}
+    if not present.issuperset(change.replaced):
+        raise Conflict("a file was replaced by another compaction first")
+    draft.operations += [Remove(MANIFEST, pair_key(change.partition_id, file_id)) for file_id in change.replaced]
+    purged = np.empty(0, np.int64) if change.purged is None else change.purged
+    draft.operations += _purge_operations(state, purged)
+    after = transition.after_compaction(state, frozenset(change.replaced), change.files, purged)
+    _set_partition(draft, after)
+
+
+def _purge_operations(state: PartitionState, purged: np.ndarray) -> list[Operation]:
+    """Rewrite the delete records that name purged versions."""
+    every = state.deletes.all
+    gone = np.isin(every.seqs, purged)
+    operations: list[Operation] = []
+    for commit in np.unique(every.commits[gone]).tolist():
+        left = every.seqs[(every.commits == commit) & ~gone]
+        key = pair_key(state.partition_id, commit)
+        operations.append(Put(DELETES, key, left.astype("<i8").tobytes()) if len(left) else Remove(DELETES, key))
+    return operations
+
+
+def _manifest_put(partition_id: int, file: object) -> Operation:
+    return encode_cold_file(MANIFEST, partition_id, file)  # type: ignore[arg-type]
+
+
+def _set_partition(draft: Draft, state: PartitionState) -> None:
+    partitions = MappingProxyType({**draft.state.partitions, state.partition_id: state})
+    draft.state = replace(draft.state, partitions=partitions)
+
+
+def _current(catalog: Catalog, seen: TableDef) -> TableDef:
+    """The table as it is now; a Conflict when it is not what the statement saw."""
+    table = catalog.tables.get(seen.name)
+    if table is None or table.table_id != seen.table_id:
+        raise Conflict(f"table '{seen.name}' was dropped or replaced while the statement ran; run it again")
+    if table.version != seen.version:
+        raise Conflict(f"table '{seen.name}' was altered while the statement ran; run it again")
+    return table
+
+
+def _check_live(state: PartitionState, deletes: np.ndarray, table: TableDef) -> None:
+    if len(deletes) and state.deletes.contains(deletes).any():
+        raise Conflict(f"a row of table '{table.name}' was changed by another transaction first; run yours again")
+
+
+def _stamped(old: Catalog, new: Catalog, seq: int, now_ms: int) -> Catalog:
+    """New and changed tables get the time of this commit."""
+    for table in list(new.tables.values()):
+        if old.tables.get(table.name) is not table:
+            stamp = msgspec.structs.replace(table, changed_seq=seq, created_ms=table.created_ms or now_ms)
+            new = new.with_table(stamp)
+    return new
+
+
+def _key_taken(
+    table: TableDef, inserts: tuple[pa.RecordBatch, ...], rows: list[int], *, under_way: bool
+) -> ConstraintViolated | Conflict:
+    if under_way:
+        return Conflict(f"a bulk load into table '{table.name}' that is under way holds the same primary key; try again")
+    batch = pa.Table.from_batches(list(inserts))
+    columns = [batch.column(c.physical_name).combine_chunks() for c in table.key_columns]
+    return ConstraintViolated(
+        f"primary key {shown_keys(columns, rows)} already exists in table '{table.name}'; no row was stored"
+    )
+
+
+def _repeated(keys: Sequence[bytes]) -> list[int]:
+    seen: set[bytes] = set()
+    rows = []
+    for row, key in enumerate(keys):
+        if key in seen:
+            rows.append(row)
+        seen.add(key)
+    return rows

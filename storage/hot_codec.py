@@ -1,0 +1,89 @@
+"""Rows of one insert as the value of a `hot` key.
+
+    byte 0      format: 1 = record batch alone, 2 = whole IPC stream (types with dictionaries)
+    bytes 1-4   schema version of the table, unsigned big-endian
+    bytes 5-    Arrow IPC bytes, columns = the table's physical schema at that version
+
+`_seq` is not stored: row i has the key's `_seq` plus i.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from storage.errors import Corruption
+from storage.schema import SEQ
+
+_HEAD = struct.Struct(">BI")
+_BATCH: Final = 1
+_STREAM: Final = 2
+SEQ_FIELD: Final = pa.field(SEQ, pa.int64(), nullable=False)
+
+
+def encode_rows(batch: pa.RecordBatch, schema_version: int) -> bytes:
+    """Inverse of `decode_rows`."""
+    if _has_dictionary(batch.schema):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return _HEAD.pack(_STREAM, schema_version) + sink.getvalue().to_pybytes()
+    return _HEAD.pack(_BATCH, schema_version) + batch.serialize().to_pybytes()
+
+
+def schema_version_of(value: bytes) -> int:
+    return int(_HEAD.unpack_from(value)[1])
+
+
+def decode_rows(value: bytes, schema: pa.Schema) -> pa.RecordBatch:
+    """`schema`: the physical schema at the value's schema version. Raises Corruption."""
+    kind, _version = _HEAD.unpack_from(value)
+    body = pa.py_buffer(value).slice(_HEAD.size)
+    try:
+        if kind == _STREAM:
+            return pa.ipc.open_stream(body).read_next_batch()
+        return pa.ipc.read_record_batch(pa.ipc.read_message(body), schema)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Corruption(f"a hot batch can't be read: {str(error)[:100]}") from None
+
+
+def with_seq(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
+    """`batch` with `_seq` = first_seq.. in front."""
+    seqs = pa.array(np.arange(first_seq, first_seq + batch.num_rows, dtype=np.int64))
+    return pa.RecordBatch.from_arrays([seqs, *batch.columns], schema=pa.schema([SEQ_FIELD, *batch.schema]))
+
+
+def conform(batch: pa.RecordBatch, physical: pa.Schema, fills: dict[str, pa.Array]) -> pa.RecordBatch:
+    """Rows written under an older schema, as `physical` wants them: columns dropped, widened, filled in.
+
+    fills: one-element arrays for columns added with a default; columns without one become NULL.
+    `_seq` stays in front where the batch has it.
+    """
+    if batch.schema.remove_metadata() == physical or batch.schema.names[1:] == physical.names and _same_types(batch, physical):
+        return batch
+    names = set(batch.schema.names)
+    columns = [_column(batch, field, names, fills) for field in physical]
+    if SEQ not in names:
+        return pa.RecordBatch.from_arrays(columns, schema=physical)
+    return pa.RecordBatch.from_arrays([batch.column(SEQ), *columns], schema=pa.schema([SEQ_FIELD, *physical]))
+
+
+def _same_types(batch: pa.RecordBatch, physical: pa.Schema) -> bool:
+    return batch.schema.names[0] == SEQ and batch.schema.types[1:] == physical.types
+
+
+def _column(batch: pa.RecordBatch, field: pa.Field, names: set[str], fills: dict[str, pa.Array]) -> pa.Array:
+    if field.name in names:
+        found = batch.column(field.name)
+        return found if found.type == field.type else found.cast(field.type)
+    fill = fills.get(field.name)
+    if fill is None:
+        return pa.nulls(batch.num_rows, field.type)
+    return fill.cast(field.type).take(pa.array(np.zeros(batch.num_rows, dtype=np.int64)))
+
+
+def _has_dictionary(schema: pa.Schema) -> bool:
+    return any("dictionary" in str(field.type) for field in schema)

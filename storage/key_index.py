@@ -1,0 +1,64 @@
+"""The primary-key index: who has a key now.
+
+Read by writers to find rows and by the committer to refuse doubles. Entries of bulk loads count only once the
+load is committed; while a load is under way its keys are taken, so that of two writers the first one wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from storage.hot import HotStore
+from storage.keys import PK, pk_key
+from storage.primary_key import read_entry
+
+UNDER_WAY: Final = -1  # the key belongs to a bulk load that is not committed yet
+
+
+class KeyIndex:
+    """Lookups are safe from any thread; `loads` and `under_way` change on the committer thread alone."""
+
+    def __init__(self, store: HotStore, loads: dict[int, int]) -> None:
+        self._store = store
+        self._loads = loads
+        self._under_way: set[int] = set()
+
+    def find(
+        self, partition_id: int, keys: Sequence[bytes], pending: Mapping[bytes, int | None] | None = None
+    ) -> list[int | None]:
+        """For each encoded key: `_seq` of its live version, UNDER_WAY, or None.
+
+        pending: full `pk` keys -> `_seq` (None = removed) of edits that are not written yet; it goes first.
+        """
+        if not pending:
+            return [self._live(self._store.get(PK, pk_key(partition_id, key))) for key in keys]
+        found = []
+        for key in keys:
+            full = pk_key(partition_id, key)
+            found.append(pending[full] if full in pending else self._live(self._store.get(PK, full)))
+        return found
+
+    def begin_load(self, load_id: int) -> None:
+        """From now on the load's entries count as taken."""
+        self._under_way.add(load_id)
+
+    def commit_load(self, load_id: int, first_seq: int) -> None:
+        """The load is on disk: its entries stand for first_seq + ordinal."""
+        self._loads[load_id] = first_seq
+        self._under_way.discard(load_id)
+
+    def abort_load(self, load_id: int) -> None:
+        """The load's entries mean nothing any more."""
+        self._under_way.discard(load_id)
+
+    def _live(self, entry: bytes | None) -> int | None:
+        if entry is None:
+            return None
+        load_id, number = read_entry(entry)
+        if load_id == 0:
+            return number
+        first_seq = self._loads.get(load_id)
+        if first_seq is not None:
+            return first_seq + number
+        return UNDER_WAY if load_id in self._under_way else None

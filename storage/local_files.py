@@ -1,0 +1,152 @@
+"""Cold files on the local disk.
+
+A file appears under its name whole or not at all: written beside it as `.part`, synced, read back and compared,
+then linked without replacing anything, and the folder synced. What a crash leaves is a `.part` or a file that no
+manifest names; the sweep removes both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from storage.errors import Corruption, StorageUnavailable
+
+PART_SUFFIX: Final = ".part"
+FILE_SUFFIX: Final = ".parquet"
+_READ_BYTES: Final = 1 << 20
+
+
+def file_name(created_ms: int, first_seq: int) -> str:
+    """`2013-01-01T05-15-00-{first _seq in hex}.parquet`, time in UTC."""
+    return f"{_time(created_ms)}-{first_seq:x}{FILE_SUFFIX}"
+
+
+def load_file_name(created_ms: int, file_id: int) -> str:
+    """A bulk load's file, named before its rows have a `_seq`."""
+    return f"{_time(created_ms)}-load-{file_id:x}{FILE_SUFFIX}"
+
+
+def _time(created_ms: int) -> str:
+    return datetime.fromtimestamp(created_ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H-%M-%S")
+
+
+class HashingFile:
+    """A binary sink that hashes what goes through it; what pyarrow's writer writes into."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = path.open("wb", buffering=1 << 20)
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.bytes = 0
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        self._hash.update(data)
+        self.bytes += len(data)
+        return self._file.write(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        """Sync and close. Raises OSError."""
+        if self.closed:
+            return
+        self.closed = True
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    @property
+    def checksum(self) -> str:
+        return self._hash.hexdigest()
+
+
+class LocalFiles:
+    """The `cold` folder of a data directory. Paths are relative to it and made of checked names only."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self._held: set[str] = set()
+
+    def full(self, path: str) -> Path:
+        return self.root / path
+
+    def part(self, path: str) -> Path:
+        """Where the file at `path` grows until it is published."""
+        return self.root / (path + PART_SUFFIX)
+
+    def hold(self, path: str) -> None:
+        """The file is being made or waits for its edit: the sweep must leave it."""
+        self._held.add(path)
+
+    def release(self, path: str) -> None:
+        self._held.discard(path)
+
+    def is_held(self, path: str) -> bool:
+        return path.removesuffix(PART_SUFFIX) in self._held
+
+    def publish(self, path: str, checksum: str) -> None:
+        """Make a finished part appear as `path`. Raises StorageUnavailable (read back differs, name taken, disk)."""
+        part = self.part(path)
+        try:
+            if checksum_of(part) != checksum:
+                raise StorageUnavailable("a cold file read back differently from what was written; the disk may be failing")
+            os.link(part, self.full(path))
+            part.unlink()
+            _sync_folder(part.parent)
+        except OSError as error:
+            raise StorageUnavailable(f"a cold file could not be stored: {error.strerror}") from None
+
+    def discard(self, path: str) -> None:
+        """Remove a file or its part, if there."""
+        for leftover in (self.full(path), self.part(path)):
+            leftover.unlink(missing_ok=True)
+        self.release(path)
+
+    def verify(self, path: str, checksum: str) -> None:
+        """Raises Corruption when the file is missing or not what was written."""
+        try:
+            found = checksum_of(self.full(path))
+        except OSError:
+            raise Corruption(f"cold file {Path(path).name} is missing or unreadable") from None
+        if found != checksum:
+            raise Corruption(f"cold file {Path(path).name} does not match its checksum")
+
+    def listed(self) -> Iterator[tuple[str, int]]:
+        """(path, modified ms) of every file, parts too."""
+        for found in self.root.rglob("*"):
+            if found.is_file():
+                yield str(found.relative_to(self.root)), int(found.stat().st_mtime * 1000)
+
+
+def checksum_of(path: Path) -> str:
+    """blake2b-128 of a whole file, in hex."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while data := file.read(_READ_BYTES):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,27 @@
+"""Manifest records: which Parquet files are live. The key is (partition, file id), the value JSON."""
+
+from __future__ import annotations
+
+import msgspec
+
+from storage.errors import Corruption
+from storage.hot import Put
+from storage.keys import pair_key, split_pair_key
+from storage.state import ColdFile
+
+
+def encode_cold_file(family: str, partition_id: int, file: ColdFile) -> Put:
+    """The write that makes a file live."""
+    return Put(family, pair_key(partition_id, file.file_id), msgspec.json.encode(file))
+
+
+def decode_cold_file(key: bytes, value: bytes) -> tuple[int, ColdFile]:
+    """(partition id, file). Raises Corruption."""
+    partition_id, file_id = split_pair_key(key)
+    try:
+        file = msgspec.json.decode(value, type=ColdFile)
+    except msgspec.DecodeError as error:
+        raise Corruption(f"a manifest record can't be read: {error}") from None
+    if file.file_id != file_id:
+        raise Corruption(f"manifest record {file_id} describes file {file.file_id}")
+    return partition_id, file

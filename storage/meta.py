@@ -1,0 +1,137 @@
+"""The catalog on disk: records of the `meta` family, as operations out and as values back.
+
+Writing is a comparison: whatever differs between the old and the new catalog is put or removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from storage.catalog import Catalog, UserRecord
+from storage.errors import Corruption
+from storage.hot import Operation, Put, Remove
+from storage.keys import META, MetaKind, meta_key, split_meta_key, table_version_name
+from storage.names import DEFAULT_NAMESPACE
+from storage.schema import NamespaceDef, TableDef, ViewDef, decode_record, encode_record
+
+FORMAT_VERSION: Final = 1
+
+
+class DroppedPartition(msgspec.Struct, frozen=True):
+    """A partition whose table is gone; its rows and files are removed by the sweep."""
+
+    partition_id: int
+    dropped_ms: int
+
+
+@dataclass(frozen=True)
+class MetaRecords:
+    """All of the `meta` family."""
+
+    catalog: Catalog
+    versions: Mapping[tuple[int, int], TableDef]  # (table id, schema version)
+    loads: dict[int, int] = field(default_factory=dict)  # load id -> first `_seq`
+    dropped: dict[int, DroppedPartition] = field(default_factory=dict)
+    next_id: int = 1
+    last_seq: int = 0
+    is_new: bool = True
+
+
+def catalog_operations(old: Catalog, new: Catalog, now_ms: int) -> list[Operation]:
+    """What makes the stored catalog `new`, given that it is `old`."""
+    operations: list[Operation] = []
+    for kind, before, after in (
+        (MetaKind.NAMESPACE, old.namespaces, new.namespaces),
+        (MetaKind.TABLE, old.tables, new.tables),
+        (MetaKind.VIEW, old.views, new.views),
+        (MetaKind.USER, old.users, new.users),
+    ):
+        operations += _map_operations(kind, before, after)
+    kept = {table.table_id for table in new.tables.values()}
+    for table in old.tables.values():
+        if table.table_id not in kept:
+            operations.append(dropped_operation(DroppedPartition(table.partition_id, now_ms)))
+    for table in _changed(old.tables, new.tables):
+        name = table_version_name(table.table_id, table.version)
+        operations.append(Put(META, meta_key(MetaKind.TABLE_VERSION, name), encode_record(table)))
+    return operations
+
+
+def dropped_operation(record: DroppedPartition) -> Operation:
+    key = meta_key(MetaKind.DROPPED, f"{record.partition_id:020d}")
+    return Put(META, key, encode_record(record))
+
+
+def load_operation(load_id: int, first_seq: int) -> Operation:
+    return Put(META, meta_key(MetaKind.LOAD, f"{load_id:020d}"), str(first_seq).encode())
+
+
+def forget_operation(partition_id: int) -> Operation:
+    return Remove(META, meta_key(MetaKind.DROPPED, f"{partition_id:020d}"))
+
+
+def last_seq_operation(last_seq: int) -> Operation:
+    return Put(META, meta_key(MetaKind.LAST_SEQ, ""), str(last_seq).encode())
+
+
+def next_id_operation(next_id: int) -> Operation:
+    return Put(META, meta_key(MetaKind.NEXT_ID, ""), str(next_id).encode())
+
+
+def format_operation() -> Operation:
+    return Put(META, meta_key(MetaKind.FORMAT, ""), str(FORMAT_VERSION).encode())
+
+
+def read_meta(pairs: Iterable[tuple[bytes, bytes]]) -> MetaRecords:
+    """Raises Corruption when a record can't be read or the format is another one's."""
+    found: dict[MetaKind, dict[str, bytes]] = {kind: {} for kind in MetaKind}
+    for key, value in pairs:
+        kind, name = split_meta_key(key)
+        found[kind][name] = value
+    if found[MetaKind.FORMAT] and int(found[MetaKind.FORMAT][""]) != FORMAT_VERSION:
+        raise Corruption(f"the data directory has format {int(found[MetaKind.FORMAT][''])}, this server reads {FORMAT_VERSION}")
+    try:
+        return _records(found)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Corruption(f"a catalog record can't be read: {error}") from None
+
+
+def _records(found: dict[MetaKind, dict[str, bytes]]) -> MetaRecords:
+    tables = [decode_record(v, TableDef) for v in found[MetaKind.TABLE].values()]
+    views = [decode_record(v, ViewDef) for v in found[MetaKind.VIEW].values()]
+    namespaces = {n: decode_record(v, NamespaceDef) for n, v in found[MetaKind.NAMESPACE].items()}
+    namespaces.setdefault(DEFAULT_NAMESPACE, NamespaceDef(name=DEFAULT_NAMESPACE))
+    versions = [decode_record(v, TableDef) for v in found[MetaKind.TABLE_VERSION].values()]
+    dropped = [decode_record(v, DroppedPartition) for v in found[MetaKind.DROPPED].values()]
+    return MetaRecords(
+        catalog=Catalog(
+            MappingProxyType(namespaces),
+            MappingProxyType({t.name: t for t in tables}),
+            MappingProxyType({v.name: v for v in views}),
+            MappingProxyType({n: decode_record(v, UserRecord) for n, v in found[MetaKind.USER].items()}),
+        ),
+        versions={(t.table_id, t.version): t for t in versions},
+        loads={int(n): int(v) for n, v in found[MetaKind.LOAD].items()},
+        dropped={d.partition_id: d for d in dropped},
+        last_seq=int(found[MetaKind.LAST_SEQ].get("", b"0")),
+        next_id=int(found[MetaKind.NEXT_ID].get("", b"1")),
+        is_new=not found[MetaKind.FORMAT],
+    )
+
+
+def _map_operations(kind: MetaKind, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> Iterator[Operation]:
+    for name in old.keys() - new.keys():
+        yield Remove(META, meta_key(kind, str(name)))
+    for record in _changed(old, new):
+        yield Put(META, meta_key(kind, str(record.name)), encode_record(record))
+
+
+def _changed(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> Iterator[Any]:
+    for name, record in new.items():
+        if old.get(name) is not record:
+            yield record

@@ -1,0 +1,135 @@
+"""How a partition's state changes: pure functions from state to state.
+
+Hot rows arrive in `_seq` order, so `hot` stays ordered by appending. Small chunks are merged in doubling steps,
+so n one-row inserts leave O(log n) chunks and each row is copied O(log n) times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from storage.deletes import DeleteSet, delete_chunk
+from storage.hot_codec import conform
+from storage.schema import SEQ, TableDef
+from storage.state import ColdFile, HotChunk, PartitionState
+
+MERGED_ROWS_MAX: Final = 1 << 15  # beyond this a merge copies more than a scan saves
+
+
+def with_rows(state: PartitionState, batch: pa.RecordBatch) -> PartitionState:
+    """Append rows; `batch` has `_seq` in front, all of them above any in the partition."""
+    if batch.num_rows == 0:
+        return state
+    return replace(state, hot=_appended(state.hot, HotChunk(batch)))
+
+
+def with_files(state: PartitionState, files: tuple[ColdFile, ...]) -> PartitionState:
+    return replace(state, cold=tuple(sorted((*state.cold, *files), key=lambda file: file.seq_min)))
+
+
+def with_deletes(state: PartitionState, seqs: np.ndarray, commit_seq: int) -> PartitionState:
+    """Mark live versions deleted. `seqs` without repeats, none of them deleted before."""
+    if len(seqs) == 0:
+        return state
+    ordered = np.sort(seqs)
+    hot = tuple(_marked(chunk, ordered) for chunk in state.hot)
+    return replace(state, hot=hot, deletes=state.deletes.with_chunk(delete_chunk(ordered, commit_seq)))
+
+
+def after_flush(state: PartitionState, seq_max: int, files: tuple[ColdFile, ...]) -> PartitionState:
+    """Hot rows up to `seq_max` are in `files`. Rows that came meanwhile stay, even inside a merged chunk."""
+    kept = tuple(chunk for chunk in (_after(chunk, seq_max) for chunk in state.hot) if chunk is not None)
+    return with_files(replace(state, hot=kept), files)
+
+
+def after_compaction(
+    state: PartitionState, replaced: frozenset[int], files: tuple[ColdFile, ...], purged: np.ndarray
+) -> PartitionState:
+    """`replaced` file ids give way to `files`; the purged versions' deletes are forgotten."""
+    cold = tuple(file for file in state.cold if file.file_id not in replaced)
+    return with_files(replace(state, cold=cold, deletes=state.deletes.without(purged)), files)
+
+
+def after_alter(state: PartitionState, table: TableDef, fills: dict[str, pa.Array]) -> PartitionState:
+    """Hot rows under the table's newest schema; cold files are adapted when they are read."""
+    schema = table.physical_schema
+    hot = tuple(HotChunk(conform(chunk.batch, schema, fills), chunk.dead) for chunk in state.hot)
+    return replace(state, hot=hot)
+
+
+def restored(
+    partition_id: int, batches: list[pa.RecordBatch], cold: tuple[ColdFile, ...], deletes: DeleteSet
+) -> PartitionState:
+    """A partition as read back from disk; `batches` in `_seq` order with `_seq` in front."""
+    chunks: tuple[HotChunk, ...] = ()
+    for group in _groups(batches):
+        batch = pa.concat_batches(group) if len(group) > 1 else group[0]
+        chunks = (*chunks, _with_dead(batch, deletes))
+    return with_files(PartitionState(partition_id, chunks, (), deletes), cold)
+
+
+def _with_dead(batch: pa.RecordBatch, deletes: DeleteSet) -> HotChunk:
+    dead = deletes.contains(batch.column(SEQ).to_numpy())
+    return HotChunk(batch, dead if dead.any() else None)
+
+
+def _groups(batches: list[pa.RecordBatch]) -> list[list[pa.RecordBatch]]:
+    """Neighbours together up to MERGED_ROWS_MAX rows."""
+    groups: list[list[pa.RecordBatch]] = []
+    rows = 0
+    for batch in batches:
+        if not groups or rows + batch.num_rows > MERGED_ROWS_MAX:
+            groups.append([])
+            rows = 0
+        groups[-1].append(batch)
+        rows += batch.num_rows
+    return groups
+
+
+def _appended(hot: tuple[HotChunk, ...], added: HotChunk) -> tuple[HotChunk, ...]:
+    first = len(hot)
+    rows = added.rows
+    while first and hot[first - 1].rows <= rows and hot[first - 1].rows + rows <= MERGED_ROWS_MAX:
+        first -= 1
+        rows += hot[first].rows
+    if first == len(hot):
+        return (*hot, added)
+    return (*hot[:first], _merged((*hot[first:], added)))
+
+
+def _merged(chunks: tuple[HotChunk, ...]) -> HotChunk:
+    batch = pa.concat_batches([chunk.batch for chunk in chunks])
+    if all(chunk.dead is None for chunk in chunks):
+        return HotChunk(batch)
+    masks = [np.zeros(c.rows, dtype=bool) if c.dead is None else c.dead for c in chunks]
+    return HotChunk(batch, np.concatenate(masks))
+
+
+def _marked(chunk: HotChunk, ordered: np.ndarray) -> HotChunk:
+    seqs = chunk.seqs
+    first, last = np.searchsorted(ordered, [seqs[0], seqs[-1] + 1])
+    if first == last:
+        return chunk
+    hits = ordered[first:last]
+    at = np.minimum(np.searchsorted(seqs, hits), len(seqs) - 1)
+    at = at[seqs[at] == hits]
+    if len(at) == 0:
+        return chunk
+    dead = np.zeros(chunk.rows, dtype=bool) if chunk.dead is None else chunk.dead.copy()
+    dead[at] = True
+    return HotChunk(chunk.batch, dead)
+
+
+def _after(chunk: HotChunk, seq_max: int) -> HotChunk | None:
+    """The rows above `seq_max`; None when there are none."""
+    first = int(np.searchsorted(chunk.seqs, seq_max, "right"))
+    if first == 0:
+        return chunk
+    if first == chunk.rows:
+        return None
+    dead = None if chunk.dead is None else chunk.dead[first:]
+    return HotChunk(chunk.batch.slice(first), dead)

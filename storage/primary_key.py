@@ -1,0 +1,129 @@
+"""Primary keys as bytes, and what their index entries mean.
+
+Encoding, column after column: integers, booleans, dates, times and timestamps as 8 bytes big-endian with the
+sign bit flipped; other fixed-width values likewise by their bits; text and binary with 0x00 written as
+0x00 0xFF and 0x00 0x00 behind, except in the last column, which needs no end mark. So two keys are equal
+exactly when their bytes are. NULL never gets here (key columns are NOT NULL).
+
+An index value is either 8 bytes, the `_seq` of the live version, or 16 bytes, load id and ordinal of a row
+that a bulk load brought; the load's record says which `_seq` it began at. An entry whose load was never
+committed means nothing: a crash half way through a load leaves only such entries.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.errors import ConstraintViolated, InvalidRequest
+
+_SEQ = struct.Struct(">Q")
+_LOAD = struct.Struct(">QQ")
+SHOWN_KEYS_MAX: Final = 3
+
+
+def encode_keys(columns: Sequence[pa.Array], names: Sequence[str]) -> list[bytes]:
+    """One key per row. Raises ConstraintViolated for NULL, InvalidRequest for types that can't be keys."""
+    parts = [
+        _encode_column(column, name, last=index == len(columns) - 1)
+        for index, (column, name) in enumerate(zip(columns, names, strict=True))
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return [b"".join(row) for row in zip(*parts, strict=True)]
+
+
+def check_key_type(data_type: pa.DataType, name: str) -> None:
+    """Raises InvalidRequest for types that can't be part of a primary key."""
+    encode_keys([pa.array([], data_type)], [name])
+
+
+def _encode_column(column: pa.Array, name: str, *, last: bool) -> list[bytes]:
+    if column.null_count:
+        raise ConstraintViolated(f"primary key column '{name}' must not be NULL", sqlstate="23502")
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _encode_column(column.cast(kind.value_type), name, last=last)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _texts([value.encode() for value in column.to_pylist()], last=last)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return _texts(column.to_pylist(), last=last)
+    return _words(_as_int64(column, name))
+
+
+def _as_int64(column: pa.Array, name: str) -> np.ndarray:
+    """int64[n] that sort as the values do; or int64[n, 2] for decimals."""
+    kind = column.type
+    if pa.types.is_uint64(kind):
+        return column.to_numpy(zero_copy_only=False).view(np.int64) ^ np.int64(-(2**63))
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    if pa.types.is_date32(kind) or pa.types.is_time32(kind):
+        return column.cast(pa.int32()).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    if pa.types.is_date64(kind) or pa.types.is_time64(kind) or pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
+        return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    if pa.types.is_floating(kind):
+        return _ordered_bits(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    if pa.types.is_decimal128(kind):
+        return _decimal_words(column)
+    raise InvalidRequest(f"column '{name}' of type {kind} can't be part of a primary key", sqlstate="42P16")
+
+
+def _ordered_bits(values: np.ndarray) -> np.ndarray:
+    """IEEE 754 bits, turned so that they sort as the numbers do; -0.0 and 0.0 are one key."""
+    bits = (values + 0.0).view(np.int64)
+    return np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits)
+
+
+def _decimal_words(column: pa.Array) -> np.ndarray:
+    """int64[n, 2]: high word, low word with its sign bit flipped."""
+    raw = np.frombuffer(column.buffers()[1], dtype=np.int64)
+    pairs = raw.reshape(-1, 2)[column.offset : column.offset + len(column)]
+    return np.stack([pairs[:, 1], pairs[:, 0] ^ np.int64(-(2**63))], axis=1)
+
+
+def _words(values: np.ndarray) -> list[bytes]:
+    flipped = (values ^ np.int64(-(2**63))).astype(">i8")
+    width = 8 if flipped.ndim == 1 else 8 * flipped.shape[1]
+    data = flipped.tobytes()
+    return [data[i : i + width] for i in range(0, len(data), width)]
+
+
+def _texts(values: list[bytes], *, last: bool) -> list[bytes]:
+    if last:
+        return values
+    return [value.replace(b"\0", b"\0\xff") + b"\0\0" for value in values]
+
+
+def shown_keys(columns: Sequence[pa.Array], rows: Sequence[int]) -> str:
+    """A few keys for an error message: `(1, 'a'), (2, 'b')`."""
+    shown = []
+    for row in rows[:SHOWN_KEYS_MAX]:
+        values = [str(column[row].as_py()) for column in columns]
+        shown.append("(" + ", ".join(v if len(v) <= 40 else v[:37] + ".." for v in values) + ")")
+    return ", ".join(shown) + (", .." if len(rows) > SHOWN_KEYS_MAX else "")
+
+
+def seq_entry(seq: int) -> bytes:
+    return _SEQ.pack(seq)
+
+
+def load_entry(load_id: int, ordinal: int) -> bytes:
+    return _LOAD.pack(load_id, ordinal)
+
+
+def read_entry(value: bytes) -> tuple[int, int]:
+    """(load id, ordinal), or (0, `_seq`) for a plain entry."""
+    if len(value) == _SEQ.size:
+        return 0, int(_SEQ.unpack(value)[0])
+    load_id, ordinal = _LOAD.unpack(value)
+    return int(load_id), int(ordinal)
+
+
+def has_nulls(column: pa.Array) -> bool:
+    return bool(pc.any(pc.is_null(column)).as_py())

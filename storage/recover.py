@@ -1,0 +1,87 @@
+"""Recovery: from the row store to the newest state.
+
+  1. read the `meta` family: the catalog, every schema version, committed loads, dropped partitions
+  2. for each table's partition: its manifest, its delete records, its hot batches under the newest schema
+  3. the newest `_seq` is the largest that any of these shows
+Nothing is written; what a crash left half done is either invisible (files without manifest entry, keys of loads
+that never committed) or named by a `dropped` record, and the sweep removes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pyarrow as pa
+
+from storage.deletes import DeleteChunk, DeleteSet
+from storage.errors import Corruption
+from storage.hot import HotStore
+from storage.hot_codec import conform, decode_rows, schema_version_of, with_seq
+from storage.keys import DELETES, HOT, MANIFEST, META, partition_range, split_pair_key
+from storage.manifest import decode_cold_file
+from storage.meta import MetaRecords, read_meta
+from storage.partition import restored
+from storage.schema import TableDef, fill_arrays
+from storage.state import ColdFile, DatabaseState, PartitionState
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    meta: MetaRecords
+    state: DatabaseState
+
+
+def recover(store: HotStore) -> Recovered:
+    """Raises Corruption: the server must not start on it."""
+    meta = read_meta(store.scan(META))
+    partitions: dict[int, PartitionState] = {}
+    last_seq = meta.last_seq
+    for table in meta.catalog.tables.values():
+        partition, newest = load_partition(store, table, meta)
+        last_seq = max(last_seq, newest, table.changed_seq)
+        if partition.hot or partition.cold or len(partition.deletes):
+            partitions[partition.partition_id] = partition
+    return Recovered(meta, DatabaseState(meta.catalog, MappingProxyType(partitions), last_seq))
+
+
+def load_partition(store: HotStore, table: TableDef, meta: MetaRecords) -> tuple[PartitionState, int]:
+    """(the partition, the largest `_seq` it shows)."""
+    start, end = partition_range(table.partition_id)
+    cold = tuple(decode_cold_file(key, value)[1] for key, value in store.scan(MANIFEST, start, end))
+    deletes = DeleteSet()
+    newest = max((file.seq_max for file in cold), default=0)
+    for key, value in store.scan(DELETES, start, end):
+        commit = split_pair_key(key)[1]
+        seqs = np.frombuffer(value, dtype="<i8").astype(np.int64)
+        deletes = deletes.with_chunk(DeleteChunk(seqs, np.full(len(seqs), commit, dtype=np.int64)))
+        newest = max(newest, commit)
+    batches = _hot_batches(store, table, meta)
+    if batches:
+        newest = max(newest, batches[-1].column(0)[-1].as_py())
+    return restored(table.partition_id, batches, cold, deletes), newest
+
+
+def _hot_batches(store: HotStore, table: TableDef, meta: MetaRecords) -> list[pa.RecordBatch]:
+    start, end = partition_range(table.partition_id)
+    schema, fills = table.physical_schema, fill_arrays(table)
+    batches = []
+    for key, value in store.scan(HOT, start, end):
+        batch = decode_rows(value, _schema_at(table, schema_version_of(value), meta))
+        batches.append(with_seq(conform(batch, schema, fills), split_pair_key(key)[1]))
+    return batches
+
+
+def _schema_at(table: TableDef, version: int, meta: MetaRecords) -> pa.Schema:
+    if version == table.version:
+        return table.physical_schema
+    at = meta.versions.get((table.table_id, version))
+    if at is None:
+        raise Corruption(f"table '{table.name}' has rows of schema version {version}, which is not recorded")
+    return at.physical_schema
+
+
+def live_files(state: DatabaseState) -> dict[str, ColdFile]:
+    """Path -> file of everything the manifest names."""
+    return {file.path: file for partition in state.partitions.values() for file in partition.cold}

@@ -1,0 +1,155 @@
+"""Tables as values: columns, keys, options, and how Arrow types are written down.
+
+A column keeps its `physical_name` for life: rename changes `name` alone, and a dropped column's physical name
+is never given out again. So every Parquet file and hot batch, however old, can be read as the newest schema.
+"""
+
+from __future__ import annotations
+
+import base64
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from storage.names import TableName
+from storage.options import TableOptions
+
+T = TypeVar("T")
+
+SEQ: Final = "_seq"
+UPDATED: Final = "_updated"
+DELETED: Final = "_deleted"
+SYSTEM_COLUMNS: Final = (SEQ, UPDATED, DELETED)
+UPDATED_TYPE: Final = pa.timestamp("ms", tz="UTC")
+
+
+class TableKind(StrEnum):
+    SHARED = "shared"
+    USER = "user"
+    STREAM = "stream"
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column.
+
+    name:          what statements call it
+    physical_name: what it is called inside files and hot batches, for life
+    type:          the Arrow type that clients see
+    sql_type:      the type as declared (VARCHAR, UUID, JSON, ..), for SHOW CREATE TABLE and TYPE_NAME
+    default_sql:   text of the DEFAULT expression, None when there is none
+    fill:          one-element Arrow array (IPC) that rows older than the column are given; None means NULL
+    """
+
+    name: str
+    physical_name: str
+    type: pa.DataType
+    sql_type: str
+    nullable: bool = True
+    default_sql: str | None = None
+    fill: bytes | None = None
+    comment: str = ""
+
+
+class TableDef(msgspec.Struct, frozen=True, kw_only=True):
+    """A table at one schema version. Replaced as a whole by each ALTER, with `version` one higher."""
+
+    table_id: int
+    name: TableName
+    kind: TableKind
+    columns: tuple[Column, ...]
+    options: TableOptions
+    version: int = 1
+    primary_key: tuple[str, ...] = ()  # logical column names, in key order
+    retired_names: tuple[str, ...] = ()  # physical names of dropped columns
+    comment: str = ""
+    created_ms: int = 0
+    changed_seq: int = 0
+
+    @property
+    def partition_id(self) -> int:
+        """Where a shared table's rows live; ids of tables and of users' partitions come from one counter."""
+        return self.table_id
+
+    def column(self, name: str) -> Column | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """What `SELECT *` shows: user columns by their logical names."""
+        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+
+    @property
+    def physical_schema(self) -> pa.Schema:
+        """How hot batches are kept: user columns by physical name. All nullable: old rows may lack any."""
+        return pa.schema([pa.field(c.physical_name, c.type) for c in self.columns])
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        by_name = {c.name: c for c in self.columns}
+        return tuple(by_name[name] for name in self.primary_key)
+
+
+class ViewDef(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored SELECT. `namespace` is where unqualified names in `sql` are looked up."""
+
+    name: TableName
+    sql: str
+    default_namespace: str
+    comment: str = ""
+    created_ms: int = 0
+
+
+class NamespaceDef(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    description: str = ""
+    created_ms: int = 0
+
+
+def fill_arrays(table: TableDef) -> dict[str, pa.Array]:
+    """Physical name -> one-element array that rows older than the column are given."""
+    return {c.physical_name: read_fill(c.fill) for c in table.columns if c.fill is not None}
+
+
+def write_fill(value: pa.Array) -> bytes:
+    """A one-element array as an IPC stream; inverse of `read_fill`."""
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch([value], names=["fill"])
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def read_fill(data: bytes) -> pa.Array:
+    return pa.ipc.open_stream(pa.py_buffer(data)).read_next_batch().column(0)
+
+
+def type_to_text(data_type: pa.DataType) -> str:
+    """An Arrow type as base64 of an IPC schema message; inverse of `type_from_text`."""
+    return base64.b64encode(pa.schema([pa.field("t", data_type)]).serialize().to_pybytes()).decode()
+
+
+def type_from_text(text: str) -> pa.DataType:
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text))).field(0).type
+
+
+def encode_record(record: msgspec.Struct) -> bytes:
+    """A record of the `meta` family as JSON; Arrow types by `type_to_text`."""
+    return msgspec.json.encode(record, enc_hook=_encode_foreign)
+
+
+def decode_record(data: bytes, kind: type[T]) -> T:
+    return msgspec.json.decode(data, type=kind, dec_hook=_decode_foreign)
+
+
+def _encode_foreign(value: Any) -> Any:
+    if isinstance(value, pa.DataType):
+        return type_to_text(value)
+    raise NotImplementedError(f"no record form for {type(value)}")
+
+
+def _decode_foreign(kind: type, value: Any) -> Any:
+    if isinstance(kind, type) and issubclass(kind, pa.DataType):
+        return type_from_text(value)
+    raise NotImplementedError(f"no record form for {kind}")

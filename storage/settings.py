@@ -1,0 +1,30 @@
+"""What an operator may set about storage. `conf/frostline.toml` says why each default is what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+Positive = Annotated[int, Meta(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Sizes and limits of the hot and the cold side.
+
+    hot_bytes_max:           hot bytes over the whole database at which writers wait for flushes
+    write_wait_seconds_max:  how long they wait before LimitExceeded
+    hot_statement_bytes_max: a single statement with more bytes goes straight to Parquet
+    row_group_rows:          rows in a row group of a cold file
+    file_bytes_target:       bulk loads and compaction split files at about this size
+    group_commit_edits_max:  edits that share one sync
+    """
+
+    hot_bytes_max: Positive = 1 << 30
+    write_wait_seconds_max: Annotated[float, Meta(ge=0)] = 30.0
+    hot_statement_bytes_max: Positive = 32 << 20
+    row_group_rows: Annotated[int, Meta(ge=1024)] = 131_072
+    file_bytes_target: Annotated[int, Meta(ge=1 << 20)] = 256 << 20
+    group_commit_edits_max: Positive = 512

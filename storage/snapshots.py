@@ -1,0 +1,63 @@
+"""Who still reads what: old cold files stay on disk until no snapshot can need them.
+
+A snapshot holds a state. A file that left the manifest may go once every open snapshot is of a later state.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from types import TracebackType
+
+from storage.state import ColdFile, DatabaseState
+
+
+class Snapshot:
+    """One moment of the database. Close it (or let it go) so that files it names can be swept."""
+
+    def __init__(self, state: DatabaseState, registry: SnapshotRegistry) -> None:
+        self.state = state
+        self._registry = registry
+
+    def close(self) -> None:
+        self._registry.closed(self)
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SnapshotRegistry:
+    """All open snapshots. Weak: a snapshot that was forgotten without `close` holds nothing for ever."""
+
+    def __init__(self) -> None:
+        self._open: weakref.WeakSet[Snapshot] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def open(self, state: DatabaseState) -> Snapshot:
+        snapshot = Snapshot(state, self)
+        with self._lock:
+            self._open.add(snapshot)
+        return snapshot
+
+    def closed(self, snapshot: Snapshot) -> None:
+        with self._lock:
+            self._open.discard(snapshot)
+
+    def paths_in_use(self) -> set[str]:
+        """Paths of the cold files that open snapshots name."""
+        with self._lock:
+            snapshots = list(self._open)
+        return {file.path for snapshot in snapshots for file in _files(snapshot.state)}
+
+    def count(self) -> int:
+        with self._lock:
+            return len(self._open)
+
+
+def _files(state: DatabaseState) -> list[ColdFile]:
+    return [file for partition in state.partitions.values() for file in partition.cold]

@@ -1,0 +1,112 @@
+"""Rows of one statement on their way in: few stay in memory, many stream straight to Parquet.
+
+Nothing is visible until the edit that carries them commits. Memory is bounded: past the limit the rows so far and
+all that follow go to files whose `_seq` column holds ordinals 0, 1, ..; the commit gives them their base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from storage.clock import Clock
+from storage.cold import ColdWriter, layout_of
+from storage.hot_codec import with_seq
+from storage.local_files import LocalFiles, load_file_name
+from storage.schema import TableDef
+from storage.settings import StorageSettings
+from storage.state import ColdFile
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Either `batches` (few rows) or `files` (many), never both. `load_id` is 0 without files."""
+
+    batches: tuple[pa.RecordBatch, ...] = ()
+    files: tuple[ColdFile, ...] = ()
+    load_id: int = 0
+
+    @property
+    def rows(self) -> int:
+        return sum(b.num_rows for b in self.batches) + sum(f.rows for f in self.files)
+
+
+class RowStage:
+    """Collects the checked rows of one statement. End it with `finish` or `abandon`."""
+
+    def __init__(
+        self, table: TableDef, files: LocalFiles, settings: StorageSettings, clock: Clock, new_id: Callable[[], int]
+    ) -> None:
+        self._table = table
+        self._files = files
+        self._settings = settings
+        self._clock = clock
+        self._new_id = new_id
+        self._batches: list[pa.RecordBatch] = []
+        self._batches_bytes = 0
+        self._writer: ColdWriter | None = None
+        self._finished: list[ColdFile] = []
+        self.rows = 0
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Add rows (columns = the table's physical schema). Raises StorageUnavailable."""
+        if batch.num_rows == 0:
+            return
+        if self._writer is None and not self._finished:
+            self._keep(batch)
+            return
+        self._spill(batch)
+
+    def finish(self) -> Staged:
+        """No more rows. Raises StorageUnavailable."""
+        if self._writer is None and not self._finished:
+            return Staged(batches=_combined(self._batches))
+        self._close_file()
+        return Staged(files=tuple(self._finished), load_id=self._new_id())
+
+    def abandon(self) -> None:
+        """Forget the rows and remove their files."""
+        self._batches.clear()
+        if self._writer is not None:
+            self._writer.abandon()
+        for file in self._finished:
+            self._files.discard(file.path)
+
+    def _keep(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._batches_bytes += batch.get_total_buffer_size() if batch.num_rows > 1024 else batch.nbytes
+        self.rows += batch.num_rows
+        if self._batches_bytes <= self._settings.hot_statement_bytes_max:
+            return
+        kept, self._batches = self._batches, []
+        self.rows = 0
+        for waiting in kept:
+            self._spill(waiting)
+
+    def _spill(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._writer = self._new_writer()
+        self._writer.write(with_seq(batch, self.rows))
+        self.rows += batch.num_rows
+        if self._writer.bytes >= self._settings.file_bytes_target:
+            self._close_file()
+
+    def _new_writer(self) -> ColdWriter:
+        self._file_id = self._new_id()
+        self._created_ms = self._clock.wall_ms()
+        name = self._table.name
+        path = f"{name.namespace}/{name.table}/{load_file_name(self._created_ms, self._file_id)}"
+        layout = layout_of(self._table, self._settings.row_group_rows)
+        return ColdWriter(self._files, path, self._table.physical_schema, layout)
+
+    def _close_file(self) -> None:
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            self._finished.append(writer.finish(self._file_id, self._table.version, self._created_ms))
+
+
+def _combined(batches: list[pa.RecordBatch]) -> tuple[pa.RecordBatch, ...]:
+    """One batch, so that one statement is one key on disk."""
+    return (pa.concat_batches(batches),) if len(batches) > 1 else tuple(batches)

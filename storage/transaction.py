@@ -1,0 +1,279 @@
+"""A transaction: a private overlay of changes on a snapshot.
+
+Its `state` is the snapshot's with the own changes applied, under provisional `_seq`s above every real one, so the
+ordinary scan sees own writes. COMMIT turns the overlay into one edit over all its tables: rows inserted and deleted
+again vanish, the rest get real `_seq`s. Snapshot isolation: whoever commits a row's deletion first wins, the other
+gets a Conflict. An autocommit statement is a transaction of one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from storage import partition as transition
+from storage.catalog import Catalog
+from storage.cold import read_rows
+from storage.edits import Committed, Edit, RowChange
+from storage.errors import Conflict, ConstraintViolated, StorageUnavailable
+from storage.hot_codec import conform, with_seq
+from storage.key_claims import KeyClaim
+from storage.key_index import UNDER_WAY
+from storage.primary_key import encode_keys
+from storage.schema import SEQ, TableDef, fill_arrays
+from storage.snapshots import Snapshot
+from storage.stage import Staged
+from storage.state import DatabaseState
+
+if TYPE_CHECKING:
+    from storage.engine import Engine
+
+FIRST_PROVISIONAL: Final = 1 << 61  # 2^41 ms >> 2^61: no commit time gets there before the year 71,000
+CLAIM_KEYS: Final = 4096  # keys claimed at once: holds other writers up for some 10 ms at most
+CatalogChange = Callable[[Catalog], Catalog]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Changes of one table so far."""
+
+    table: TableDef
+    first_provisional: int | None = None
+    keys: dict[bytes, int | None] = field(default_factory=dict)  # own: key -> provisional `_seq`, None = deleted
+    deletes: list[np.ndarray] = field(default_factory=list)  # `_seq`s of the snapshot's versions
+    deleted_keys: dict[bytes, None] = field(default_factory=dict)
+    staged: list[tuple[int, Staged]] = field(default_factory=list)  # (provisional base, rows)
+
+
+class Transaction:
+    """Not safe for use from several threads at once. End it with `commit` or `rollback`."""
+
+    def __init__(self, engine: Engine, snapshot: Snapshot) -> None:
+        self._engine = engine
+        self._snapshot = snapshot
+        self.state: DatabaseState = snapshot.state
+        self._pending: dict[int, _Pending] = {}
+        self._catalog_changes: list[CatalogChange] = []
+        self._next_provisional = FIRST_PROVISIONAL
+        self._written: list[Staged] = []
+        self.ended = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to commit."""
+        return not self._pending and not self._catalog_changes
+
+    def change_catalog(self, change: CatalogChange) -> None:
+        """DDL: checked against the overlay now and against the newest catalog at COMMIT. Raises as `change` does."""
+        old = self.state.catalog
+        catalog = change(old)
+        partitions = dict(self.state.partitions)
+        for partition_id in old.partition_ids() - catalog.partition_ids():
+            partitions.pop(partition_id, None)
+            self._pending.pop(partition_id, None)
+        for table in catalog.tables.values():
+            state = partitions.get(table.partition_id)
+            if state is not None and old.tables.get(table.name) is not table:
+                partitions[table.partition_id] = transition.after_alter(state, table, fill_arrays(table))
+        self.state = replace(self.state, catalog=catalog, partitions=MappingProxyType(partitions))
+        self._catalog_changes.append(change)
+
+    def find_keys(self, table: TableDef, keys: Sequence[bytes]) -> list[int | None]:
+        """For each key the `_seq` of its version as this transaction sees it, or None.
+
+        Raises Conflict when somebody committed (or is loading) the key since the snapshot.
+        """
+        own = self._pending[table.partition_id].keys if table.partition_id in self._pending else {}
+        found = self._engine.keys.find(table.partition_id, keys)
+        return [own[key] if key in own else self._seen(table, seq) for key, seq in zip(keys, found, strict=True)]
+
+    def _seen(self, table: TableDef, seq: int | None) -> int | None:
+        if seq is not None and (seq == UNDER_WAY or seq > self._snapshot.state.last_seq):
+            raise Conflict(f"another transaction wrote the same primary key of table '{table.name}' first; try again")
+        return seq
+
+    def insert(self, table: TableDef, staged: Staged, keys: Sequence[bytes] = ()) -> None:
+        """Add rows. `keys`: encoded primary keys of `staged.batches` (of staged files they are read at COMMIT).
+
+        Raises ConstraintViolated when a key is taken; then nothing was added.
+        """
+        if staged.rows == 0:
+            return
+        self._check_free(table, keys)
+        pending = self._of(table)
+        base = self._next_provisional
+        self._next_provisional += staged.rows
+        self._written.append(staged)
+        pending.staged.append((base, staged))
+        pending.keys.update(zip(keys, range(base, base + len(keys)), strict=True))
+        self._show(table, staged, base)
+
+    def delete(self, table: TableDef, seqs: np.ndarray, keys: Sequence[bytes] = ()) -> None:
+        """Delete versions that `state` shows as live. `keys`: their encoded primary keys, for tables that have one."""
+        if len(seqs) == 0:
+            return
+        pending = self._of(table)
+        pending.deletes.append(seqs[seqs < FIRST_PROVISIONAL])
+        for key, seq in zip(keys, seqs.tolist(), strict=True):
+            pending.keys[key] = None
+            if seq < FIRST_PROVISIONAL:
+                pending.deleted_keys[key] = None
+        partition = self.state.partition(table.partition_id)
+        self._put(transition.with_deletes(partition, seqs, self._next_provisional))
+
+    def commit(self, *, durable: bool) -> Committed | None:
+        """One edit over everything; None when there was nothing. Raises Conflict, ConstraintViolated,
+        StorageUnavailable. The transaction is over either way."""
+        try:
+            changes = tuple(self._change(pending) for pending in self._pending.values())
+            if self.is_empty:
+                return None
+            edit = Edit(catalog=self._catalog_change(), rows=changes, durable=durable)
+            committed = self._engine.commit(edit)
+            self._written.clear()
+            return committed
+        except StorageUnavailable:
+            self._written.clear()  # the edit may be on disk: its files must stay until a restart tells
+            raise
+        finally:
+            self.rollback()
+
+    def rollback(self) -> None:
+        """Forget everything and remove staged files."""
+        if self.ended:
+            return
+        self.ended = True
+        for staged in self._written:
+            if staged.load_id:
+                self._engine.keys.abort_load(staged.load_id)
+            for file in staged.files:
+                self._engine.files.discard(file.path)
+        self._snapshot.close()
+
+    def _of(self, table: TableDef) -> _Pending:
+        return self._pending.setdefault(table.partition_id, _Pending(table))
+
+    def _put(self, partition: transition.PartitionState) -> None:
+        partitions = MappingProxyType({**self.state.partitions, partition.partition_id: partition})
+        self.state = replace(self.state, partitions=partitions)
+
+    def _check_free(self, table: TableDef, keys: Sequence[bytes]) -> None:
+        if not keys:
+            return
+        taken = any(seq is not None for seq in self.find_keys(table, keys))
+        if taken or len(set(keys)) != len(keys):
+            raise ConstraintViolated(f"a primary key of the new rows already exists in table '{table.name}'; no row was stored")
+
+    def _show(self, table: TableDef, staged: Staged, base: int) -> None:
+        partition = self.state.partition(table.partition_id)
+        for batch in staged.batches:
+            partition = transition.with_rows(partition, with_seq(batch, base))
+            base += batch.num_rows
+        files = tuple(
+            msgspec.structs.replace(f, seq_base=base, seq_min=base + f.seq_min, seq_max=base + f.seq_max)
+            for f in staged.files
+        )
+        self._put(transition.with_files(partition, files))
+
+    def _catalog_change(self) -> CatalogChange | None:
+        changes = tuple(self._catalog_changes)
+        if not changes:
+            return None
+
+        def apply(catalog: Catalog) -> Catalog:
+            for change in changes:
+                catalog = change(catalog)
+            return catalog
+
+        return apply
+
+    def _change(self, pending: _Pending) -> RowChange:
+        """The overlay of one table as part of the edit: provisional `_seq`s out, live rows in order."""
+        table = self.state.catalog.table_by_id(pending.table)
+        partition = self.state.partition(table.partition_id)
+        deletes = np.sort(np.concatenate([np.empty(0, np.int64), *pending.deletes]).astype(np.int64))
+        own_dead = partition.deletes.all.seqs
+        own_dead = own_dead[own_dead >= FIRST_PROVISIONAL]
+        batches = tuple(b for b in self._live_batches(pending, table, own_dead) if b.num_rows)
+        change = RowChange(
+            table=table,
+            inserts=batches,
+            deletes=deletes,
+            new_keys=tuple(_keys_of(table, batches)),
+            deleted_keys=tuple(pending.deleted_keys),
+        )
+        loads = [(base, staged) for base, staged in pending.staged if staged.files]
+        return self._with_loads(change, loads, own_dead) if loads else change
+
+    def _live_batches(self, pending: _Pending, table: TableDef, own_dead: np.ndarray) -> list[pa.RecordBatch]:
+        live = []
+        for base, staged in pending.staged:
+            for batch in staged.batches:
+                seqs = np.arange(base, base + batch.num_rows, dtype=np.int64)
+                base += batch.num_rows
+                keep = ~np.isin(seqs, own_dead)
+                kept = batch if keep.all() else batch.filter(pa.array(keep))
+                live.append(conform(kept, table.physical_schema, fill_arrays(table)))
+        return live
+
+    def _with_loads(
+        self, change: RowChange, loads: list[tuple[int, Staged]], own_dead: np.ndarray
+    ) -> RowChange:
+        """Several loads into one table become one, ordinals running on."""
+        load_id = loads[0][1].load_id
+        files, dead, late = [], [], []
+        ordinal = 0
+        for base, staged in loads:
+            for file in staged.files:
+                moved = {"seq_base": ordinal, "seq_min": file.seq_min + ordinal, "seq_max": file.seq_max + ordinal}
+                files.append(msgspec.structs.replace(file, **moved))
+            inside = own_dead[(own_dead >= base) & (own_dead < base + staged.rows)] - base
+            dead.append(inside + ordinal)
+            if change.table.primary_key:
+                late += self._claim(change, staged, load_id, ordinal, inside)
+            ordinal += staged.rows
+        return replace(
+            change,
+            staged=tuple(files),
+            load_id=load_id,
+            staged_deletes=np.concatenate(dead),
+            late_keys=tuple(late),
+        )
+
+    def _claim(
+        self, change: RowChange, staged: Staged, load_id: int, first_ordinal: int, dead: np.ndarray
+    ) -> list[tuple[bytes, int]]:
+        """Enter the load's keys in chunks, read back from its files."""
+        table, late = change.table, []
+        replaced = np.empty(0, np.int64) if change.deletes is None else change.deletes
+        for keys, ordinals in self._staged_keys(table, staged):
+            alive = ~np.isin(ordinals, dead)
+            entries = zip(keys, (ordinals + first_ordinal).tolist(), alive.tolist(), strict=True)
+            chosen = [(key, ordinal) for key, ordinal, is_alive in entries if is_alive]
+            for row in range(0, len(chosen), CLAIM_KEYS):
+                part = tuple(chosen[row : row + CLAIM_KEYS])
+                claim = KeyClaim(str(table.name), table.partition_id, load_id, part, replaced)
+                late += self._engine.claim_keys(claim)
+        return late
+
+    def _staged_keys(self, table: TableDef, staged: Staged) -> Iterator[tuple[list[bytes], np.ndarray]]:
+        names = [c.physical_name for c in table.key_columns]
+        schema = pa.schema([pa.field(c.physical_name, c.type) for c in table.key_columns])
+        for file in staged.files:
+            for batch in read_rows(self._engine.files, file, schema):
+                keys = encode_keys([batch.column(n) for n in names], list(table.primary_key))
+                yield keys, batch.column(SEQ).to_numpy(zero_copy_only=False)
+
+
+def _keys_of(table: TableDef, batches: tuple[pa.RecordBatch, ...]) -> list[bytes]:
+    keys: list[bytes] = []
+    if table.primary_key:
+        for batch in batches:
+            keys += encode_keys([batch.column(c.physical_name) for c in table.key_columns], list(table.primary_key))
+    return keys
