@@ -1,0 +1,53 @@
+"""The log: structured events to stderr, for people on a terminal, as JSON lines otherwise.
+
+Rule: what is logged is an event name and keys, never SQL values, rows or secrets. The redaction below is the net
+under that rule, not the rule itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final, TextIO
+
+import structlog
+
+_SECRET_KEY: Final = re.compile(r"passw|secret|token|authorization|credential|private_key", re.IGNORECASE)
+# Credentials that came in by way of a text: a header value, a URI with a password.
+_SECRET_TEXT: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+HIDDEN: Final = "***"
+
+
+def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
+    """Send all logging to `stream` (default stderr). Call once, before the first event."""
+    out = sys.stderr if stream is None else stream
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            hide_secrets,
+            *_renderers(for_people=out.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _renderers(*, for_people: bool) -> list[structlog.typing.Processor]:
+    if for_people:
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+
+
+def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: values under keys that sound like secrets, and texts that look like them, are hidden."""
+    for key, value in event.items():
+        if _SECRET_KEY.search(key):
+            event[key] = HIDDEN
+        elif isinstance(value, str):
+            event[key] = _SECRET_TEXT.sub(HIDDEN, value)
+    return event

@@ -1,0 +1,297 @@
+"""JobManager: takes jobs in, runs them, retries them, ends them. The one place where a job changes.
+
+All decisions are made in the trio thread; executors and the ledger's disk writes run on worker threads. So no
+state here needs a lock, but for what `ledger` hands to readers.
+
+Guarantees: at most one live job per type and target; at most `concurrent_max` running; a job that was acknowledged
+is in the ledger; a failing job or a failing disk ends no other job and not the manager.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+import structlog
+import trio
+
+from jobs.executor import Executor, Step
+from jobs.ledger import ID_PREFIX, JobRecord, JobType, Ledger, Trigger
+from jobs.outcome import Completed, Continue, Failed, Outcome, Retry, Skipped, Stopped
+from jobs.policy import PRIORITY, USER_BONUS, Waiting, next_job, retry_wait_seconds
+from jobs.settings import JobSettings
+from jobs.states import JobState
+from storage.clock import Clock
+from storage.errors import (
+    Cancelled,
+    Conflict,
+    FrostlineError,
+    LimitExceeded,
+    NotFound,
+    StorageUnavailable,
+)
+
+log = structlog.get_logger("jobs")
+
+
+@dataclass(slots=True)
+class _Live:
+    """What the manager knows of a live job beside its record. Times are trio's."""
+
+    ready_seconds: float
+    running: bool = False
+    kill: bool = False
+    finished: trio.Event = field(default_factory=trio.Event)
+
+
+class JobManager:
+    """See the module. Every `async` method is for the trio thread; other threads go through `jobs.door`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        executors: Mapping[JobType, Executor],
+        settings: JobSettings,
+        clock: Clock,
+        new_id: Callable[[], int],
+        random: Random,
+    ) -> None:
+        self.ledger = ledger
+        self._executors = executors
+        self._settings = settings
+        self._clock = clock
+        self._new_id = new_id
+        self._random = random
+        self._live: dict[str, _Live] = {}
+        self._last_started: dict[str, float] = {}
+        self._submitting = trio.Lock()
+        self._changed = trio.Event()
+        self._stopping = False
+
+    def __repr__(self) -> str:
+        running = sum(live.running for live in self._live.values())
+        return f"<JobManager [{running} running, {len(self._live) - running} waiting]>"
+
+    # --- asking ------------------------------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        job_type: JobType,
+        target: str,
+        *,
+        trigger: Trigger,
+        parameters: Mapping[str, str] | None = None,
+    ) -> str:
+        """Queue a job and return its id; the live one's id when this type already works on this target.
+
+        Raises: StorageUnavailable (the ledger can't be written), Cancelled (the server is stopping).
+        """
+        async with self._submitting:
+            if self._stopping:
+                raise Cancelled("the server is stopping and takes no new jobs", sqlstate="57P01")
+            live = self._find_live(job_type, target)
+            if live is not None:
+                return live.job_id
+            record = JobRecord(
+                job_id=f"{ID_PREFIX[job_type]}-{await trio.to_thread.run_sync(self._new_id)}",
+                job_type=job_type,
+                target=target,
+                trigger=trigger,
+                priority=PRIORITY[job_type] + (USER_BONUS if trigger is Trigger.USER else 0),
+                created_ms=self._clock.wall_ms(),
+                parameters=dict(parameters or {}),
+            )
+            await trio.to_thread.run_sync(self.ledger.put, record)
+            self._live[record.job_id] = _Live(ready_seconds=trio.current_time())
+        self._wake()
+        return record.job_id
+
+    def _find_live(self, job_type: JobType, target: str) -> JobRecord | None:
+        records = (self.ledger.get(job_id) for job_id in self._live)
+        return next((r for r in records if r.job_type is job_type and r.target == target), None)
+
+    async def cancel(self, job_id: str) -> JobState:
+        """End a waiting job now, a running one at its next step. Returns the state it is in after the call.
+
+        Raises: NotFound; asking for a finished job is no error and changes nothing.
+        """
+        record = self.ledger.get(job_id)
+        live = self._live.get(job_id)
+        if live is None:
+            return record.status
+        live.kill = True
+        live.ready_seconds = trio.current_time()  # a retrying one need not wait out its time to be ended
+        if not live.running and record.status is JobState.QUEUED:
+            await self._finish(record, JobState.CANCELLED, message="killed before it ran")
+        self._wake()
+        return self.ledger.get(job_id).status
+
+    async def wait(self, job_id: str) -> JobRecord:
+        """Wait until the job is finished. Raises NotFound."""
+        self.ledger.get(job_id)
+        live = self._live.get(job_id)
+        if live is not None:
+            await live.finished.wait()
+        return self.ledger.get(job_id)
+
+    # --- running -----------------------------------------------------------------------------------------------
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take up what the ledger holds, then run jobs until cancelled or `stop`ped."""
+        await self._recover()
+        async with trio.open_nursery() as workers:
+            task_status.started()
+            while not self._stopping:
+                self._changed = trio.Event()
+                self._start_ready(workers)
+                with trio.move_on_after(self._next_ready_seconds() - trio.current_time()):
+                    await self._changed.wait()
+
+    def stop(self) -> None:
+        """No job starts from now on; running ones end at their next step and are taken up at the next start."""
+        self._stopping = True
+        self._wake()
+
+    async def _recover(self) -> None:
+        """Jobs that ran when the process ended: their steps are safe to repeat, so they simply run again."""
+        await trio.to_thread.run_sync(self.ledger.load)
+        for record in list(self.ledger.live()):
+            if record.status is JobState.RUNNING:
+                await self._put(record.moved(JobState.RETRYING, message="taken up again after a restart"))
+            self._live[record.job_id] = _Live(ready_seconds=trio.current_time())
+
+    def _start_ready(self, workers: trio.Nursery) -> None:
+        """Start the best waiting jobs while there is room."""
+        while sum(live.running for live in self._live.values()) < self._settings.concurrent_max:
+            record = next_job(self._waiting(), self._last_started, self._settings.ageing_seconds)
+            if record is None or self._stopping:
+                return
+            self._live[record.job_id].running = True
+            self._last_started[record.target] = trio.current_time()
+            workers.start_soon(self._run_job, record, name=record.job_id)
+
+    def _waiting(self) -> list[Waiting]:
+        now = trio.current_time()
+        return [
+            Waiting(self.ledger.get(job_id), now - live.ready_seconds)
+            for job_id, live in self._live.items()
+            if not live.running and live.ready_seconds <= now
+        ]
+
+    def _next_ready_seconds(self) -> float:
+        """When a job that waits for its next attempt becomes ready; infinity when none does."""
+        now = trio.current_time()
+        later = (live.ready_seconds for live in self._live.values() if not live.running and live.ready_seconds > now)
+        return min(later, default=math.inf)
+
+    async def _run_job(self, record: JobRecord) -> None:
+        """One attempt, from `running` to what came of it."""
+        live = self._live[record.job_id]
+        with structlog.contextvars.bound_contextvars(job_id=record.job_id):
+            started_ms = record.started_ms or self._clock.wall_ms()
+            await self._put(record.moved(JobState.RUNNING, started_ms=started_ms))
+            log.info("job started", target=record.target, trigger=str(record.trigger))
+            outcome = await self._run_steps(record.job_id, live)
+            await self._settle(self.ledger.get(record.job_id), outcome)
+        live.running = False
+        self._wake()
+
+    async def _run_steps(self, job_id: str, live: _Live) -> Outcome:
+        """Steps until one says anything but Continue, or the job is asked to stop."""
+        steps_done = 0
+        while not (live.kill or self._stopping):
+            step = Step(
+                record=self.ledger.get(job_id),
+                steps_done=steps_done,
+                cancelled=lambda: live.kill or self._stopping,
+                report=partial(self._report, job_id),
+            )
+            # Not abandoned on cancel: the thread holds files and rows, and it looks at `cancelled` by itself.
+            outcome = await trio.to_thread.run_sync(_run_guarded, self._executors[step.record.job_type], step)
+            if not isinstance(outcome, Continue):
+                return outcome
+            steps_done += 1
+            moved_on = self.ledger.get(job_id).with_figures(outcome.figures)
+            await self._put(moved_on.replaced(progress=outcome.progress or moved_on.progress))
+        return Stopped()
+
+    def _report(self, job_id: str, progress: float) -> None:
+        """Called on the executor's thread, the only one that changes the record while its step runs."""
+        self.ledger.note(self.ledger.get(job_id).replaced(progress=min(max(progress, 0.0), 1.0)))
+
+    async def _settle(self, record: JobRecord, outcome: Outcome) -> None:
+        """Case by case: 1) done, 2) nothing to do, 3) failed for now, 4) failed for good, 5) asked to stop."""
+        match outcome:
+            case Completed(message, figures):
+                done = record.with_figures(figures)
+                await self._finish(done, JobState.COMPLETED, message=message, progress=1.0, error="")
+            case Skipped(message):
+                await self._finish(record, JobState.SKIPPED, message=message)
+            case Retry():
+                await self._retry(record, outcome)
+            case Failed(error):
+                await self._finish(record, JobState.FAILED, error=error)
+            case _ if self._live[record.job_id].kill:
+                message = "killed; what its finished steps did stays"
+                await self._finish(record, JobState.CANCELLED, message=message)
+            case _ if not self._stopping:
+                await self._finish(record, JobState.FAILED, error="the job stopped without being asked to")
+            case _:
+                pass  # the server stops: `running` in the ledger, which the next start understands
+
+    async def _retry(self, record: JobRecord, outcome: Retry) -> None:
+        attempts = record.attempts + 1
+        if attempts >= self._settings.attempts_max:
+            await self._finish(record.replaced(attempts=attempts), JobState.FAILED, error=outcome.error)
+            return
+        wait_seconds = outcome.after_seconds
+        if wait_seconds is None:
+            wait_seconds = retry_wait_seconds(attempts, self._settings, self._random.random())
+        log.warning("job will be tried again", error=outcome.error, attempts=attempts, wait_seconds=wait_seconds)
+        await self._put(record.moved(JobState.RETRYING, attempts=attempts, error=outcome.error))
+        self._live[record.job_id].ready_seconds = trio.current_time() + wait_seconds
+
+    async def _finish(self, record: JobRecord, to: JobState, **changes: object) -> None:
+        finished = record.moved(to, finished_ms=self._clock.wall_ms(), **changes)
+        await self._put(finished)
+        self._live.pop(record.job_id).finished.set()
+        log.info(
+            f"job {to}",
+            job_id=record.job_id,
+            target=record.target,
+            rows=finished.rows,
+            bytes=finished.bytes,
+            message=finished.message,
+            error=finished.error or None,
+        )
+
+    async def _put(self, record: JobRecord) -> None:
+        """Write to the ledger. A disk that refuses must not end the manager: the work itself is safe to repeat."""
+        try:
+            await trio.to_thread.run_sync(self.ledger.put, record)
+        except FrostlineError as error:
+            log.error("ledger can't be written", job_id=record.job_id, error=error.message)
+            self.ledger.note(record)
+
+    def _wake(self) -> None:
+        self._changed.set()
+
+
+def _run_guarded(executor: Executor, step: Step) -> Outcome:
+    """Run one step; errors become outcomes here and nowhere else."""
+    try:
+        return executor(step)
+    except Cancelled:
+        return Stopped()
+    except (Conflict, StorageUnavailable, LimitExceeded) as error:
+        return Retry(error.message)
+    except NotFound as error:
+        return Skipped(error.message)
+    except FrostlineError as error:
+        return Failed(error.message)
+    except Exception as error:
+        log.exception("job broke", job_id=step.record.job_id)
+        return Failed(f"internal error ({type(error).__name__}); the log has the details")

@@ -1,0 +1,63 @@
+"""Decisions about jobs, without doing any of them: which next, how long to wait, what to flush under pressure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jobs.ledger import JobRecord, JobType
+from jobs.settings import JobSettings
+from storage.state import DatabaseState
+
+# A user's own request goes before the planner's; flushes free memory, so they go before rewriting and sweeping.
+PRIORITY: Final = {JobType.FLUSH: 6, JobType.COMPACT: 3, JobType.SWEEP: 2}
+USER_BONUS: Final = 2
+
+# From this share of `hot_bytes_max` on, the fullest partitions are flushed whatever their own policy says, until
+# what stays is below the second share: writers shall not have to wait for an interval to pass.
+PRESSURE_SHARE: Final = 0.7
+RELIEF_SHARE: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job that may start, and for how long it could have."""
+
+    record: JobRecord
+    waited_seconds: float
+
+
+def next_job(
+    waiting: Sequence[Waiting], last_started_seconds: Mapping[str, float], ageing_seconds: float
+) -> JobRecord | None:
+    """The job to start next: highest aged priority, then the target served longest ago, then the oldest.
+
+    last_started_seconds: target -> when a job on it last started, on any rising clock.
+    """
+
+    def rank(job: Waiting) -> tuple[float, float, int, str]:
+        aged = job.record.priority + int(job.waited_seconds / ageing_seconds)
+        return -aged, last_started_seconds.get(job.record.target, -1.0), job.record.created_ms, job.record.job_id
+
+    return min(waiting, key=rank).record if waiting else None
+
+
+def retry_wait_seconds(attempts: int, settings: JobSettings, jitter: float) -> float:
+    """How long to wait after the `attempts`-th failure; `jitter` in 0..1 spreads it over 50-100 %."""
+    longest = min(settings.retry_seconds_first * 2.0 ** min(attempts - 1, 30), settings.retry_seconds_max)
+    return longest * (0.5 + 0.5 * jitter)
+
+
+def fullest_partitions(state: DatabaseState, hot_bytes_max: int) -> Iterable[int]:
+    """Ids of the partitions to flush now because the hot side is filling up; empty while there is room."""
+    hot_bytes = state.hot_bytes
+    if hot_bytes < hot_bytes_max * PRESSURE_SHARE:
+        return ()
+    chosen = []
+    for partition in sorted(state.partitions.values(), key=lambda p: p.hot_bytes, reverse=True):
+        if hot_bytes <= hot_bytes_max * RELIEF_SHARE or not partition.hot_rows:
+            break
+        chosen.append(partition.partition_id)
+        hot_bytes -= partition.hot_bytes
+    return chosen

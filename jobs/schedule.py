@@ -1,0 +1,122 @@
+"""The planners' loops: look at the newest state, ask a pure function what is due, submit it. They move no rows.
+
+Pace: after a commit the flush planner looks soon, but not more often than every PAUSE_SECONDS however many commits
+come; without commits it looks every `flush_check_seconds`, for the interval policies. Compaction and sweep look at
+their own intervals. A submit that fails is logged; the next look asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import trio
+
+from jobs.ledger import JobType, Trigger
+from jobs.manager import JobManager
+from jobs.policy import fullest_partitions
+from jobs.settings import JobSettings
+from jobs.targets import DATABASE, table_parameters
+from storage.compaction import plan_compaction
+from storage.engine import Engine
+from storage.errors import FrostlineError
+from storage.flush import FlushReason, plan_flush
+from storage.schema import TableDef
+from storage.state import DatabaseState
+
+PAUSE_SECONDS: Final = 0.1
+
+log = structlog.get_logger("jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class FlushWish:
+    """A table to flush, and why."""
+
+    table: TableDef
+    trigger: Trigger
+
+
+def plan_flushes(state: DatabaseState, now_ms: int, hot_bytes_max: int) -> Iterator[FlushWish]:
+    """Tables whose own policy is due, and the fullest ones while the hot side is filling up. Pure."""
+    pressed = frozenset(fullest_partitions(state, hot_bytes_max))
+    for table in state.catalog.tables.values():
+        partition = state.partition(table.partition_id)
+        if not partition.hot:
+            continue
+        if table.partition_id in pressed:
+            yield FlushWish(table, Trigger.SIZE)
+        elif (reason := plan_flush(table, partition, now_ms)) is not None:
+            yield FlushWish(table, Trigger.SCHEDULE if reason is FlushReason.INTERVAL else Trigger.SIZE)
+
+
+class Schedule:
+    """The three loops. Started in the nursery by the composition root."""
+
+    def __init__(self, engine: Engine, manager: JobManager, settings: JobSettings) -> None:
+        self._engine = engine
+        self._manager = manager
+        self._settings = settings
+        self._committed = trio.Event()
+
+    async def run(self) -> None:
+        """Run until cancelled. Call once."""
+        token = trio.lowlevel.current_trio_token()
+        # Called on the committer's thread for each commit: it must only ring the bell.
+        self._engine.add_commit_listener(lambda _: _ring(token, self._note_commit))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._flush_loop)
+            nursery.start_soon(self._compact_loop)
+            nursery.start_soon(self._sweep_loop)
+
+    async def submit_due_flushes(self, *, everything: bool = False) -> list[str]:
+        """Submit what is due now, or every table with hot rows. Returns the job ids."""
+        state = self._engine.state
+        hot_bytes_max = 0 if everything else self._engine.settings.hot_bytes_max
+        wishes = list(plan_flushes(state, self._engine.clock.wall_ms(), hot_bytes_max))
+        submitted = [await self._submit(JobType.FLUSH, wish.table, wish.trigger) for wish in wishes]
+        return [job_id for job_id in submitted if job_id is not None]
+
+    async def _flush_loop(self) -> None:
+        while True:
+            self._committed = trio.Event()
+            await self.submit_due_flushes()
+            await trio.sleep(PAUSE_SECONDS)
+            with trio.move_on_after(self._settings.flush_check_seconds):
+                await self._committed.wait()
+
+    async def _compact_loop(self) -> None:
+        engine = self._engine
+        while True:
+            await trio.sleep(self._settings.compact_check_seconds)
+            state = engine.state
+            for table in state.catalog.tables.values():
+                partition = state.partition(table.partition_id)
+                if plan_compaction(table, partition, engine.settings, engine.clock.wall_ms()) is not None:
+                    await self._submit(JobType.COMPACT, table, Trigger.SCHEDULE)
+
+    async def _sweep_loop(self) -> None:
+        while True:
+            await self._submit(JobType.SWEEP, None, Trigger.SCHEDULE)
+            await trio.sleep(self._settings.sweep_interval_seconds)
+
+    async def _submit(self, job_type: JobType, table: TableDef | None, trigger: Trigger) -> str | None:
+        target = DATABASE if table is None else str(table.name)
+        parameters = {} if table is None else table_parameters(table)
+        try:
+            return await self._manager.submit(job_type, target, trigger=trigger, parameters=parameters)
+        except FrostlineError as error:
+            log.warning("job can't be queued", job_type=str(job_type), target=target, error=error.message)
+            return None
+
+    def _note_commit(self) -> None:
+        self._committed.set()
+
+
+def _ring(token: trio.lowlevel.TrioToken, bell: Callable[[], None]) -> None:
+    try:
+        token.run_sync_soon(bell, idempotent=True)
+    except trio.RunFinishedError:
+        return  # the last commits of a shutdown
