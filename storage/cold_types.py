@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute  # noqa: F401 - makes pa.compute there
+import pyarrow.compute as pc
 
 _INTERVAL_LAYOUT: Final = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
 _DECIMAL128_DIGITS_MAX: Final = 38
@@ -90,7 +90,7 @@ def _to_file(column: pa.Array) -> pa.Array:
     if column.type == pa.month_day_nano_interval():
         return _interval_texts(column)
     if pa.types.is_run_end_encoded(column.type):
-        return _to_file(pa.compute.run_end_decode(column))
+        return _to_file(pc.run_end_decode(column))
     return column.cast(wanted)
 
 
@@ -101,7 +101,7 @@ def _from_file(column: pa.Array, wanted: pa.DataType) -> pa.Array:
         return pa.array([_interval(text.as_py()) for text in column], type=wanted)
     if pa.types.is_run_end_encoded(wanted):
         values = _from_file(column, wanted.value_type)
-        return pa.compute.run_end_encode(values, run_end_type=wanted.run_end_type)
+        return pc.run_end_encode(values, run_end_type=wanted.run_end_type)
     if pa.types.is_dictionary(wanted):
         indices, dictionary = column.indices, column.dictionary
         return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=wanted.ordered)

@@ -1,0 +1,129 @@
+"""The catalog that DataFusion sees while it plans one statement: one scope, asked for names as they come up.
+
+DataFusion asks only for the tables that a statement names. Each answer is kept for the statement, so a self join
+sees one state and `allow` and virtual tables run once. Errors raised here pass through DataFusion unchanged.
+
+A name is looked for in this order: 1. the scope's `extra` rows (bare names only), 2. virtual tables, 3. tables,
+with `"t@v<seq>"` being the table as of that version, 4. views.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pyarrow as pa
+from datafusion import SessionContext
+from datafusion.catalog import CatalogProvider, SchemaProvider, Table
+
+from flight_server.query.scan import RowView, TableScans
+from flight_server.query.scope import QueryScope
+from storage.errors import InvalidRequest, NotFound
+from storage.names import TableName
+from storage.schema import ViewDef
+
+VIEW_DEPTH_MAX: Final = 32
+_AS_OF = re.compile(r"(.+)@v(\d{1,19})", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the tables of one statement are made with.
+
+    plan_view: plans the SELECT of a view within this lookup, its unqualified names looked up in another namespace
+    views:     the views that we are in, outermost first
+    """
+
+    context: SessionContext
+    scans: TableScans
+    scope: QueryScope
+    rows: RowView
+    plan_view: Callable[[ViewDef, Lookup], Table]
+    views: tuple[TableName, ...] = ()
+
+    def inside(self, view: ViewDef) -> Lookup:
+        """The lookup for the text of `view`. Raises InvalidRequest when it names itself or nests too deep."""
+        if view.name in self.views:
+            chain = " -> ".join(str(name) for name in (*self.views, view.name))
+            raise InvalidRequest(f"view '{view.name}' names itself ({chain})", sqlstate="42P19")
+        if len(self.views) >= VIEW_DEPTH_MAX:
+            raise InvalidRequest(f"views are nested more than {VIEW_DEPTH_MAX} deep at '{view.name}'", sqlstate="54001")
+        scope = replace(self.scope, namespace=view.default_namespace, extra={})
+        return replace(self, scope=scope, views=(*self.views, view.name))
+
+
+class ScopeCatalog(CatalogProvider):
+    """The database `frostline` for one statement."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._schemas: dict[str, ScopeSchema] = {}
+
+    def schema_names(self) -> set[str]:
+        return set(self._lookup.scope.state.catalog.namespaces)
+
+    def schema(self, name: str) -> Any:
+        return self._schemas.setdefault(name, ScopeSchema(self._lookup, name))
+
+
+class ScopeSchema(SchemaProvider):
+    """One namespace for one statement."""
+
+    def __init__(self, lookup: Lookup, namespace: str) -> None:
+        self._lookup = lookup
+        self._namespace = namespace
+        self._asked: dict[str, Table | None] = {}
+
+    def table_names(self) -> set[str]:
+        return {name.table for name in self._lookup.scope.state.catalog.names_in(self._namespace)}
+
+    def table_exist(self, name: str) -> bool:
+        return self.table(name) is not None
+
+    def table(self, name: str) -> Table | None:
+        """None when there is no such name. Raises PermissionDenied, InvalidRequest."""
+        if name not in self._asked:
+            self._asked[name] = self._find(name)
+        return self._asked[name]
+
+    def _find(self, name: str) -> Table | None:
+        scope = self._lookup.scope
+        if self._namespace == scope.namespace and name in scope.extra:
+            return rows_as_table(self._lookup.context, scope.extra[name])
+        if (timed := _AS_OF.fullmatch(name)) is not None:
+            return self._stored(TableName(self._namespace, timed[1]), as_of=int(timed[2]))
+        full = TableName(self._namespace, name)
+        if full in scope.virtual:
+            scope.allow(full)
+            return rows_as_table(self._lookup.context, scope.virtual[full]())
+        if full in scope.state.catalog.views:
+            return self._view(full)
+        return self._stored(full, as_of=None)
+
+    def _stored(self, name: TableName, as_of: int | None) -> Table | None:
+        scope = self._lookup.scope
+        table = scope.state.catalog.tables.get(name)
+        if table is None:
+            if as_of is not None:
+                raise NotFound(f"table '{name}' does not exist (only tables have versions)")
+            return None
+        scope.allow(name)
+        rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
+        return self._lookup.scans.view(table, scope.state.partition(table.partition_id), rows, scope.now_ms)
+
+    def _view(self, name: TableName) -> Table:
+        view = self._lookup.scope.state.catalog.views[name]
+        self._lookup.scope.allow(name)
+        return self._lookup.plan_view(view, self._lookup.inside(view))
+
+
+def rows_as_table(context: SessionContext, rows: Sequence[pa.RecordBatch] | pa.Table) -> Table:
+    """Rows that are in memory. A sequence must hold at least one batch, or its schema is unknown."""
+    if isinstance(rows, pa.Table):
+        batches = rows.to_batches() or rows.schema.empty_table().to_batches()
+        batches = batches or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+    else:
+        batches = list(rows)
+    return context.read_batches(batches).into_view()

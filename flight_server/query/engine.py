@@ -1,0 +1,197 @@
+"""The door of this room: SQL text in, Arrow batches out.
+
+One statement: a fresh SessionContext (60 us) with the scope's catalog -> `Plan` -> `RunningQuery`. What all
+statements share is the runtime (memory pool, spill directory, file caches), the loop thread and the kept scans.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import pyarrow as pa
+from datafusion import DataFrame, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
+from datafusion.catalog import Table
+
+from flight_server.query.catalog import Lookup, ScopeCatalog
+from flight_server.query.cold_scan import ColdScans, outside_runtime
+from flight_server.query.errors import query_error
+from flight_server.query.params import parameter_types, placeholders_in
+from flight_server.query.running import QueryLoop, RunningQuery, RunState, Shape
+from flight_server.query.scan import RowView, TableScans
+from flight_server.query.scope import QueryScope
+from flight_server.query.settings import QuerySettings
+from flight_server.query.shape import client_schema, without_directory
+from flight_server.sql.lexer import mentions
+from storage.errors import Cancelled, FrostlineError
+from storage.names import CATALOG, DEFAULT_NAMESPACE
+from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
+
+POLL_SECONDS: Final = 0.05
+BUFFER_BYTES_MAX: Final = 16 << 20  # how far one statement may run ahead of its reader
+COLD_PLANS_MAX: Final = 512  # list-of-files scans kept, with the statistics of their files
+_READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+_EXPLAIN_COLUMNS: Final = ["plan_type", "plan"]
+# With nothing known of a placeholder, planning may fail (sum($1)): then these are tried, in this order.
+_GUESSES: Final = (pa.int64(), pa.string(), pa.float64())
+
+Params = Mapping[str, pa.Scalar]
+NO_PARAMETERS: Final[Mapping[str, pa.DataType]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A statement that can be started, more than once.
+
+    schema:     what clients see: in FlightInfo, in prepared statements and in the stream alike
+    parameters: "1", "2", .. -> the type each placeholder wants, null when unknown; empty when bound
+    """
+
+    schema: pa.Schema
+    parameters: Mapping[str, pa.DataType]
+    frame: DataFrame = field(repr=False)
+
+
+class QueryEngine:
+    """Plans and runs statements. Safe to use from any thread."""
+
+    def __init__(self, settings: QuerySettings, spill_directory: Path, cold_directory: Path) -> None:
+        """`spill_directory` is emptied: what is in it is left from a crash."""
+        shutil.rmtree(spill_directory, ignore_errors=True)
+        spill_directory.mkdir(parents=True)
+        self._settings = settings
+        self._cold_directory = cold_directory
+        self._runtime = (
+            RuntimeEnvBuilder()
+            .with_disk_manager_specified(str(spill_directory))
+            .with_fair_spill_pool(settings.memory_bytes_max)
+        )
+        # Home of all kept plans: it has DataFusion's own default catalog, which `read_batches` needs. No statement
+        # runs in it, and no table is ever registered in it.
+        self._base = SessionContext(_config(settings, DEFAULT_NAMESPACE, "+00:00", bare=False), self._runtime)
+        self._scans = TableScans(self._base, ColdScans(self._base, cold_directory, COLD_PLANS_MAX))
+        self._loop = QueryLoop()
+
+    def plan(self, sql: str, scope: QueryScope, params: Params | None = None) -> Plan:
+        """Plan one SELECT, WITH, VALUES or EXPLAIN. Without `params`, placeholders get types.
+
+        Raises: InvalidRequest and its kin (SQLSTATE tells which), NotFound, NotSupported, PermissionDenied.
+        """
+        lookup = Lookup(self._base, self._scans, scope, row_view(sql), self._plan_view)
+        context = self._context(lookup)
+        if params is not None or "$" not in sql:
+            frame, parameters = self._frame(context, sql, params), NO_PARAMETERS
+        else:
+            frame, parameters = self._unbound_frame(context, sql)
+        return Plan(client_schema(_schema(frame)), parameters, frame)
+
+    def start(self, plan: Plan) -> RunningQuery:
+        """Begin to run. Returns at once after physical planning; rows come through the RunningQuery."""
+        try:
+            stream = plan.frame.execute_stream()
+        except BaseException as error:
+            raise _mapped(error) from None
+        explain = plan.schema.names == _EXPLAIN_COLUMNS
+        rewrite = without_directory(self._cold_directory) if explain else None
+        shape = Shape(plan.schema, self._settings.message_bytes_max, rewrite)
+        return RunningQuery(self._loop.loop, stream, shape, query_error, BUFFER_BYTES_MAX)
+
+    def collect(self, plan: Plan, cancelled: Callable[[], bool]) -> pa.Table:
+        """Run to the end and give everything. Raises Cancelled soon after `cancelled()` is true."""
+        running = self.start(plan)
+        batches = running.batches()
+        taken: list[pa.RecordBatch] = []
+        try:
+            while True:
+                while not running.wait_first(POLL_SECONDS):
+                    if cancelled():
+                        raise Cancelled("the statement was cancelled")
+                batch = next(batches, None)
+                if batch is None:
+                    return pa.Table.from_batches(taken, schema=plan.schema)
+                taken.append(batch)
+        finally:
+            if running.state is RunState.RUNNING:
+                running.cancel()
+
+    def close(self) -> None:
+        """Cancel what runs and stop the loop thread."""
+        self._loop.close()
+
+    def _context(self, lookup: Lookup) -> SessionContext:
+        config = _config(self._settings, lookup.scope.namespace, lookup.scope.time_zone, bare=True)
+        context = SessionContext(config, self._runtime)
+        context.register_catalog_provider(CATALOG, ScopeCatalog(lookup))
+        return context
+
+    def _frame(self, context: SessionContext, sql: str, params: Params | None) -> DataFrame:
+        try:
+            return context.sql_with_options(sql, _READ_ONLY, param_values=dict(params) if params else None)
+        except BaseException as error:
+            raise _mapped(error) from None
+
+    def _unbound_frame(self, context: SessionContext, sql: str) -> tuple[DataFrame, Mapping[str, pa.DataType]]:
+        try:
+            frame = self._frame(context, sql, None)
+        except FrostlineError as error:
+            return self._guessed_frame(context, sql, error)
+        return frame, parameter_types(self._base, sql, frame)
+
+    def _guessed_frame(
+        self, context: SessionContext, sql: str, error: FrostlineError
+    ) -> tuple[DataFrame, Mapping[str, pa.DataType]]:
+        for guess in _GUESSES if error.sqlstate not in ("42601", "42P01", "42501") else ():
+            names = placeholders_in(sql)
+            try:
+                frame = self._frame(context, sql, {name: pa.scalar(None, guess) for name in names})
+            except FrostlineError:
+                continue
+            return frame, dict.fromkeys(names, guess)
+        raise error
+
+    def _plan_view(self, view: ViewDef, lookup: Lookup) -> Table:
+        """Called back while DataFusion plans, hence on a thread of its own."""
+        within = replace(lookup, rows=row_view(view.sql))
+        return outside_runtime(lambda: self._frame(self._context(within), view.sql, None).into_view())
+
+
+def row_view(sql: str) -> RowView:
+    """Which columns and row versions the text asks for, by naming system columns."""
+    return RowView(system_columns=mentions(sql, SYSTEM_COLUMNS), show_deleted=mentions(sql, (DELETED,)))
+
+
+@lru_cache(maxsize=256)
+def _config(settings: QuerySettings, namespace: str, time_zone: str, *, bare: bool) -> SessionConfig:
+    """`bare`: without DataFusion's own catalog, so that only ours can be named."""
+    options = {
+        "datafusion.execution.parquet.schema_force_view_types": "false",
+        "datafusion.execution.parquet.pushdown_filters": "false",
+        "datafusion.sql_parser.map_string_types_to_utf8view": "false",
+        "datafusion.execution.time_zone": time_zone,
+        "datafusion.explain.show_schema": "false",
+    }
+    config = SessionConfig(options).with_information_schema(False)
+    config = config.with_target_partitions(settings.target_partitions).with_batch_size(settings.batch_rows)
+    if bare:
+        config = config.with_create_default_catalog_and_schema(False)
+        config = config.with_default_catalog_and_schema(CATALOG, namespace)
+    return config
+
+
+def _schema(frame: DataFrame) -> pa.Schema:
+    try:
+        return frame.schema()
+    except Exception as error:
+        raise _mapped(error) from None
+
+
+def _mapped(error: BaseException) -> FrostlineError:
+    """Ours for DataFusion's; what is neither (KeyboardInterrupt, SystemExit) goes on as it is."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+        raise error
+    return query_error(error)

@@ -1,0 +1,140 @@
+"""DataFusion's messages as our errors: a class, an SQLSTATE and one clean sentence.
+
+DataFusion says what went wrong only in words (ValueError at planning, a bare Exception at execution, a
+PanicException for a bug), so the words are read here and nowhere else. A sentence that leaves holds no path and
+none of DataFusion's prefixes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from storage.errors import (
+    Corruption,
+    FrostlineError,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    NotSupported,
+)
+
+SENTENCE_CHARS_MAX: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`pattern` found in the message -> `kind` with `sqlstate`; `sentence` may use the pattern's groups."""
+
+    pattern: re.Pattern[str]
+    kind: type[FrostlineError]
+    sqlstate: str
+    sentence: str | None = None  # None: DataFusion's own words, cleaned
+
+
+def _rule(pattern: str, kind: type[FrostlineError], sqlstate: str, sentence: str | None = None) -> Rule:
+    return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, sqlstate, sentence)
+
+
+# The first that matches wins: the narrow ones stand before the wide ones.
+RULES: Final = (
+    _rule(r"table '([^']*)' not found", NotFound, "42P01", r"table '\1' does not exist"),
+    _rule(r"table function '?(\w+)'? not found", InvalidRequest, "42883", r"there is no table function '\1'"),
+    _rule(r"Ambiguous reference to unqualified field (\S+)", InvalidRequest, "42702",
+          r"column \1 is ambiguous: write it with its table, as in t.\1"),
+    _rule(r"No field named (.+?)\. Did you mean '(.+?)'\?", InvalidRequest, "42703",
+          r"column \1 does not exist; did you mean \2?"),
+    _rule(r"No field named (.+?)\.\s+Valid fields are (.{1,300}?)\.?\s*$", InvalidRequest, "42703",
+          r"column \1 does not exist; there are \2"),
+    _rule(r"No field named (\S+?)\.?(\s|$)", InvalidRequest, "42703", r"column \1 does not exist"),
+    _rule(r"expression \"(.+)\" at position (\d+) and \".+\" at position (\d+) have the same name",
+          InvalidRequest, "42701", r"two output columns have the same name (\1): give one another name with AS"),
+    _rule(r"Invalid function '([^']*)'\.\s*Did you mean '([^']*)'", InvalidRequest, "42883",
+          r"there is no function '\1'; did you mean '\2'?"),
+    _rule(r"Invalid function '([^']*)'", InvalidRequest, "42883", r"there is no function '\1'"),
+    _rule(r"No function matches|failed to match any signature|does not support zero arguments",
+          InvalidRequest, "42883"),
+    _rule(r"must appear in the GROUP BY clause|calls cannot be nested", InvalidRequest, "42803"),
+    _rule(r"only supports? a single SQL statement", InvalidRequest, "42601", "give one statement at a time"),
+    _rule(r"No SQL statements were provided", InvalidRequest, "42601", "the statement is empty"),
+    _rule(r"ParserError|SQL error|Recursion limit|RecursionLimitExceeded|TokenizerError", InvalidRequest, "42601"),
+    _rule(r"(Statement|DML|DDL) not supported: (\w+)", NotSupported, "0A000",
+          r"a statement of the kind \2 can't be used here"),
+    _rule(r"Divide by zero", InvalidRequest, "22012", "division by zero"),
+    _rule(r"Resources exhausted|memory pool|Failed to allocate additional", LimitExceeded, "53200",
+          "the statement needs more memory than the server gives; select fewer rows or columns"),
+    _rule(r"No space left on device|max_temp_directory_size", LimitExceeded, "53100",
+          "the disk for intermediate results is full; select fewer rows, or give the server more disk"),
+    _rule(r"overflow|too large to store|out of range|Can't cast value|max size is|is too (?:large|big)",
+          InvalidRequest, "22003"),
+    _rule(r"Object Store error|Parquet error|parquet: |Parquet argument error|No such file", Corruption, "XX001",
+          "a cold file of a table is missing or damaged; the operator finds it in the server's log"),
+    _rule(r"Cast error|Cannot cast|Parser error: |Error parsing|Unsupported CAST", InvalidRequest, "22P02"),
+    _rule(r"Scalar subquery returned more than one row", InvalidRequest, "21000",
+          "a subquery used as a value returned more than one row"),
+    _rule(r"Placeholder|No value found for placeholder", InvalidRequest, "07001"),
+    _rule(r"not implemented|not supported|unsupported", NotSupported, "0A000"),
+    _rule(r"cannot coerce|not coercible|non-boolean|type_coercion", InvalidRequest, "42804"),
+    _rule(r"declared as non-nullable but contains null", Corruption, "XX001",
+          "a NOT NULL column of a table holds a NULL; the operator finds it in the server's log"),
+    _rule(r"Internal error|panicked|Join Error|task \d+ panicked", FrostlineError, "XX000",
+          "the query engine failed on this statement; try to write it another way, and report it"),
+)  # fmt: skip
+
+_PLANNING = (42_000, "42000")
+_PREFIX = re.compile(
+    r"^\s*(DataFusion error|Error during planning|Execution error|Arrow error|Schema error|SQL error|Cast error"
+    r"|Parser error|Compute error|Invalid argument error|External error|Plan error|Not yet implemented"
+    r"|This feature is not implemented|Internal error|Optimizer rule '\w+' failed|caused by"
+    r"|type_coercion|Context)\s*:?\s*",
+    re.IGNORECASE,
+)
+_PARSER = re.compile(r'(?:ParserError|TokenizerError)\("(.*)"\)', re.DOTALL)
+_NOISE = re.compile(
+    r"\s*(This issue was likely caused by a bug|This was likely caused by a bug|backtrace:|Candidate functions:"
+    r"|You might need to add explicit type casts|Column names are case sensitive).*",
+    re.IGNORECASE | re.DOTALL,
+)
+_PATH = re.compile(r"(?:file://)?(?:/[\w.@+~ -]+){2,}|[\w./@+~-]+\.parquet")
+_NUMBERED_CATALOG = re.compile(r"\bfrostline\.(?=\w+\.)")
+
+
+def query_error(error: BaseException) -> FrostlineError:
+    """What `error`, raised by DataFusion, is for us. One of ours (from the catalog) is given back as it is."""
+    if isinstance(error, FrostlineError):
+        return error
+    message = str(error)
+    for rule in RULES:
+        found = rule.pattern.search(message)
+        if found is not None:
+            return rule.kind(_sentence(rule, found, message), sqlstate=rule.sqlstate)
+    if isinstance(error, ValueError):
+        return InvalidRequest(clean(message), sqlstate="42000")
+    if isinstance(error, Exception):
+        return InvalidRequest(clean(message), sqlstate="22000")
+    return FrostlineError("the query engine failed on this statement; report it with the statement")
+
+
+def clean(message: str) -> str:
+    """One sentence: no prefixes, no advice for DataFusion's developers, no paths."""
+    parser = _PARSER.search(message)
+    if parser is not None:
+        message = f"syntax error: {parser[1]}"
+    while (cut := _PREFIX.sub("", message)) != message:
+        message = cut
+    message = _NOISE.sub("", message)
+    message = _PATH.sub("(a file)", message)
+    message = _NUMBERED_CATALOG.sub("", message)
+    message = " ".join(message.split()).rstrip(".:, ")
+    return message[:SENTENCE_CHARS_MAX] or "the statement failed"
+
+
+def _sentence(rule: Rule, found: re.Match[str], message: str) -> str:
+    if rule.sentence is None:
+        return clean(message)
+    return clean(found.expand(rule.sentence))
+
+
+Mapper = Callable[[BaseException], FrostlineError]
