@@ -46,6 +46,10 @@ class _Live:
     kill: bool = False
     finished: trio.Event = field(default_factory=trio.Event)
 
+    def is_ready(self, now_seconds: float) -> bool:
+        """A killed one need not wait out the time to its next attempt: that attempt is its end."""
+        return not self.running and (self.kill or self.ready_seconds <= now_seconds)
+
 
 class JobManager:
     """See the module. Every `async` method is for the trio thread; other threads go through `jobs.door`."""
@@ -123,8 +127,8 @@ class JobManager:
         if live is None:
             return record.status
         live.kill = True
-        live.ready_seconds = trio.current_time()  # a retrying one need not wait out its time to be ended
         if not live.running and record.status is JobState.QUEUED:
+            live.running = True  # so that no worker takes it up while its end is written
             await self._finish(record, JobState.CANCELLED, message="killed before it ran")
         self._wake()
         return self.ledger.get(job_id).status
@@ -178,7 +182,7 @@ class JobManager:
         return [
             Waiting(self.ledger.get(job_id), now - live.ready_seconds)
             for job_id, live in self._live.items()
-            if not live.running and live.ready_seconds <= now
+            if live.is_ready(now)
         ]
 
     def _next_ready_seconds(self) -> float:

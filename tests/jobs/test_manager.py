@@ -232,8 +232,8 @@ def test_a_retrying_job_is_killed_without_waiting_for_its_attempt():
             while manager.ledger.get(job_id).status is not JobState.RETRYING:
                 await trio.sleep(0.001)
             await manager.cancel(job_id)
-            assert (await manager.wait(job_id)).status is JobState.CANCELLED
-            assert trio.current_time() < 1e5
+            with trio.fail_after(10):
+                assert (await manager.wait(job_id)).status is JobState.CANCELLED
 
     trio.run(main)
 
