@@ -1,0 +1,54 @@
+"""SHOW and DESCRIBE."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.parse_session import variable_name
+from flight_server.sql.statements import Describe, Show, ShowKind
+
+_NOT_YET: Final = "it is not part of this version"
+_REFUSED: Final = {
+    "STORAGES": _NOT_YET,
+    "GRANTS": _NOT_YET,
+    "BACKUP": _NOT_YET,
+    "FUNCTIONS": "read information_schema.routines",
+    "DATABASES": "there is one catalog, frostline; use SHOW NAMESPACES",
+    "CATALOGS": "there is one catalog, frostline; use SHOW NAMESPACES",
+}
+
+
+def parse_show(cursor: Cursor) -> Show:
+    """`SHOW NAMESPACES | TABLES [IN n] | COLUMNS FROM t | STATS FOR TABLE t | CREATE TABLE t | ALL | name`"""
+    cursor.expect("SHOW")
+    word = cursor.token.key
+    if word in _REFUSED:
+        raise not_supported(f"SHOW {word}", _REFUSED[word])
+    if cursor.accept_any("NAMESPACES", "SCHEMAS"):
+        return Show(ShowKind.NAMESPACES)
+    if cursor.accept("TABLES"):
+        narrowed = cursor.accept_any("IN", "FROM") is not None
+        return Show(ShowKind.TABLES, in_namespace=cursor.namespace() if narrowed else None)
+    if cursor.accept("COLUMNS"):
+        cursor.expect_any("FROM", "IN")
+        return Show(ShowKind.COLUMNS, cursor.table())
+    if cursor.accept("STATS"):
+        cursor.expect("FOR")
+        cursor.accept("TABLE")
+        return Show(ShowKind.STATS, cursor.table())
+    if cursor.accept("CREATE"):
+        cursor.expect_any("TABLE", "VIEW")
+        return Show(ShowKind.CREATE_TABLE, cursor.table())
+    if cursor.accept("ALL"):
+        return Show(ShowKind.ALL)
+    return Show(ShowKind.VARIABLE, variable=variable_name(cursor))
+
+
+def parse_describe(cursor: Cursor) -> Describe:
+    """`DESCRIBE [TABLE] t [HISTORY]`"""
+    cursor.expect_any("DESCRIBE", "DESC")
+    if cursor.sees_any(("SELECT", "WITH", "VALUES")):
+        raise not_supported("DESCRIBE of a query", "use EXPLAIN, or prepare the query")
+    cursor.accept("TABLE")
+    return Describe(cursor.table(), cursor.accept("HISTORY"))
