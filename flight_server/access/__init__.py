@@ -1,0 +1,1 @@
+"""Who is calling, for how long, and what a caller's session remembers."""

@@ -1,0 +1,153 @@
+"""From an `authorization` header to a caller.
+
+Basic proves a user by password, Bearer by a token of ours. A client may log in once (Handshake with Basic, then
+Bearer) or send Basic with every call; then a password that was right a short while ago is not hashed again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flight_server.access.lockout import Lockout
+from flight_server.access.passwords import Passwords
+from flight_server.access.principal import Principal
+from flight_server.access.tokens import Tokens
+from flight_server.settings import AccessSettings
+from storage.catalog import UserRecord
+from storage.clock import Clock
+from storage.errors import Unauthenticated
+
+_PROVEN_MAX: Final = 1000
+_PROVEN_SECONDS: Final = 300.0
+_HEADER_BYTES_MAX: Final = 8192
+_WRONG: Final = "wrong user name or password"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. `session_id` is None for Basic: then the connection is the session."""
+
+    principal: Principal
+    session_id: str | None
+    session_expires_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A password that was right; void when the stored hash is another one by now."""
+
+    password_hash: str
+    until_seconds: float
+
+
+class Authenticator:
+    """Checks headers against the users of the catalog, as `users` gives them at that moment."""
+
+    def __init__(
+        self,
+        users: Callable[[], Mapping[str, UserRecord]],
+        passwords: Passwords,
+        tokens: Tokens,
+        clock: Clock,
+        settings: AccessSettings,
+    ) -> None:
+        self._users = users
+        self._passwords = passwords
+        self._tokens = tokens
+        self._clock = clock
+        self._lockout = Lockout(clock, settings.login_failures_max, settings.lockout_seconds)
+        self._lock = threading.Lock()
+        self._proven: OrderedDict[bytes, _Proven] = OrderedDict()
+        self._proven_key = secrets.token_bytes(32)  # so that no plain digest of a password is in memory
+
+    def caller(self, headers: Mapping[str, Sequence[str | bytes]]) -> Caller:
+        """Who sent these headers. Raises Unauthenticated."""
+        scheme, credentials = _authorization(headers)
+        if scheme == "bearer":
+            return self._bearer(credentials)
+        if scheme == "basic":
+            return Caller(self._basic(credentials), None)
+        raise Unauthenticated("the authorization header is neither Basic nor Bearer; send user and password")
+
+    def log_in(self, headers: Mapping[str, Sequence[str | bytes]]) -> tuple[Caller, str]:
+        """A caller and the token to go on with; a good Bearer token is handed back as it is."""
+        scheme, credentials = _authorization(headers)
+        if scheme == "bearer":
+            return self._bearer(credentials), credentials
+        token = self._tokens.issue(self.caller(headers).principal)
+        return self._bearer(token), token
+
+    def _bearer(self, token: str) -> Caller:
+        claims = self._tokens.check(token)
+        user = self._users().get(claims.principal.name)
+        if user is None:  # dropped since
+            raise Unauthenticated("the token is not valid; log in again")
+        return Caller(Principal(user.name, user.role), claims.session_id, claims.expires_ms)
+
+    def _basic(self, credentials: str) -> Principal:
+        name, password = _user_and_password(credentials)
+        user = self._users().get(name)
+        digest = hmac.digest(self._proven_key, credentials.encode(), "sha256")
+        if user is None or not self._is_proven(digest, user):
+            self._prove(name, user, password, digest)
+        assert user is not None
+        return Principal(user.name, user.role)
+
+    def _prove(self, name: str, user: UserRecord | None, password: str, digest: bytes) -> None:
+        """Raises Unauthenticated, in the same words for an unknown user and a wrong password."""
+        if self._lockout.is_locked(name):
+            raise Unauthenticated("too many failed log-ins; wait a while and try again")
+        if not self._passwords.matches(user, password) or user is None:
+            self._lockout.failed(name)
+            raise Unauthenticated(_WRONG)
+        self._lockout.succeeded(name)
+        with self._lock:
+            until = self._clock.monotonic_seconds() + _PROVEN_SECONDS
+            self._proven[digest] = _Proven(user.password_hash, until)
+            if len(self._proven) > _PROVEN_MAX:
+                self._proven.popitem(last=False)
+
+    def _is_proven(self, digest: bytes, user: UserRecord) -> bool:
+        with self._lock:
+            proven = self._proven.get(digest)
+            if proven is None:
+                return False
+            if proven.until_seconds > self._clock.monotonic_seconds() and proven.password_hash == user.password_hash:
+                return True
+            del self._proven[digest]
+            return False
+
+
+def _authorization(headers: Mapping[str, Sequence[str | bytes]]) -> tuple[str, str]:
+    """Scheme in lower case, and what follows it."""
+    values = headers.get("authorization", ())
+    if not values:
+        raise Unauthenticated("not logged in; connect with user name and password")
+    if len(values) > 1:
+        raise Unauthenticated("more than one authorization header; send exactly one")
+    text = values[0] if isinstance(values[0], str) else ""
+    if len(text) > _HEADER_BYTES_MAX:
+        raise Unauthenticated("the authorization header is too long")
+    scheme, _, credentials = text.partition(" ")
+    return scheme.lower(), credentials.strip()
+
+
+def _user_and_password(credentials: str) -> tuple[str, str]:
+    """Some clients (Go) leave out the padding of base64."""
+    padded = credentials + "=" * (-len(credentials) % 4)
+    try:
+        text = base64.b64decode(padded, validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise Unauthenticated("the Basic authorization header can't be read") from None
+    name, separator, password = text.partition(":")
+    if not separator:
+        raise Unauthenticated("the Basic authorization header can't be read")
+    return name, password

@@ -1,0 +1,85 @@
+"""The gate: every call of every kind passes here before a handler sees it.
+
+Who calls is settled from the headers (access/authenticator.py) before a byte of the body is read; the handlers
+find it with `context.get_middleware(MIDDLEWARE)`. Handshake is answered with a token in the response header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from pyarrow import flight
+
+from flight_server.access.authenticator import Authenticator, Caller
+from flight_server.access.sessions import Sessions
+from flight_server.wire.errors import flight_errors
+from storage.errors import FrostlineError, StorageUnavailable, Unauthenticated
+
+MIDDLEWARE: Final = "access"
+
+
+class Gate(flight.ServerMiddlewareFactory):
+    """Lets a call in, or raises the Flight error that refuses it."""
+
+    def __init__(self, authenticator: Authenticator, sessions: Sessions, log: Any) -> None:
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._log = log
+        self._closed: str | None = None
+
+    def close(self, reason: str) -> None:
+        """From here on refuse all that comes; calls that run go on."""
+        self._closed = reason
+
+    def start_call(self, info: flight.CallInfo, headers: Mapping[str, Sequence[str | bytes]]) -> Passage:
+        with flight_errors(self._log, plain=False):
+            if self._closed is not None:
+                raise StorageUnavailable(self._closed, sqlstate="57P01")
+            return self._admit(info, headers)
+
+    def _admit(self, info: flight.CallInfo, headers: Mapping[str, Sequence[str | bytes]]) -> Passage:
+        token = None
+        try:
+            if info.method == flight.FlightMethod.HANDSHAKE:
+                caller, token = self._authenticator.log_in(headers)
+            else:
+                caller = self._authenticator.caller(headers)
+            if caller.session_id is not None and self._sessions.is_closed(caller.session_id):
+                raise Unauthenticated("the session was closed; connect again")
+        except FrostlineError as error:
+            self._log.info("call refused", method=info.method.name, reason=error.message)
+            raise
+        return Passage(caller, token, _reads_details(headers))
+
+
+class Passage(flight.ServerMiddleware):
+    """One call that was let in. `on_completed` runs when the call is over, its context still valid."""
+
+    def __init__(self, caller: Caller, token: str | None, reads_details: bool) -> None:
+        self.caller = caller
+        self.reads_details = reads_details
+        self._token = token
+        self.on_completed: Callable[[], None] | None = None
+
+    def sending_headers(self) -> dict[str, str] | None:
+        return None if self._token is None else {"authorization": f"Bearer {self._token}"}
+
+    def call_completed(self, exception: Exception | None) -> None:
+        if self.on_completed is not None:
+            self.on_completed()
+
+
+class HeadersOnly(flight.ServerAuthHandler):
+    """Flight answers Handshake only with a handler present; the gate has done the work."""
+
+    def authenticate(self, outgoing: Any, incoming: Any) -> None:
+        pass
+
+    def is_valid(self, token: bytes) -> str:
+        return ""
+
+
+def _reads_details(headers: Mapping[str, Sequence[str | bytes]]) -> bool:
+    """Whether the client takes an error's text from the details, see wire/errors.py. gRPC for Go does."""
+    return any(str(agent).startswith("grpc-go") or " grpc-go/" in str(agent) for agent in headers.get("user-agent", ()))

@@ -1,0 +1,81 @@
+"""Passwords: argon2id, one at a time per processor, unknown users as slow as known ones."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from storage.catalog import Catalog, UserRecord
+from storage.errors import InvalidRequest
+
+ROOT: Final = "root"
+ROOT_ROLE: Final = "system"
+PASSWORD_BYTES_MAX: Final = 1024
+_GENERATED_BYTES: Final = 18
+
+
+class Passwords:
+    """Hashes and checks. Each check takes 64 MiB for some 50 ms, so that many at once wait for each other."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+    def hash(self, password: str) -> str:
+        """An argon2id string with its own salt. Raises InvalidRequest for one that is empty or too long."""
+        if not 0 < len(password.encode()) <= PASSWORD_BYTES_MAX:
+            raise InvalidRequest(f"a password has 1 to {PASSWORD_BYTES_MAX} bytes; choose another")
+        with self._slots:
+            return self._hasher.hash(password)
+
+    def matches(self, user: UserRecord | None, password: str) -> bool:
+        """Whether this is the user's password. Takes as long when there is no such user."""
+        if len(password.encode()) > PASSWORD_BYTES_MAX:
+            return False
+        stored = self._nobody if user is None else user.password_hash
+        try:
+            with self._slots:
+                matched = self._hasher.verify(stored, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+        return matched and user is not None
+
+    @cached_property
+    def _nobody(self) -> str:
+        return self._hasher.hash(secrets.token_urlsafe(_GENERATED_BYTES))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RootSetup:
+    """What a start has to do about user root.
+
+    record:             to be stored in the catalog; None when it is right already
+    generated_password: to be shown to the operator once; None when they chose it
+    """
+
+    record: UserRecord | None
+    generated_password: str | None
+
+
+def prepare_root(catalog: Catalog, chosen: str | None, passwords: Passwords, now_ms: int) -> RootSetup:
+    """First start: root with the `chosen` password or a generated one. Later: changed when `chosen` differs.
+
+    Raises: InvalidRequest when the chosen one is too long.
+    """
+    root = catalog.users.get(ROOT)
+    chosen = chosen or None  # an empty environment variable is none
+    if root is None:
+        password = chosen or secrets.token_urlsafe(_GENERATED_BYTES)
+        record = UserRecord(name=ROOT, role=ROOT_ROLE, password_hash=passwords.hash(password), created_ms=now_ms)
+        return RootSetup(record, None if chosen else password)
+    if chosen is None or passwords.matches(root, chosen):
+        return RootSetup(None, None)
+    return RootSetup(msgspec.structs.replace(root, password_hash=passwords.hash(chosen)), None)

@@ -1,0 +1,105 @@
+"""Session options by name, for SetSessionOptions and for `SET name = value` alike: one table, one meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from flight_server.access.sessions import Session
+from flight_server.wire.requests import OptionValue
+from storage.errors import InvalidRequest, NotFound
+from storage.names import CATALOG, DEFAULT_NAMESPACE
+
+DURABILITIES: Final = ("full", "relaxed")
+STATEMENT_TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
+_OFFSET: Final = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """How one option is read, and how a text or number becomes it. A `write` of None resets."""
+
+    read: Callable[[Session], OptionValue]
+    write: Callable[[Session, OptionValue], None]
+
+
+def session_options(session: Session) -> Mapping[str, OptionValue]:
+    """All options and their values."""
+    return {name: option.read(session) for name, option in _OPTIONS.items()}
+
+
+def set_session_option(session: Session, name: str, value: OptionValue, namespaces: Container[str]) -> None:
+    """Set one option; None resets it. `namespaces` are those that exist.
+
+    Raises: NotFound (no such option or namespace), InvalidRequest (bad value); the session is as before.
+    """
+    option = _OPTIONS.get(name.lower())
+    if option is None:
+        raise NotFound(
+            f"unknown session option '{name[:80]}': known are {', '.join(sorted(_OPTIONS))}", sqlstate="42704"
+        )
+    if option is _OPTIONS["schema"] and value is not None and value not in namespaces:
+        raise InvalidRequest(
+            f"namespace '{value}' does not exist; create it first with CREATE NAMESPACE {value}", sqlstate="3F000"
+        )
+    with session.lock:
+        option.write(session, value)
+
+
+def _set_catalog(_: Session, value: OptionValue) -> None:
+    if value not in (None, "", CATALOG):
+        raise InvalidRequest(f"catalog '{value}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000")
+
+
+def _set_namespace(session: Session, value: OptionValue) -> None:
+    session.namespace = DEFAULT_NAMESPACE if value is None else str(value)
+
+
+def _set_durability(session: Session, value: OptionValue) -> None:
+    text = "full" if value is None else str(value).lower()
+    if text not in DURABILITIES:
+        raise InvalidRequest(f"bad durability '{value}': use one of {', '.join(DURABILITIES)}")
+    session.durability = text
+
+
+def _set_time_zone(session: Session, value: OptionValue) -> None:
+    text = "+00:00" if value is None else str(value).strip()
+    if text.upper() in ("UTC", "Z"):
+        text = "+00:00"
+    if _OFFSET.fullmatch(text) is None and not _is_zone(text):
+        raise InvalidRequest(f"unknown time zone '{text[:80]}': use a name as Europe/Berlin or an offset as +02:00")
+    session.time_zone = text
+
+
+def _is_zone(text: str) -> bool:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError of its own making
+        return False
+    except KeyError:
+        return False
+    return True
+
+
+def _set_statement_timeout(session: Session, value: OptionValue) -> None:
+    try:
+        seconds = 0.0 if value is None else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not 0 <= seconds <= STATEMENT_TIMEOUT_SECONDS_MAX:
+        raise InvalidRequest(
+            f"bad statement_timeout_seconds '{value}': use 0 (none) to {STATEMENT_TIMEOUT_SECONDS_MAX}"
+        )
+    session.statement_timeout_seconds = seconds
+
+
+_OPTIONS: Final[Mapping[str, _Option]] = {
+    "catalog": _Option(lambda _: CATALOG, _set_catalog),
+    "schema": _Option(lambda s: s.namespace, _set_namespace),
+    "durability": _Option(lambda s: s.durability, _set_durability),
+    "time_zone": _Option(lambda s: s.time_zone, _set_time_zone),
+    "statement_timeout_seconds": _Option(lambda s: s.statement_timeout_seconds, _set_statement_timeout),
+}

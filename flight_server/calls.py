@@ -1,0 +1,194 @@
+"""Running calls, and the watchdog that notices when nobody waits for one any more.
+
+A Flight handler runs on a gRPC thread until it returns, whatever the client does meanwhile; only
+`context.is_cancelled()` tells that the client went away or its deadline passed. One thread asks that of every
+running call, and also ends statements that ran out of time.
+
+Rule: a context is valid until its call is completed and not a moment longer, so it is touched only under the
+call's lock and never after `finish`. The gate's `call_completed` runs before the context dies and calls it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from flight_server.access.middleware import Passage
+from flight_server.access.sessions import Session
+from flight_server.wire.errors import DETAILS_TRAILER, StatementTimedOut
+from storage.clock import Clock
+from storage.errors import Cancelled, LimitExceeded
+
+WATCH_SECONDS: Final = 0.02
+REST_SECONDS: Final = 0.1  # while no call runs; calls do not wake the watchdog, that would cost each of them
+HOUSEKEEPING_SECONDS: Final = 1.0
+
+
+class RunningCall:
+    """One call under way. `is_cancelled` costs nothing and may be asked from any thread at any time."""
+
+    def __init__(
+        self, context: Any, passage: Passage, session: Session, begun_seconds: float, timeout_seconds: float
+    ) -> None:
+        """timeout_seconds: 0 = none. `goes_on` is set for a call whose stream outlives its handler."""
+        self.caller = passage.caller
+        self._reads_details = passage.reads_details
+        self.session = session
+        self.goes_on = False
+        self._context = context
+        self._begun_seconds = begun_seconds
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()
+        self._finished = False
+        self._reason: Cancelled | None = None
+        self._when_cancelled: list[Callable[[str], None]] = []
+        self._when_finished: list[Callable[[], None]] = []
+
+    def is_cancelled(self) -> bool:
+        return self._reason is not None
+
+    def raise_if_cancelled(self) -> None:
+        """Ask the client's side right now, in the handler's own thread. Raises Cancelled, StatementTimedOut.
+
+        After the last read of an upload this is the only way to know that it was not cut off.
+        """
+        if not self._finished and self._context.is_cancelled():
+            self.cancel(_gone())
+        if self._reason is not None:
+            raise self._reason
+
+    def when_cancelled(self, stop: Callable[[str], None]) -> None:
+        """Have `stop` called with the reason, at once if it is too late already."""
+        with self._lock:
+            if self._reason is None:
+                self._when_cancelled.append(stop)
+                return
+        stop(str(self._reason))
+
+    def when_finished(self, close: Callable[[], None]) -> None:
+        """Have `close` called once, at the end of the call. The last one given runs first."""
+        self._when_finished.append(close)
+
+    def explained(self, error: BaseException) -> BaseException:
+        """`error`, or why the call was cancelled if `error` is just that coming through."""
+        if isinstance(error, Cancelled) and self._reason is not None:
+            return self._reason
+        return error
+
+    def send_details(self, details: bytes) -> None:
+        """Put error details on the answer, if this client reads them."""
+        with self._lock:
+            if not self._finished and self._reads_details:
+                self._context.add_trailer(DETAILS_TRAILER, details)
+
+    def cancel(self, reason: Cancelled) -> None:
+        """Stop the statement of this call, from any thread; the first reason counts."""
+        with self._lock:
+            if self._reason is not None or self._finished:
+                return
+            self._reason = reason
+            stops, self._when_cancelled = self._when_cancelled, []
+        for stop in stops:
+            stop(str(reason))
+
+    def watch(self, now_seconds: float) -> None:
+        """Called by the watchdog, again and again."""
+        reason: Cancelled | None = None
+        with self._lock:
+            if self._finished or self._reason is not None:
+                return
+            if self._context.is_cancelled():
+                reason = _gone()
+            elif self._timeout_seconds and now_seconds - self._begun_seconds >= self._timeout_seconds:
+                reason = _too_long(self._timeout_seconds)
+        if reason is not None:
+            self.cancel(reason)
+
+    def finish(self) -> None:
+        """The call is over, for whatever reason. Safe to repeat."""
+        with self._lock:
+            if self._finished:
+                return
+            self._finished = True
+            self._context = None
+        while self._when_finished:
+            self._when_finished.pop()()
+
+
+class Calls:
+    """All running calls, at most `calls_max`, and the thread that watches them."""
+
+    def __init__(
+        self, clock: Clock, calls_max: int, statement_seconds_max: float, housekeeping: Callable[[], None]
+    ) -> None:
+        """statement_seconds_max: over which no session's timeout goes; 0 = no limit."""
+        self._clock = clock
+        self._calls_max = calls_max
+        self._statement_seconds_max = statement_seconds_max
+        self._housekeeping = housekeeping
+        self._lock = threading.Lock()
+        self._running: set[RunningCall] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="frostline-call-watchdog", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Calls [{len(self._running)} running]>"
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watchdog. Running calls are no longer watched."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def enter(self, context: Any, passage: Passage, session: Session) -> RunningCall:
+        """Begin a call; it leaves with its `finish`. Raises LimitExceeded."""
+        limits = [seconds for seconds in (session.statement_timeout_seconds, self._statement_seconds_max) if seconds]
+        call = RunningCall(context, passage, session, self._clock.monotonic_seconds(), min(limits, default=0.0))
+        with self._lock:
+            if len(self._running) >= self._calls_max:
+                raise LimitExceeded(f"{self._calls_max} calls are running, which is the limit; try again later")
+            self._running.add(call)
+        call.when_finished(lambda: self._leave(call))
+        return call
+
+    def cancel_all(self, reason: str) -> None:
+        """At shutdown, when the time to drain is up."""
+        for call in self._snapshot():
+            call.cancel(Cancelled(reason, sqlstate="57P01"))
+
+    def _leave(self, call: RunningCall) -> None:
+        with self._lock:
+            self._running.discard(call)
+
+    def _snapshot(self) -> list[RunningCall]:
+        with self._lock:
+            return list(self._running)
+
+    def _watch(self) -> None:
+        kept_house_seconds = self._clock.monotonic_seconds()
+        while not self._stop.is_set():
+            now = self._clock.monotonic_seconds()
+            for call in self._snapshot():
+                call.watch(now)
+            if now - kept_house_seconds >= HOUSEKEEPING_SECONDS:
+                self._housekeeping()
+                kept_house_seconds = now
+            self._stop.wait(WATCH_SECONDS if self._running else REST_SECONDS)
+
+
+def _gone() -> Cancelled:
+    return Cancelled("the client cancelled the call, went away or reached its deadline")
+
+
+def _too_long(seconds: float) -> StatementTimedOut:
+    return StatementTimedOut(
+        f"the statement ran longer than its timeout of {seconds:g} s; "
+        "let it do less, or SET statement_timeout_seconds higher"
+    )

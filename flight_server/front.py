@@ -1,0 +1,55 @@
+"""What all handlers of the service share, gathered once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flight_server.access.sessions import PreparedStatement, Session, Sessions
+from flight_server.metadata.objects import Objects
+from flight_server.metadata.sql_info import ServerFacts
+from flight_server.ports import Statements, WireSettings
+from flight_server.results import Results
+from flight_server.settings import AccessSettings
+from flight_server.wire.handles import HandleKind, HandleSigner, unknown_handle
+
+_PREPARED_SECONDS = 366 * 86_400.0  # a prepared statement ends with its session; this only bounds the handle
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The rooms behind the service, and the limits."""
+
+    statements: Statements
+    sessions: Sessions
+    results: Results
+    signer: HandleSigner
+    facts: ServerFacts
+    access: AccessSettings
+    wire: WireSettings
+    log: Any
+
+    def objects(self, session: Session) -> Objects:
+        """What exists, as this session may see it."""
+        return Objects(
+            self.statements.catalog(session),
+            self.statements.system_schemas(),
+            lambda name: self.statements.schema_of(session, name),
+        )
+
+    def keep_prepared(self, session: Session, statement: PreparedStatement) -> bytes:
+        """The handle of a new prepared statement. Raises LimitExceeded."""
+        handle, id_ = self.signer.issue(HandleKind.PREPARED, session.id, _PREPARED_SECONDS)
+        session.add_prepared(id_, statement, self.access.prepared_statements_max)
+        return handle
+
+    def prepared_id(self, session: Session, handle: bytes) -> bytes:
+        """Raises NotFound for a handle that is not this session's."""
+        return self.signer.open(HandleKind.PREPARED, session.id, handle)
+
+    def prepared(self, session: Session, handle: bytes) -> PreparedStatement:
+        """Raises NotFound."""
+        found = session.prepared.get(self.prepared_id(session, handle))
+        if found is None:
+            raise unknown_handle(HandleKind.PREPARED)
+        return found

@@ -1,0 +1,111 @@
+"""What clients want to know of a column beyond its Arrow type: in the metadata of its field."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from storage.names import CATALOG
+from storage.schema import Column, TableDef
+
+_PREFIX: Final = "ARROW:FLIGHT:SQL:"
+_T = pa.types
+_SIMPLE_NAMES: Final[tuple[tuple[object, str], ...]] = (
+    (_T.is_boolean, "BOOLEAN"),
+    (_T.is_int8, "TINYINT"),
+    (_T.is_int16, "SMALLINT"),
+    (_T.is_int32, "INTEGER"),
+    (_T.is_int64, "BIGINT"),
+    (_T.is_uint8, "TINYINT UNSIGNED"),
+    (_T.is_uint16, "SMALLINT UNSIGNED"),
+    (_T.is_uint32, "INTEGER UNSIGNED"),
+    (_T.is_uint64, "BIGINT UNSIGNED"),
+    (_T.is_float16, "REAL"),
+    (_T.is_float32, "REAL"),
+    (_T.is_float64, "DOUBLE"),
+    (_T.is_decimal, "DECIMAL"),
+    (_T.is_date, "DATE"),
+    (_T.is_time, "TIME"),
+    (_T.is_duration, "INTERVAL"),
+    (_T.is_interval, "INTERVAL"),
+    (_T.is_null, "NULL"),
+)
+_TEXTS: Final = (_T.is_string, _T.is_large_string, _T.is_string_view)
+_BYTES: Final = (_T.is_binary, _T.is_large_binary, _T.is_binary_view, _T.is_fixed_size_binary)
+_LISTS: Final = (_T.is_list, _T.is_large_list, _T.is_fixed_size_list, _T.is_list_view, _T.is_large_list_view)
+# Decimal digits that the widest value of a type has.
+_INTEGER_DIGITS: Final = {8: 3, 16: 5, 32: 10, 64: 19}
+
+
+def type_name(data_type: pa.DataType) -> str:
+    """The SQL name of an Arrow type, for columns that no one declared."""
+    if isinstance(data_type, pa.BaseExtensionType):
+        return _extension_name(data_type)
+    if _T.is_dictionary(data_type):
+        return type_name(data_type.value_type)
+    if _T.is_timestamp(data_type):
+        return "TIMESTAMP" if data_type.tz is None else "TIMESTAMP WITH TIME ZONE"
+    if any(test(data_type) for test in _TEXTS):
+        return "VARCHAR"
+    if any(test(data_type) for test in _BYTES):
+        return "BYTEA"
+    if any(test(data_type) for test in _LISTS):
+        return f"{type_name(data_type.value_type)}[]"
+    if _T.is_struct(data_type):
+        return "STRUCT"
+    if _T.is_map(data_type):
+        return "MAP"
+    return next((name for test, name in _SIMPLE_NAMES if test(data_type)), str(data_type).upper())  # type: ignore[operator]
+
+
+def _extension_name(data_type: pa.BaseExtensionType) -> str:
+    name = data_type.extension_name
+    if name in ("arrow.uuid", "arrow.json"):
+        return name.removeprefix("arrow.").upper()
+    return type_name(data_type.storage_type)
+
+
+def described_field(
+    field: pa.Field, sql_type: str, table: tuple[str, str] | None = None, remarks: str = ""
+) -> pa.Field:
+    """`field` with its SQL type, digits and searchability; `table` is (namespace, name)."""
+    notes = {"TYPE_NAME": sql_type, "IS_AUTO_INCREMENT": "0", "IS_CASE_SENSITIVE": "0", "IS_READ_ONLY": "0"}
+    notes["IS_SEARCHABLE"] = "1"
+    if any(test(field.type) for test in _TEXTS):
+        notes["IS_CASE_SENSITIVE"] = "1"
+    if (digits := _digits(field.type)) is not None:
+        notes["PRECISION"], notes["SCALE"] = str(digits[0]), str(digits[1])
+    if table is not None:
+        notes["CATALOG_NAME"], notes["DB_SCHEMA_NAME"], notes["TABLE_NAME"] = CATALOG, *table
+    if remarks:
+        notes["REMARKS"] = remarks
+    kept = field.metadata or {}
+    return field.with_metadata({**kept, **{_PREFIX + name: text for name, text in notes.items()}})
+
+
+def described_table(table: TableDef) -> pa.Schema:
+    """Its columns as GetTables shows them, declared types and comments included."""
+    where = (table.name.namespace, table.name.table)
+    return pa.schema([_described_column(column, where) for column in table.columns])
+
+
+def described_schema(schema: pa.Schema, namespace: str, table: str) -> pa.Schema:
+    """Columns of a view or system table: their types are only Arrow's."""
+    return pa.schema([described_field(field, type_name(field.type), (namespace, table)) for field in schema])
+
+
+def _described_column(column: Column, where: tuple[str, str]) -> pa.Field:
+    field = pa.field(column.name, column.type, column.nullable)
+    return described_field(field, column.sql_type or type_name(column.type), where, column.comment)
+
+
+def _digits(data_type: pa.DataType) -> tuple[int, int] | None:
+    """Precision and scale, for types that have them."""
+    if _T.is_decimal(data_type):
+        return data_type.precision, data_type.scale
+    if _T.is_uint64(data_type):
+        return 20, 0
+    if _T.is_integer(data_type):
+        return _INTEGER_DIGITS[data_type.bit_width], 0
+    return None

@@ -1,0 +1,113 @@
+"""Catalogs, namespaces, tables and their types, as the protocol lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from flight_server.metadata.columns import described_schema, described_table
+from flight_server.metadata.filters import is_our_catalog, like
+from flight_server.wire.requests import GetDbSchemas, GetTables
+from storage.catalog import Catalog
+from storage.errors import FrostlineError
+from storage.names import CATALOG, TableName
+
+TABLE: Final = "TABLE"
+VIEW: Final = "VIEW"
+SYSTEM_TABLE: Final = "SYSTEM TABLE"
+
+CATALOGS_SCHEMA: Final = pa.schema([pa.field("catalog_name", pa.utf8(), nullable=False)])
+DB_SCHEMAS_SCHEMA: Final = pa.schema(
+    [pa.field("catalog_name", pa.utf8()), pa.field("db_schema_name", pa.utf8(), nullable=False)]
+)
+TABLE_TYPES_SCHEMA: Final = pa.schema([pa.field("table_type", pa.utf8(), nullable=False)])
+TABLES_SCHEMA: Final = pa.schema(
+    [
+        pa.field("catalog_name", pa.utf8()),
+        pa.field("db_schema_name", pa.utf8()),
+        pa.field("table_name", pa.utf8(), nullable=False),
+        pa.field("table_type", pa.utf8(), nullable=False),
+    ]
+)
+TABLES_WITH_SCHEMA_SCHEMA: Final = TABLES_SCHEMA.append(pa.field("table_schema", pa.binary(), nullable=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """All that has a name, for one caller.
+
+    system:    the system tables and their columns
+    schema_of: columns of a view; may raise FrostlineError when what it reads is gone
+    """
+
+    catalog: Catalog
+    system: Mapping[TableName, pa.Schema]
+    schema_of: Callable[[TableName], pa.Schema]
+
+    def namespaces(self) -> list[str]:
+        return sorted({*self.catalog.namespaces, *(name.namespace for name in self.system)})
+
+    def tables(self) -> Iterator[tuple[TableName, str]]:
+        """Every table with its type, in the order of the answer: namespace, name, type."""
+        kinds = [
+            *((name, TABLE) for name in self.catalog.tables),
+            *((name, VIEW) for name in self.catalog.views),
+            *((name, SYSTEM_TABLE) for name in self.system),
+        ]
+        yield from sorted(kinds)
+
+    def described(self, name: TableName, table_type: str) -> pa.Schema:
+        """Columns as clients see them; none for a view that can't be planned any more."""
+        if table_type == TABLE:
+            return described_table(self.catalog.tables[name])
+        try:
+            schema = self.system[name] if table_type == SYSTEM_TABLE else self.schema_of(name)
+        except FrostlineError:
+            schema = pa.schema([])
+        return described_schema(schema, name.namespace, name.table)
+
+
+def catalogs() -> pa.Table:
+    return _table(CATALOGS_SCHEMA, [(CATALOG,)])
+
+
+def db_schemas(objects: Objects, request: GetDbSchemas) -> pa.Table:
+    fits = like(request.namespace_pattern)
+    names = objects.namespaces() if is_our_catalog(request.catalog) else []
+    return _table(DB_SCHEMAS_SCHEMA, [(CATALOG, name) for name in names if fits(name)])
+
+
+def table_types() -> pa.Table:
+    return _table(TABLE_TYPES_SCHEMA, [(SYSTEM_TABLE,), (TABLE,), (VIEW,)])
+
+
+def tables(objects: Objects, request: GetTables) -> pa.Table:
+    """Filters: patterns by LIKE, table types exact, all of them together."""
+    rows = [(CATALOG, name.namespace, name.table, kind) for name, kind in _wanted(objects, request)]
+    if not request.include_schema:
+        return _table(TABLES_SCHEMA, rows)
+    schemas = [objects.described(TableName(row[1], row[2]), row[3]).serialize().to_pybytes() for row in rows]
+    return _table(TABLES_WITH_SCHEMA_SCHEMA, [(*row, schema) for row, schema in zip(rows, schemas, strict=True)])
+
+
+def tables_schema(request: GetTables) -> pa.Schema:
+    return TABLES_WITH_SCHEMA_SCHEMA if request.include_schema else TABLES_SCHEMA
+
+
+def _wanted(objects: Objects, request: GetTables) -> Iterator[tuple[TableName, str]]:
+    if not is_our_catalog(request.catalog):
+        return
+    in_namespace, called = like(request.namespace_pattern), like(request.table_pattern)
+    types = frozenset(request.table_types)
+    for name, kind in objects.tables():
+        if (not types or kind in types) and in_namespace(name.namespace) and called(name.table):
+            yield name, kind
+
+
+def _table(schema: pa.Schema, rows: list[Any]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

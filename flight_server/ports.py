@@ -1,0 +1,136 @@
+"""What the service needs from the rooms behind it, and the limits of the wire itself.
+
+The service decodes, allows, calls and encodes; `Statements` is whom it calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+import pyarrow as pa
+from msgspec import Meta
+
+from flight_server.access.sessions import Session
+from flight_server.wire.requests import IngestCommand
+from storage.catalog import Catalog
+from storage.names import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class WireSettings:
+    """Limits on what one caller may make the server keep.
+
+    pending_results_max:     planned results that wait for their DoGet, of all callers together
+    pending_seconds_max:     after which a result that nobody fetched is dropped
+    bound_rows_max:          rows of parameters in one bind or executemany
+    bound_bytes_max:         bytes of them
+    ingest_bytes_max:        bytes of one bulk ingest; 0 = no limit
+    """
+
+    pending_results_max: Annotated[int, Meta(ge=1)] = 1000
+    pending_seconds_max: Annotated[float, Meta(gt=0)] = 300.0
+    bound_rows_max: Annotated[int, Meta(ge=1)] = 1_000_000
+    bound_bytes_max: Annotated[int, Meta(ge=1)] = 256 << 20
+    ingest_bytes_max: Annotated[int, Meta(ge=0)] = 0
+
+
+class StatementResult(Protocol):
+    """What became of a statement text; for a query, what will become of it."""
+
+    @property
+    def query_id(self) -> str:
+        """What KILL QUERY and `Statements.cancel` take."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the rows; without columns when `rows_affected` is set."""
+        ...
+
+    @property
+    def rows_affected(self) -> int | None:
+        """None for a query."""
+        ...
+
+    def start(self) -> pa.RecordBatchReader:
+        """The rows of a query. Called once. Its errors are FrostlineErrors."""
+        ...
+
+    def cancel(self, reason: str) -> None:
+        """Stop, from any thread, started or not; after the end it does nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StatementShape:
+    """What a statement would do: learnt without running it."""
+
+    is_update: bool
+    dataset_schema: pa.Schema
+    parameter_schema: pa.Schema
+
+
+class Statements(Protocol):
+    """Runs SQL for a session. Every error is a FrostlineError."""
+
+    def run(
+        self,
+        session: Session,
+        sql: str,
+        params: pa.RecordBatch | None,
+        transaction_id: bytes | None,
+        cancelled: Callable[[], bool],
+    ) -> StatementResult:
+        """One or several statements; a query is planned only, everything else has happened on return.
+
+        params: one row, columns in the order of the placeholders
+        """
+        ...
+
+    def describe(self, session: Session, sql: str, transaction_id: bytes | None) -> StatementShape:
+        """Executes nothing."""
+        ...
+
+    def run_many(
+        self,
+        session: Session,
+        sql: str,
+        batches: Iterable[pa.RecordBatch],
+        transaction_id: bytes | None,
+        cancelled: Callable[[], bool],
+    ) -> int:
+        """Run an update once per row of `batches`, all of them as one. Returns the rows affected in total."""
+        ...
+
+    def ingest(
+        self,
+        session: Session,
+        command: IngestCommand,
+        reader: Iterator[pa.RecordBatch],
+        schema: pa.Schema,
+        cancelled: Callable[[], bool],
+    ) -> int:
+        """Store all of `reader` or nothing; it raises when the sender went away. Returns the rows stored."""
+        ...
+
+    def begin(self, session: Session) -> bytes:
+        """Open a transaction and return its id."""
+        ...
+
+    def end(self, session: Session, transaction_id: bytes, commit: bool) -> None: ...
+
+    def cancel(self, query_id: str) -> bool:
+        """Whether the statement was there to be stopped."""
+        ...
+
+    def catalog(self, session: Session) -> Catalog:
+        """What exists, as this session may see it."""
+        ...
+
+    def system_schemas(self) -> Mapping[TableName, pa.Schema]: ...
+
+    def schema_of(self, session: Session, name: TableName) -> pa.Schema:
+        """Of a table or view."""
+        ...

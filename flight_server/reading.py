@@ -1,0 +1,74 @@
+"""GetFlightInfo, GetSchema and DoGet: from a command to a schema, from a ticket to rows."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyarrow import flight
+
+from flight_server.calls import RunningCall
+from flight_server.front import Front
+from flight_server.metadata.answers import answer, answer_schema
+from flight_server.ports import StatementResult
+from flight_server.streams import row_stream, table_stream
+from flight_server.wire import requests as rq
+from flight_server.wire.answers import encode_ticket
+from storage.errors import InvalidRequest
+
+
+def info_of(front: Front, call: RunningCall, command: rq.Command, command_bytes: bytes) -> tuple[pa.Schema, bytes]:
+    """Schema and ticket. A query is planned, everything else runs here, once. Raises FrostlineError."""
+    match command:
+        case rq.StatementQuery():
+            result = front.statements.run(call.session, command.sql, None, command.transaction_id, call.is_cancelled)
+            return _kept(front, call, result)
+        case rq.PreparedQuery():
+            prepared = front.prepared(call.session, command.handle)
+            result = front.statements.run(
+                call.session, prepared.sql, prepared.bound, prepared.transaction_id, call.is_cancelled
+            )
+            return _kept(front, call, result)
+        case rq.StatementUpdate() | rq.PreparedUpdate() | rq.IngestCommand():
+            raise _belongs_to_do_put()
+        case _:
+            return answer_schema(command), command_bytes
+
+
+def schema_of(front: Front, call: RunningCall, command: rq.Command) -> pa.Schema:
+    """What `info_of` would show; executes nothing. Raises FrostlineError."""
+    match command:
+        case rq.StatementQuery():
+            shape = front.statements.describe(call.session, command.sql, command.transaction_id)
+            return shape.dataset_schema
+        case rq.PreparedQuery():
+            return front.prepared(call.session, command.handle).dataset_schema
+        case rq.StatementUpdate() | rq.PreparedUpdate() | rq.IngestCommand():
+            raise _belongs_to_do_put()
+        case _:
+            return answer_schema(command)
+
+
+def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Metadata) -> flight.FlightDataStream:
+    """The rows behind a ticket. Those of a query leave while the call goes on. Raises FrostlineError."""
+    if not isinstance(ticket, rq.StatementTicket):
+        return table_stream(answer(ticket, front.objects(call.session), front.facts))
+    kept = front.results.take(call.caller.principal.name, ticket.handle)
+    call.when_finished(lambda: front.results.finished(kept))
+    if kept.result.rows_affected is not None:
+        return table_stream(kept.result.schema.empty_table())
+    # When the call ends before the rows do, this is what stops the engine; after the rows it does nothing.
+    call.when_finished(lambda: kept.result.cancel("nobody reads the result any more"))
+    call.when_cancelled(kept.result.cancel)
+    reader = kept.result.start()
+    call.goes_on = True
+    return row_stream(kept.result.schema, reader, call, front.log)
+
+
+def _kept(front: Front, call: RunningCall, result: StatementResult) -> tuple[pa.Schema, bytes]:
+    if call.is_cancelled():
+        result.cancel("the client went away")
+        call.raise_if_cancelled()
+    return result.schema, encode_ticket(front.results.keep(call.caller.principal.name, result))
+
+
+def _belongs_to_do_put() -> InvalidRequest:
+    return InvalidRequest("this command changes data: send it with DoPut")

@@ -1,0 +1,205 @@
+"""The one Flight server: decode, allow, call, encode. What a statement means is decided elsewhere.
+
+Every answer has exactly one endpoint, DDL and DML included: these run once, in GetFlightInfo, and their ticket
+gives no rows. One schema, the statement's, is what GetFlightInfo, GetSchema, a prepared statement and the stream
+show. The port answers as soon as the object exists, so it is built last.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+from pyarrow import flight
+
+from flight_server import acting, reading, writing
+from flight_server.access.authenticator import Authenticator
+from flight_server.access.middleware import MIDDLEWARE, Gate, HeadersOnly, Passage
+from flight_server.access.sessions import Sessions
+from flight_server.calls import WATCH_SECONDS, Calls, RunningCall
+from flight_server.front import Front
+from flight_server.metadata.sql_info import ServerFacts
+from flight_server.ports import Statements, WireSettings
+from flight_server.results import Results
+from flight_server.settings import AccessSettings
+from flight_server.wire import requests as rq
+from flight_server.wire.actions import decode_action
+from flight_server.wire.commands import decode_descriptor, decode_ticket
+from flight_server.wire.errors import DETAILS_TRAILER, flight_errors, hide_tracebacks
+from flight_server.wire.handles import HandleSigner
+from storage.clock import Clock
+from storage.errors import FrostlineError, InvalidRequest, NotSupported
+
+_STOPPING: Final = "the server is shutting down; connect again in a while"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tls:
+    """PEM texts. With `client_ca` set, clients must show a certificate that it signed."""
+
+    certificate: bytes
+    key: bytes
+    client_ca: bytes | None = None
+
+
+class FlightService(flight.FlightServerBase):
+    """The server. It listens from its construction until `shut_down`."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        statements: Statements,
+        authenticator: Authenticator,
+        sessions: Sessions,
+        clock: Clock,
+        access: AccessSettings,
+        wire: WireSettings,
+        facts: ServerFacts,
+        calls_max: int,
+        statement_seconds_max: float,
+        log: Any,
+        tls: Tls | None = None,
+    ) -> None:
+        """port 0 takes any free one, see `self.port`. Raises OSError when the port is taken."""
+        hide_tracebacks()
+        signer = HandleSigner.with_random_key(clock)
+        results = Results(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
+        self._front = Front(statements, sessions, results, signer, facts, access, wire, log)
+        self._clock = clock
+        self._log = log
+        self._gate = Gate(authenticator, sessions, log)
+        self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house)
+        self._calls.start()
+        scheme = "grpc+tls" if tls else "grpc"
+        super().__init__(
+            f"{scheme}://{host}:{port}",
+            auth_handler=HeadersOnly(),
+            tls_certificates=[(tls.certificate, tls.key)] if tls else None,
+            verify_client=bool(tls and tls.client_ca),
+            root_certificates=tls.client_ca if tls else None,
+            middleware={MIDDLEWARE: self._gate},
+        )
+
+    def __repr__(self) -> str:
+        return f"<FlightService {self._calls!r} {self._front.sessions!r} {self._front.results!r}>"
+
+    @property
+    def calls_running(self) -> int:
+        return len(self._calls)
+
+    def drain(self) -> None:
+        """Refuse new calls (UNAVAILABLE); those that run go on."""
+        self._gate.close(_STOPPING)
+
+    def shut_down(self, seconds_max: float) -> None:
+        """Drain, wait for running calls at most so long, cancel the rest, close the port, end all sessions.
+
+        Blocks; never to be called by a handler.
+        """
+        self.drain()
+        deadline = self._clock.monotonic_seconds() + seconds_max
+        pause = threading.Event()
+        while len(self._calls) and self._clock.monotonic_seconds() < deadline:
+            pause.wait(WATCH_SECONDS)
+        self._calls.cancel_all(_STOPPING)
+        self.shutdown()
+        self._calls.stop()
+        self._front.results.close()
+        self._front.sessions.close_all()
+
+    # --- the protocol's calls ----------------------------------------------------------------------------------
+
+    def get_flight_info(self, context: Any, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:
+        with self._call(context) as call:
+            data = _command_bytes(descriptor)
+            schema, ticket = reading.info_of(self._front, call, decode_descriptor(data), data)
+            return flight.FlightInfo(schema, descriptor, [flight.FlightEndpoint(ticket, [])], -1, -1)
+
+    def get_schema(self, context: Any, descriptor: flight.FlightDescriptor) -> flight.SchemaResult:
+        with self._call(context, plain=True) as call:
+            command = decode_descriptor(_command_bytes(descriptor))
+            return flight.SchemaResult(reading.schema_of(self._front, call, command))
+
+    def do_get(self, context: Any, ticket: flight.Ticket) -> flight.FlightDataStream:
+        with self._call(context) as call:
+            return reading.rows_of(self._front, call, decode_ticket(ticket.ticket))
+
+    def do_put(self, context: Any, descriptor: flight.FlightDescriptor, reader: Any, writer: Any) -> None:
+        with self._call(context) as call:
+            command = decode_descriptor(_command_bytes(descriptor))
+            writer.write(pa.py_buffer(writing.put(self._front, call, command, reader)))
+
+    def do_action(self, context: Any, action: flight.Action) -> list[flight.Result]:
+        with self._call(context) as call:
+            request: rq.ActionRequest = decode_action(action.type, action.body.to_pybytes())
+            return [flight.Result(pa.py_buffer(data)) for data in acting.act(self._front, call, request)]
+
+    def list_actions(self, context: Any) -> list[tuple[str, str]]:
+        with self._call(context):
+            return list(acting.DESCRIPTIONS.items())
+
+    def list_flights(self, context: Any, criteria: bytes) -> Iterator[flight.FlightInfo]:
+        """None: what there is to read is found by Flight SQL's metadata commands."""
+        with self._call(context):
+            return iter(())
+
+    def do_exchange(self, context: Any, descriptor: flight.FlightDescriptor, reader: Any, writer: Any) -> None:
+        with self._call(context):
+            raise NotSupported("DoExchange is not supported; use DoGet and DoPut")
+
+    # -----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _call(self, context: Any, *, plain: bool = False) -> Iterator[RunningCall]:
+        """One call: its session, its watch, its errors. Its end is the handler's, or the stream's if it goes on."""
+        passage: Passage = context.get_middleware(MIDDLEWARE)
+        with flight_errors(self._log, plain=plain, send_details=_sender(context, passage)):
+            call = self._enter(context, passage)
+            try:
+                yield call
+            except FrostlineError as error:
+                raise call.explained(error) from None
+            finally:
+                if not call.goes_on:
+                    call.finish()
+
+    def _enter(self, context: Any, passage: Passage) -> RunningCall:
+        caller = passage.caller
+        # Without a token the connection is the session, so that two connections of a user stay apart.
+        session_id = caller.session_id or f"basic/{caller.principal.name}/{context.peer()}"
+        sessions = self._front.sessions
+        session = sessions.enter(session_id, caller.principal)
+        try:
+            call = self._calls.enter(context, passage, session)
+        except FrostlineError:
+            sessions.leave(session)
+            raise
+        call.when_finished(lambda: sessions.leave(session))
+        passage.on_completed = call.finish
+        return call
+
+    def _keep_house(self) -> None:
+        """On the watchdog's thread: whatever goes wrong here must not end the watch."""
+        try:
+            self._front.results.expire()
+            self._front.sessions.expire_idle()
+        except Exception as error:
+            self._log.error("housekeeping failed", error=repr(error))
+
+
+def _sender(context: Any, passage: Passage) -> Callable[[bytes], None] | None:
+    if not passage.reads_details:
+        return None
+    return lambda details: context.add_trailer(DETAILS_TRAILER, details)
+
+
+def _command_bytes(descriptor: flight.FlightDescriptor) -> bytes:
+    if descriptor.descriptor_type != flight.DescriptorType.CMD:
+        raise InvalidRequest("the descriptor is a path; send a Flight SQL command")
+    return descriptor.command

@@ -1,0 +1,51 @@
+"""Rows on their way out.
+
+GeneratorStream sends our errors with their status and was the faster of the two (785 against 442-465 MB/s), but
+it can't send dictionaries; schemas that hold one go by RecordBatchStream, whose errors keep their text but often
+lose their status (wire/errors.py, `plain`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+from pyarrow import flight
+
+from flight_server.calls import RunningCall
+from flight_server.wire.errors import flight_errors
+
+METADATA_ROWS: Final = 1024  # in a message: with schemas in it a row may have some kB, and 16 MiB is the limit
+
+
+def table_stream(table: pa.Table) -> flight.FlightDataStream:
+    """A table that is in memory already."""
+    batches = table.to_batches(max_chunksize=METADATA_ROWS)
+    return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(table.schema, batches))
+
+
+def row_stream(schema: pa.Schema, reader: pa.RecordBatchReader, call: RunningCall, log: Any) -> flight.FlightDataStream:
+    """The rows of a running query; `call` tells why when it is cut short."""
+    if any(_holds_dictionary(field.type) for field in schema):
+        rows = _rows(reader, call, log, plain=True)
+        return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(schema, rows))
+    return flight.GeneratorStream(schema, _rows(reader, call, log, plain=False))
+
+
+def _rows(reader: pa.RecordBatchReader, call: RunningCall, log: Any, *, plain: bool) -> Iterator[pa.RecordBatch]:
+    with flight_errors(log, plain=plain, send_details=call.send_details):
+        try:
+            yield from reader
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            raise call.explained(error) from None
+
+
+def _holds_dictionary(data_type: pa.DataType) -> bool:
+    if isinstance(data_type, pa.BaseExtensionType):
+        return _holds_dictionary(data_type.storage_type)
+    if pa.types.is_dictionary(data_type):
+        return True
+    return any(_holds_dictionary(data_type.field(i).type) for i in range(data_type.num_fields))
