@@ -7,6 +7,7 @@ refuses what it does not know and what does not fit, naming the dotted key, so t
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ def _section(name: str, found: Any, kind: type[Any]) -> Any:
 
 def _value(dotted: str, value: Any, kind: Any) -> Any:
     try:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise msgspec.ValidationError("Expected a finite number")
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + ".."

@@ -6,10 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
+
+
+@pytest.fixture(autouse=True)
+def _log_as_by_default() -> Iterator[None]:
+    """A test that configures the log leaves nothing of it behind: its stream is closed by then."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

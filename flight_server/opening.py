@@ -1,0 +1,135 @@
+"""Everything between an open data directory and an answering port, in the order in which it is opened.
+
+users    root exists, tokens can be signed
+queries  the engine with its spill directory, emptied of what a crash left
+service  the Flight server: it answers from its construction on, so it comes last
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from flight_server.access.authenticator import Authenticator
+from flight_server.access.passwords import Passwords, prepare_root
+from flight_server.access.sessions import Sessions
+from flight_server.access.tokens import Tokens, stored_key
+from flight_server.job_port import JobDoor
+from flight_server.listen import AddressUnavailable, flight_uri, uses_tls
+from flight_server.metadata.sql_info import ServerFacts
+from flight_server.ports import WireSettings
+from flight_server.query.engine import QueryEngine
+from flight_server.query.settings import QuerySettings
+from flight_server.service import FlightService, Tls
+from flight_server.settings import AccessSettings, ServerSettings
+from flight_server.sql.call import Services
+from flight_server.sql.defaults import Generator
+from flight_server.sql.execute import StatementExecutor
+from storage.clock import Clock
+from storage.edits import Edit
+from storage.engine import Engine
+from storage.errors import InvalidRequest
+
+# In the data directory, beside what storage keeps there.
+TOKEN_KEY_FILE: Final = "token.key"  # noqa: S105  (a file name)
+SPILL_DIRECTORY: Final = "spill"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """The sections of the settings file that are the front's; the composition root adds the other rooms'."""
+
+    server: ServerSettings = ServerSettings()
+    query: QuerySettings = QuerySettings()
+    access: AccessSettings = AccessSettings()
+    wire: WireSettings = WireSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenServer:
+    """A server that answers. `generated_root_password` is set at a first start without a chosen one."""
+
+    service: FlightService
+    queries: QueryEngine
+    uri: str
+    generated_root_password: str | None
+
+    def close(self, drain_seconds_max: float) -> None:
+        """Refuse new calls, let running ones end for so long, cancel the rest, give up the port. Blocks."""
+        self.service.shut_down(drain_seconds_max)
+        self.queries.close()
+
+
+def open_server(
+    engine: Engine, jobs: JobDoor, settings: FrontSettings, clock: Clock, chosen_password: str | None
+) -> OpenServer:
+    """Blocks. Raises: InvalidRequest (TLS files, password), StorageUnavailable, AddressUnavailable."""
+    tls = _tls(settings.server)
+    passwords = Passwords()
+    generated = _root_password(engine, passwords, clock, chosen_password)
+    tokens = Tokens(stored_key(engine.directory / TOKEN_KEY_FILE), clock, settings.access.token_seconds)
+    authenticator = Authenticator(lambda: engine.state.catalog.users, passwords, tokens, clock, settings.access)
+    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.cold_directory)
+    services = Services(engine=engine, queries=queries, jobs=jobs, clock=clock, defaults=Generator(clock))
+    statements = StatementExecutor(services, settings)
+    server = settings.server
+    try:
+        service = FlightService(
+            host=f"[{server.host}]" if ":" in server.host else server.host,
+            port=server.port,
+            statements=statements,
+            authenticator=authenticator,
+            sessions=Sessions(clock, settings.access.session_idle_seconds),
+            clock=clock,
+            access=settings.access,
+            wire=settings.wire,
+            facts=_facts(settings),
+            calls_max=server.rpc_concurrent_max,
+            statement_seconds_max=settings.query.statement_seconds_max,
+            log=structlog.get_logger("service"),
+            tls=tls,
+        )
+    except OSError as error:
+        queries.close()
+        raise AddressUnavailable(f"can't listen on {server.host}:{server.port}; set server.port or --port") from error
+    uri = flight_uri(server.host, service.port, tls=tls is not None)
+    return OpenServer(service, queries, uri, generated)
+
+
+def _facts(settings: FrontSettings) -> ServerFacts:
+    return ServerFacts(
+        version=version("frostline"),
+        session_idle_seconds=settings.access.session_idle_seconds,
+        transaction_idle_seconds=settings.access.transaction_idle_seconds,
+        sql_length_bytes_max=settings.query.sql_length_bytes_max,
+    )
+
+
+def _root_password(engine: Engine, passwords: Passwords, clock: Clock, chosen: str | None) -> str | None:
+    """See to it that root exists, with the `chosen` password if any; returns a generated one."""
+    setup = prepare_root(engine.state.catalog, chosen, passwords, clock.wall_ms())
+    if setup.record is not None:
+        record = setup.record
+        engine.commit(Edit(catalog=lambda catalog: catalog.with_user(record)))
+    return setup.generated_password
+
+
+def _tls(server: ServerSettings) -> Tls | None:
+    if not uses_tls(server):
+        return None
+    client_ca = _pem("tls_client_ca", server.tls_client_ca) if server.tls_client_ca else None
+    return Tls(_pem("tls_certificate", server.tls_certificate), _pem("tls_key", server.tls_key), client_ca)
+
+
+def _pem(name: str, path: str) -> bytes:
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"server.{name} '{path}' can't be read: {error.strerror}") from error
+    if b"-----BEGIN" not in content:
+        raise InvalidRequest(f"server.{name} '{path}' is not a PEM file")
+    return content
