@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from flight_server import app, log, settings
 from flight_server.app import Settings
 from flight_server.listen import AddressUnavailable
@@ -47,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FrostlineError as error:
         print(f"frostline: {error.message}", file=sys.stderr)
         return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+    except Exception as error:
+        structlog.get_logger("server").exception("the server broke")
+        print(f"frostline: internal error ({type(error).__name__}); the log has the details", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,10 +25,11 @@ from flight_server.ports import WireSettings
 from flight_server.query.engine import QueryEngine
 from flight_server.query.settings import QuerySettings
 from flight_server.service import FlightService, Tls
-from flight_server.settings import AccessSettings, ServerSettings
+from flight_server.settings import AccessSettings, ServerSettings, flat
 from flight_server.sql.call import Services
 from flight_server.sql.defaults import Generator
 from flight_server.sql.execute import StatementExecutor
+from flight_server.sql.guard_limits import GuardLimits
 from storage.clock import Clock
 from storage.edits import Edit
 from storage.engine import Engine
@@ -45,6 +46,7 @@ class FrontSettings:
 
     server: ServerSettings = ServerSettings()
     query: QuerySettings = QuerySettings()
+    guard: GuardLimits = GuardLimits()
     access: AccessSettings = AccessSettings()
     wire: WireSettings = WireSettings()
 
@@ -75,7 +77,9 @@ def open_server(
     authenticator = Authenticator(lambda: engine.state.catalog.users, passwords, tokens, clock, settings.access)
     queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.cold_directory)
     services = Services(engine=engine, queries=queries, jobs=jobs, clock=clock, defaults=Generator(clock))
-    statements = StatementExecutor(services, settings)
+    sessions = Sessions(clock, settings.access.session_idle_seconds)
+    shown_settings = {name: str(value) for name, value in flat(settings).items()}
+    statements = StatementExecutor(services, sessions, shown_settings)
     server = settings.server
     try:
         service = FlightService(
@@ -83,7 +87,7 @@ def open_server(
             port=server.port,
             statements=statements,
             authenticator=authenticator,
-            sessions=Sessions(clock, settings.access.session_idle_seconds),
+            sessions=sessions,
             clock=clock,
             access=settings.access,
             wire=settings.wire,
@@ -105,7 +109,7 @@ def _facts(settings: FrontSettings) -> ServerFacts:
         version=version("frostline"),
         session_idle_seconds=settings.access.session_idle_seconds,
         transaction_idle_seconds=settings.access.transaction_idle_seconds,
-        sql_length_bytes_max=settings.query.sql_length_bytes_max,
+        sql_length_bytes_max=settings.guard.text_bytes_max,
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
+from tests.server_process import ServerProcess
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +32,10 @@ def engine(tmp_path: Path, clock: ManualClock) -> Iterator[Engine]:
     opened = Engine.open(tmp_path / "data", StorageSettings(), clock)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A real server in a process of its own, on an empty directory, shared by the tests of a module."""
+    with ServerProcess(tmp_path_factory.mktemp("server") / "data") as process:
+        yield process

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,6 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     assert lines[0].startswith("frostline: ")
     assert "Traceback" not in err
     return code, lines[0]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("serve") / "data") as process:
-        yield process
 
 
 def test_version_and_help_are_told(capsys: pytest.CaptureFixture[str]):

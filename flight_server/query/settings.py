@@ -8,33 +8,23 @@ from typing import Annotated
 
 from msgspec import Meta
 
-Positive = Annotated[int, Meta(ge=1)]
-
 
 @dataclass(frozen=True, slots=True)
 class QuerySettings:
     """Limits and pace of reading.
 
     memory_bytes_max:      of all queries together, before they spill
-    spill_bytes_max:       on disk, of all queries together
     partitions:            parallel streams of a plan; 0 = twice the processors
     batch_rows:            rows in a batch inside the engine
     message_bytes_max:     a result batch is cut at about this size
     statement_seconds_max: after which a statement is cancelled; 0 = never
-    sql_length_bytes_max, operator_chain_max, set_operations_max, ctes_max, nesting_max: refused before parsing
     """
 
     memory_bytes_max: Annotated[int, Meta(ge=16 << 20)] = 2 << 30
-    spill_bytes_max: Annotated[int, Meta(ge=0)] = 50 << 30
     partitions: Annotated[int, Meta(ge=0)] = 0
     batch_rows: Annotated[int, Meta(ge=128)] = 32_768
     message_bytes_max: Annotated[int, Meta(ge=64 << 10, le=8 << 20)] = 2 << 20
     statement_seconds_max: Annotated[float, Meta(ge=0)] = 3600.0
-    sql_length_bytes_max: Positive = 1 << 20
-    operator_chain_max: Positive = 500
-    set_operations_max: Positive = 100
-    ctes_max: Positive = 100
-    nesting_max: Positive = 50
 
     @property
     def target_partitions(self) -> int:
