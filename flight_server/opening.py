@@ -79,7 +79,7 @@ def open_server(
     services = Services(engine=engine, queries=queries, jobs=jobs, clock=clock, defaults=Generator(clock))
     sessions = Sessions(clock, settings.access.session_idle_seconds)
     shown_settings = {name: str(value) for name, value in flat(settings).items()}
-    statements = StatementExecutor(services, sessions, shown_settings)
+    statements = StatementExecutor(services, settings.guard, sessions, shown_settings)
     server = settings.server
     try:
         service = FlightService(

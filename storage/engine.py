@@ -88,7 +88,7 @@ class Engine:
 
     @property
     def health(self) -> str:
-        """"ok", or why writes are refused."""
+        """ "ok", or why writes are refused."""
         return self._store.failed or "ok"
 
     def snapshot(self) -> Snapshot:

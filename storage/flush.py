@@ -81,9 +81,7 @@ def flush_partition(
     return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)
 
 
-def _write(
-    engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]
-) -> ColdFile:
+def _write(engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]) -> ColdFile:
     now_ms = engine.clock.wall_ms()
     first_seq = int(partition.hot[0].seqs[0])
     path = f"{table.name.namespace}/{table.name.table}/{file_name(now_ms, first_seq)}"

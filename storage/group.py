@@ -12,19 +12,18 @@ from types import MappingProxyType
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from storage import partition as transition
 from storage.catalog import Catalog
 from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, Maintenance, RowChange
-from storage.errors import Conflict, ConstraintViolated, NotFound
+from storage.errors import Conflict, NotFound
 from storage.hot import Operation, Put, Remove, RemoveRange
 from storage.hot_codec import encode_rows, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
 from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key
 from storage.manifest import encode_cold_file
 from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
-from storage.primary_key import load_entry, seq_entry, shown_keys
+from storage.primary_key import key_taken, load_entry, seq_entry
 from storage.schema import TableDef, fill_arrays
 from storage.state import SEQ_TIME_SHIFT, DatabaseState, PartitionState
 
@@ -115,9 +114,11 @@ class Group:
         found = self._index.find(table.partition_id, keys, pending)
         taken = [row for row, seq in enumerate(found) if seq is not None and seq not in own]
         if taken:
-            raise _key_taken(table, change.inserts, taken, under_way=found[taken[0]] == UNDER_WAY)
+            if found[taken[0]] == UNDER_WAY:
+                raise Conflict(f"a bulk load under way brings the same primary key to table '{table.name}'; try again")
+            raise key_taken(table, change.inserts, taken)
         if len(set(keys)) != len(keys):
-            raise _key_taken(table, change.inserts, _repeated(keys), under_way=False)
+            raise key_taken(table, change.inserts, _repeated(keys))
 
 
 def _insert(draft: Draft, table: TableDef, state: PartitionState, change: RowChange) -> PartitionState:
@@ -251,18 +252,6 @@ def _stamped(old: Catalog, new: Catalog, seq: int, now_ms: int) -> Catalog:
             stamp = msgspec.structs.replace(table, changed_seq=seq, created_ms=table.created_ms or now_ms)
             new = new.with_table(stamp)
     return new
-
-
-def _key_taken(
-    table: TableDef, inserts: tuple[pa.RecordBatch, ...], rows: list[int], *, under_way: bool
-) -> ConstraintViolated | Conflict:
-    if under_way:
-        return Conflict(f"a bulk load into table '{table.name}' that is under way holds the same primary key; try again")
-    batch = pa.Table.from_batches(list(inserts))
-    columns = [batch.column(c.physical_name).combine_chunks() for c in table.key_columns]
-    return ConstraintViolated(
-        f"primary key {shown_keys(columns, rows)} already exists in table '{table.name}'; no row was stored"
-    )
 
 
 def _repeated(keys: Sequence[bytes]) -> list[int]:

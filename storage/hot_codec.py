@@ -62,7 +62,9 @@ def conform(batch: pa.RecordBatch, physical: pa.Schema, fills: dict[str, pa.Arra
     fills: one-element arrays for columns added with a default; columns without one become NULL.
     `_seq` stays in front where the batch has it.
     """
-    if batch.schema.remove_metadata() == physical or batch.schema.names[1:] == physical.names and _same_types(batch, physical):
+    if batch.schema.remove_metadata() == physical or (
+        batch.schema.names[1:] == physical.names and _same_types(batch, physical)
+    ):
         return batch
     names = set(batch.schema.names)
     columns = [_column(batch, field, names, fills) for field in physical]

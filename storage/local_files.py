@@ -106,7 +106,9 @@ class LocalFiles:
         part = self.part(path)
         try:
             if checksum_of(part) != checksum:
-                raise StorageUnavailable("a cold file read back differently from what was written; the disk may be failing")
+                raise StorageUnavailable(
+                    "a cold file read back differently from what was written; the disk may be failing"
+                )
             os.link(part, self.full(path))
             part.unlink()
             _sync_folder(part.parent)

@@ -94,7 +94,9 @@ def read_meta(pairs: Iterable[tuple[bytes, bytes]]) -> MetaRecords:
         kind, name = split_meta_key(key)
         found[kind][name] = value
     if found[MetaKind.FORMAT] and int(found[MetaKind.FORMAT][""]) != FORMAT_VERSION:
-        raise Corruption(f"the data directory has format {int(found[MetaKind.FORMAT][''])}, this server reads {FORMAT_VERSION}")
+        raise Corruption(
+            f"the data directory has format {int(found[MetaKind.FORMAT][''])}, this server reads {FORMAT_VERSION}"
+        )
     try:
         return _records(found)
     except (msgspec.DecodeError, ValueError) as error:

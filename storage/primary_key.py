@@ -18,9 +18,9 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from storage.errors import ConstraintViolated, InvalidRequest
+from storage.schema import TableDef
 
 _SEQ = struct.Struct(">Q")
 _LOAD = struct.Struct(">QQ")
@@ -65,7 +65,12 @@ def _as_int64(column: pa.Array, name: str) -> np.ndarray:
         return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     if pa.types.is_date32(kind) or pa.types.is_time32(kind):
         return column.cast(pa.int32()).cast(pa.int64()).to_numpy(zero_copy_only=False)
-    if pa.types.is_date64(kind) or pa.types.is_time64(kind) or pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
+    if (
+        pa.types.is_date64(kind)
+        or pa.types.is_time64(kind)
+        or pa.types.is_timestamp(kind)
+        or pa.types.is_duration(kind)
+    ):
         return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     if pa.types.is_floating(kind):
         return _ordered_bits(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
@@ -100,13 +105,20 @@ def _texts(values: list[bytes], *, last: bool) -> list[bytes]:
     return [value.replace(b"\0", b"\0\xff") + b"\0\0" for value in values]
 
 
-def shown_keys(columns: Sequence[pa.Array], rows: Sequence[int]) -> str:
-    """A few keys for an error message: `(1, 'a'), (2, 'b')`."""
-    shown = []
-    for row in rows[:SHOWN_KEYS_MAX]:
-        values = [str(column[row].as_py()) for column in columns]
-        shown.append("(" + ", ".join(v if len(v) <= 40 else v[:37] + ".." for v in values) + ")")
-    return ", ".join(shown) + (", .." if len(rows) > SHOWN_KEYS_MAX else "")
+def key_taken(table: TableDef, batches: Sequence[pa.RecordBatch], rows: Sequence[int]) -> ConstraintViolated:
+    """The error for new rows (numbered over all `batches`, physical) whose primary key is taken."""
+    whole = pa.Table.from_batches(list(batches))
+    columns = [whole.column(c.physical_name) for c in table.key_columns]
+    shown = ["(" + ", ".join(_shown(column[row].as_py()) for column in columns) + ")" for row in rows[:SHOWN_KEYS_MAX]]
+    more = ", .." if len(rows) > SHOWN_KEYS_MAX else ""
+    return ConstraintViolated(
+        f"primary key {', '.join(shown)}{more} already exists in table '{table.name}'; no row was stored"
+    )
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:37] + ".."
 
 
 def seq_entry(seq: int) -> bytes:
@@ -123,7 +135,3 @@ def read_entry(value: bytes) -> tuple[int, int]:
         return 0, int(_SEQ.unpack(value)[0])
     load_id, ordinal = _LOAD.unpack(value)
     return int(load_id), int(ordinal)
-
-
-def has_nulls(column: pa.Array) -> bool:
-    return bool(pc.any(pc.is_null(column)).as_py())

@@ -50,18 +50,23 @@ class RowStage:
         self._finished: list[ColdFile] = []
         self.rows = 0
 
+    @property
+    def is_in_memory(self) -> bool:
+        """No row went to a file so far."""
+        return self._writer is None and not self._finished
+
     def append(self, batch: pa.RecordBatch) -> None:
         """Add rows (columns = the table's physical schema). Raises StorageUnavailable."""
         if batch.num_rows == 0:
             return
-        if self._writer is None and not self._finished:
+        if self.is_in_memory:
             self._keep(batch)
             return
         self._spill(batch)
 
     def finish(self) -> Staged:
         """No more rows. Raises StorageUnavailable."""
-        if self._writer is None and not self._finished:
+        if self.is_in_memory:
             return Staged(batches=_combined(self._batches))
         self._close_file()
         return Staged(files=tuple(self._finished), load_id=self._new_id())

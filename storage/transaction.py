@@ -21,11 +21,11 @@ from storage import partition as transition
 from storage.catalog import Catalog
 from storage.cold import read_rows
 from storage.edits import Committed, Edit, RowChange
-from storage.errors import Conflict, ConstraintViolated, StorageUnavailable
+from storage.errors import Conflict, StorageUnavailable
 from storage.hot_codec import conform, with_seq
 from storage.key_claims import KeyClaim
 from storage.key_index import UNDER_WAY
-from storage.primary_key import encode_keys
+from storage.primary_key import encode_keys, key_taken
 from storage.schema import SEQ, TableDef, fill_arrays
 from storage.snapshots import Snapshot
 from storage.stage import Staged
@@ -44,11 +44,24 @@ class _Pending:
     """Changes of one table so far."""
 
     table: TableDef
-    first_provisional: int | None = None
     keys: dict[bytes, int | None] = field(default_factory=dict)  # own: key -> provisional `_seq`, None = deleted
     deletes: list[np.ndarray] = field(default_factory=list)  # `_seq`s of the snapshot's versions
     deleted_keys: dict[bytes, None] = field(default_factory=dict)
     staged: list[tuple[int, Staged]] = field(default_factory=list)  # (provisional base, rows)
+
+    def copy(self) -> _Pending:
+        """Independent of what comes later."""
+        return _Pending(self.table, dict(self.keys), list(self.deletes), dict(self.deleted_keys), list(self.staged))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment of a transaction."""
+
+    state: DatabaseState
+    pending: dict[int, _Pending]
+    catalog_changes: int
+    written: int
 
 
 class Transaction:
@@ -98,32 +111,60 @@ class Transaction:
             raise Conflict(f"another transaction wrote the same primary key of table '{table.name}' first; try again")
         return seq
 
-    def insert(self, table: TableDef, staged: Staged, keys: Sequence[bytes] = ()) -> None:
-        """Add rows. `keys`: encoded primary keys of `staged.batches` (of staged files they are read at COMMIT).
+    def change(
+        self,
+        table: TableDef,
+        *,
+        staged: Staged,
+        keys: Sequence[bytes] = (),
+        deletes: np.ndarray | None = None,
+        deleted_keys: Sequence[bytes] = (),
+    ) -> None:
+        """Delete versions and add rows, both or neither.
 
-        Raises ConstraintViolated when a key is taken; then nothing was added.
+        staged, keys: new rows; encoded primary keys of `staged.batches` (of staged files they are read at COMMIT)
+        deletes, deleted_keys: int64 `_seq`s of versions that `state` shows as live; their encoded primary keys
+        Raises ConstraintViolated when a key is taken, Conflict; then nothing was changed.
         """
-        if staged.rows == 0:
-            return
-        self._check_free(table, keys)
+        gone = np.empty(0, np.int64) if deletes is None else deletes
+        self._check_free(table, staged, keys, frozenset(deleted_keys))
+        if len(gone):
+            self._delete(table, gone, deleted_keys)
+        if staged.rows:
+            self._insert(table, staged, keys)
+
+    def mark(self) -> Mark:
+        """This moment, to go back to when a later statement fails."""
+        pending = {key: value.copy() for key, value in self._pending.items()}
+        return Mark(self.state, pending, len(self._catalog_changes), len(self._written))
+
+    def restore(self, mark: Mark) -> None:
+        """Undo all changes since `mark`."""
+        for staged in self._written[mark.written :]:
+            self._discard(staged)
+        self.state = mark.state
+        self._pending = {key: value.copy() for key, value in mark.pending.items()}
+        del self._catalog_changes[mark.catalog_changes :]
+        del self._written[mark.written :]
+
+    def _insert(self, table: TableDef, staged: Staged, keys: Sequence[bytes]) -> None:
         pending = self._of(table)
         base = self._next_provisional
         self._next_provisional += staged.rows
         self._written.append(staged)
         pending.staged.append((base, staged))
-        pending.keys.update(zip(keys, range(base, base + len(keys)), strict=True))
+        if keys:
+            pending.keys.update(zip(keys, range(base, base + len(keys)), strict=True))
         self._show(table, staged, base)
 
-    def delete(self, table: TableDef, seqs: np.ndarray, keys: Sequence[bytes] = ()) -> None:
-        """Delete versions that `state` shows as live. `keys`: their encoded primary keys, for tables that have one."""
-        if len(seqs) == 0:
-            return
+    def _delete(self, table: TableDef, seqs: np.ndarray, keys: Sequence[bytes]) -> None:
         pending = self._of(table)
         pending.deletes.append(seqs[seqs < FIRST_PROVISIONAL])
-        for key, seq in zip(keys, seqs.tolist(), strict=True):
-            pending.keys[key] = None
-            if seq < FIRST_PROVISIONAL:
-                pending.deleted_keys[key] = None
+        if keys:
+            for key, seq in zip(keys, seqs.tolist(), strict=True):
+                pending.keys[key] = None
+                if seq < FIRST_PROVISIONAL:
+                    pending.deleted_keys[key] = None
         partition = self.state.partition(table.partition_id)
         self._put(transition.with_deletes(partition, seqs, self._next_provisional))
 
@@ -150,11 +191,14 @@ class Transaction:
             return
         self.ended = True
         for staged in self._written:
-            if staged.load_id:
-                self._engine.keys.abort_load(staged.load_id)
-            for file in staged.files:
-                self._engine.files.discard(file.path)
+            self._discard(staged)
         self._snapshot.close()
+
+    def _discard(self, staged: Staged) -> None:
+        if staged.load_id:
+            self._engine.keys.abort_load(staged.load_id)
+        for file in staged.files:
+            self._engine.files.discard(file.path)
 
     def _of(self, table: TableDef) -> _Pending:
         return self._pending.setdefault(table.partition_id, _Pending(table))
@@ -163,12 +207,16 @@ class Transaction:
         partitions = MappingProxyType({**self.state.partitions, partition.partition_id: partition})
         self.state = replace(self.state, partitions=partitions)
 
-    def _check_free(self, table: TableDef, keys: Sequence[bytes]) -> None:
-        if not keys:
-            return
-        taken = any(seq is not None for seq in self.find_keys(table, keys))
-        if taken or len(set(keys)) != len(keys):
-            raise ConstraintViolated(f"a primary key of the new rows already exists in table '{table.name}'; no row was stored")
+    def _check_free(self, table: TableDef, staged: Staged, keys: Sequence[bytes], deleted: frozenset[bytes]) -> None:
+        found = self.find_keys(table, keys)
+        seen: set[bytes] = set()
+        taken = []
+        for row, (key, seq) in enumerate(zip(keys, found, strict=True)):
+            if key in seen or (seq is not None and key not in deleted):
+                taken.append(row)
+            seen.add(key)
+        if taken:
+            raise key_taken(table, staged.batches, taken)
 
     def _show(self, table: TableDef, staged: Staged, base: int) -> None:
         partition = self.state.partition(table.partition_id)
@@ -222,9 +270,7 @@ class Transaction:
                 live.append(conform(kept, table.physical_schema, fill_arrays(table)))
         return live
 
-    def _with_loads(
-        self, change: RowChange, loads: list[tuple[int, Staged]], own_dead: np.ndarray
-    ) -> RowChange:
+    def _with_loads(self, change: RowChange, loads: list[tuple[int, Staged]], own_dead: np.ndarray) -> RowChange:
         """Several loads into one table become one, ordinals running on."""
         load_id = loads[0][1].load_id
         files, dead, late = [], [], []

@@ -4,7 +4,7 @@ DataFusion asks only for the tables that a statement names. Each answer is kept 
 sees one state and `allow` and virtual tables run once. Errors raised here pass through DataFusion unchanged.
 
 A name is looked for in this order: 1. the scope's `extra` rows (bare names only), 2. virtual tables, 3. tables,
-with `"t@v<seq>"` being the table as of that version, 4. views.
+with `"t@v<seq>"` being the table as of that version and `"t@rows"` the target of a change, 4. views.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from storage.names import TableName
 from storage.schema import ViewDef
 
 VIEW_DEPTH_MAX: Final = 32
+ROWS_SUFFIX: Final = "@rows"
 _AS_OF = re.compile(r"(.+)@v(\d{1,19})", re.DOTALL)
 
 
@@ -94,6 +95,8 @@ class ScopeSchema(SchemaProvider):
             return rows_as_table(self._lookup.context, scope.extra[name])
         if (timed := _AS_OF.fullmatch(name)) is not None:
             return self._stored(TableName(self._namespace, timed[1]), as_of=int(timed[2]))
+        if name.endswith(ROWS_SUFFIX):
+            return self._stored(TableName(self._namespace, name.removesuffix(ROWS_SUFFIX)), as_of=None, changed=True)
         full = TableName(self._namespace, name)
         if full in scope.virtual:
             scope.allow(full)
@@ -102,7 +105,8 @@ class ScopeSchema(SchemaProvider):
             return self._view(full)
         return self._stored(full, as_of=None)
 
-    def _stored(self, name: TableName, as_of: int | None) -> Table | None:
+    def _stored(self, name: TableName, as_of: int | None, *, changed: bool = False) -> Table | None:
+        """`changed`: the target of a change: live versions with their system columns, whatever the text names."""
         scope = self._lookup.scope
         table = scope.state.catalog.tables.get(name)
         if table is None:
@@ -111,6 +115,7 @@ class ScopeSchema(SchemaProvider):
             return None
         scope.allow(name)
         rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
+        rows = RowView(system_columns=True) if changed else rows
         return self._lookup.scans.view(table, scope.state.partition(table.partition_id), rows, scope.now_ms)
 
     def _view(self, name: TableName) -> Table:

@@ -7,7 +7,7 @@ statements share is the runtime (memory pool, spill directory, file caches), the
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -77,17 +77,29 @@ class QueryEngine:
         self._scans = TableScans(self._base, ColdScans(self._base, cold_directory, COLD_PLANS_MAX))
         self._loop = QueryLoop()
 
-    def plan(self, sql: str, scope: QueryScope, params: Params | None = None) -> Plan:
+    def plan(
+        self,
+        sql: str,
+        scope: QueryScope,
+        params: Params | None = None,
+        *,
+        rows: RowView | None = None,
+        casts: Mapping[str, pa.DataType] | None = None,
+    ) -> Plan:
         """Plan one SELECT, WITH, VALUES or EXPLAIN. Without `params`, placeholders get types.
+
+        rows:  which system columns and versions tables show; by default as `sql` names them
+        casts: output column -> type that it must come in
 
         Raises: InvalidRequest and its kin (SQLSTATE tells which), NotFound, NotSupported, PermissionDenied.
         """
-        lookup = Lookup(self._base, self._scans, scope, row_view(sql), self._plan_view)
+        lookup = Lookup(self._base, self._scans, scope, rows or row_view(sql), self._plan_view)
         context = self._context(lookup)
         if params is not None or "$" not in sql:
             frame, parameters = self._frame(context, sql, params), NO_PARAMETERS
         else:
             frame, parameters = self._unbound_frame(context, sql)
+        frame = _cast(frame, casts or {})
         return Plan(client_schema(_schema(frame)), parameters, frame)
 
     def start(self, plan: Plan) -> RunningQuery:
@@ -102,10 +114,13 @@ class QueryEngine:
         return RunningQuery(self._loop.loop, stream, shape, query_error, BUFFER_BYTES_MAX)
 
     def collect(self, plan: Plan, cancelled: Callable[[], bool]) -> pa.Table:
-        """Run to the end and give everything. Raises Cancelled soon after `cancelled()` is true."""
+        """Run to the end and give everything. Raises as `stream`."""
+        return pa.Table.from_batches(list(self.stream(plan, cancelled)), schema=plan.schema)
+
+    def stream(self, plan: Plan, cancelled: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+        """Run, batch by batch. Raises Cancelled soon after `cancelled()` is true, and what running raises."""
         running = self.start(plan)
         batches = running.batches()
-        taken: list[pa.RecordBatch] = []
         try:
             while True:
                 while not running.wait_first(POLL_SECONDS):
@@ -113,8 +128,8 @@ class QueryEngine:
                         raise Cancelled("the statement was cancelled")
                 batch = next(batches, None)
                 if batch is None:
-                    return pa.Table.from_batches(taken, schema=plan.schema)
-                taken.append(batch)
+                    return
+                yield batch
         finally:
             if running.state is RunState.RUNNING:
                 running.cancel()
@@ -158,6 +173,18 @@ class QueryEngine:
         """Called back while DataFusion plans, hence on a thread of its own."""
         within = replace(lookup, rows=row_view(view.sql))
         return outside_runtime(lambda: self._frame(self._context(within), view.sql, None).into_view())
+
+
+def _cast(frame: DataFrame, casts: Mapping[str, pa.DataType]) -> DataFrame:
+    """The frame with some of its columns in other types. Raises InvalidRequest (no such cast)."""
+    if not casts:
+        return frame
+    found = _schema(frame)
+    wrong = {name: kind for name, kind in casts.items() if name in found.names and found.field(name).type != kind}
+    try:
+        return frame.cast(wrong) if wrong else frame
+    except Exception as error:
+        raise _mapped(error) from None
 
 
 def row_view(sql: str) -> RowView:

@@ -1,0 +1,223 @@
+"""ALTER TABLE: each action is a function from one definition of the table to the next.
+
+Stored rows are never rewritten: columns keep their physical names, so old files and hot batches are read as the
+newest schema says. A type may only widen, so that every stored value fits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+
+from flight_server.sql.call import Call
+from flight_server.sql.columns import check_default, new_column, writable_name
+from flight_server.sql.stage_change import Changed
+from flight_server.sql.statements import (
+    AddColumn,
+    AlterTable,
+    ChangeColumnDefault,
+    ChangeColumnNullable,
+    ChangeColumnType,
+    DropColumn,
+    RenameColumn,
+    RenameTable,
+    SetOptions,
+    TableAction,
+)
+from storage.catalog import Catalog
+from storage.errors import Conflict, ConstraintViolated, InvalidRequest, NotSupported
+from storage.names import TableName, checked_column, quoted
+from storage.options import with_options
+from storage.schema import Column, TableDef, read_fill, write_fill
+
+_EACH_ROW_ITS_OWN: Final = ("uuid_v7", "snowflake_id", "uuid(", "gen_random_uuid", "random(")
+
+
+def alter_table(call: Call, statement: AlterTable) -> Changed:
+    """Apply the actions in order, all or none. Raises InvalidRequest, NotFound, NotSupported, ConstraintViolated."""
+    name = writable_name(call.name(statement.table))
+    if statement.if_exists and name not in call.transaction.state.catalog.tables:
+        return Changed(0)
+    seen = call.transaction.state.catalog.table(name)
+    table = seen
+    for action in statement.actions:
+        table = _altered(call, table, action)
+    table = msgspec.structs.replace(table, version=seen.version + 1)
+
+    def alter(catalog: Catalog) -> Catalog:
+        now = catalog.table(name)
+        if (now.table_id, now.version) != (seen.table_id, seen.version):
+            raise Conflict(f"table '{name}' was altered by another statement first; try again")
+        if table.name == name:
+            return catalog.with_table(table)
+        return catalog.with_renamed_table(msgspec.structs.replace(table, name=name, version=seen.version), table.name)
+
+    call.transaction.change_catalog(alter)
+    return Changed(0)
+
+
+def _altered(call: Call, table: TableDef, action: TableAction) -> TableDef:
+    match action:
+        case AddColumn():
+            return _add_column(call, table, action)
+        case DropColumn():
+            return _drop_column(table, action)
+        case RenameColumn():
+            return _rename_column(table, action)
+        case ChangeColumnType():
+            return _change_type(table, action)
+        case ChangeColumnDefault(name, default_sql):
+            column = msgspec.structs.replace(_column(table, name), default_sql=default_sql)
+            check_default(call, table, column)
+            return _with_column(table, column)
+        case ChangeColumnNullable():
+            return _change_nullable(call, table, action)
+        case RenameTable(new_name):
+            return msgspec.structs.replace(table, name=writable_name(TableName(table.name.namespace, new_name)))
+        case SetOptions(options):
+            names = tuple(c.name for c in table.columns)
+            return msgspec.structs.replace(table, options=with_options(table.options, options, names))
+
+
+def _add_column(call: Call, table: TableDef, action: AddColumn) -> TableDef:
+    spec = action.column
+    if table.column(spec.name) is not None:
+        if action.if_not_exists:
+            return table
+        raise InvalidRequest(f"table '{table.name}' already has a column '{spec.name}'", sqlstate="42701")
+    if spec.default_sql and any(name in spec.default_sql.lower() for name in _EACH_ROW_ITS_OWN):
+        raise NotSupported(
+            f"column '{spec.name}' can't be added with DEFAULT {spec.default_sql}, which gives each row its own value; "
+            "add it without, set the DEFAULT, then UPDATE the rows that are there"
+        )
+    taken = {c.physical_name for c in table.columns} | set(table.retired_names)
+    column = new_column(spec, [c.name for c in table.columns], taken)
+    default = check_default(call, table, column)
+    if default is not None:
+        column = msgspec.structs.replace(column, fill=write_fill(default))
+    if not column.nullable and (default is None or default.null_count) and _has_rows(call, table):
+        raise ConstraintViolated(
+            f"column '{column.name}' can't be NOT NULL without a DEFAULT: table '{table.name}' has rows",
+            sqlstate="23502",
+        )
+    return msgspec.structs.replace(table, columns=(*table.columns, column))
+
+
+def _drop_column(table: TableDef, action: DropColumn) -> TableDef:
+    if action.if_exists and table.column(action.name) is None:
+        return table
+    column = _column(table, action.name)
+    if column.name in table.primary_key:
+        raise InvalidRequest(
+            f"column '{column.name}' is part of the primary key and can't be dropped", sqlstate="2BP01"
+        )
+    if len(table.columns) == 1:
+        raise InvalidRequest(
+            f"column '{column.name}' is the only one of table '{table.name}'; drop the table", sqlstate="42P16"
+        )
+    if column.name in table.options.sort_by:
+        raise InvalidRequest(f"column '{column.name}' is in sort_by; change that option first", sqlstate="2BP01")
+    return msgspec.structs.replace(
+        table,
+        columns=tuple(c for c in table.columns if c is not column),
+        retired_names=(*table.retired_names, column.physical_name),
+    )
+
+
+def _rename_column(table: TableDef, action: RenameColumn) -> TableDef:
+    column = _column(table, action.name)
+    if table.column(checked_column(action.new_name)) is not None:
+        raise InvalidRequest(f"table '{table.name}' already has a column '{action.new_name}'", sqlstate="42701")
+    renamed = msgspec.structs.replace(column, name=action.new_name)
+
+    def new(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(action.new_name if name == action.name else name for name in names)
+
+    return msgspec.structs.replace(
+        table,
+        columns=tuple(renamed if c is column else c for c in table.columns),
+        primary_key=new(table.primary_key),
+        options=msgspec.structs.replace(table.options, sort_by=new(table.options.sort_by)),
+    )
+
+
+def _change_type(table: TableDef, action: ChangeColumnType) -> TableDef:
+    column = _column(table, action.name)
+    is_key = column.name in table.primary_key
+    if not is_widening(column.type, action.type) or (is_key and not _keeps_key_bytes(column.type, action.type)):
+        raise InvalidRequest(
+            f"column '{column.name}' can't change from {column.sql_type} to {action.sql_type}: only to a type that "
+            "holds every value it could have held",
+            sqlstate="42804",
+        )
+    fill = None if column.fill is None else write_fill(read_fill(column.fill).cast(action.type))
+    changed = msgspec.structs.replace(column, type=action.type, sql_type=action.sql_type, fill=fill)
+    return _with_column(table, changed)
+
+
+def is_widening(old: pa.DataType, new: pa.DataType) -> bool:
+    """Whether every value of `old` is exactly a value of `new`."""
+    if old == new:
+        return True
+    if pa.types.is_integer(old) and pa.types.is_integer(new):
+        return _integer_widens(old, new)
+    if pa.types.is_integer(old) and pa.types.is_floating(new):
+        return bool(old.bit_width < {16: 11, 32: 24, 64: 53}[new.bit_width])
+    if pa.types.is_integer(old) and pa.types.is_decimal(new):
+        return bool(new.precision - new.scale >= len(str(2**old.bit_width)))
+    if pa.types.is_floating(old) and pa.types.is_floating(new):
+        return bool(new.bit_width > old.bit_width)
+    if pa.types.is_decimal(old) and pa.types.is_decimal(new):
+        return bool(new.scale >= old.scale and new.precision - new.scale >= old.precision - old.scale)
+    if pa.types.is_timestamp(old) and pa.types.is_timestamp(new):
+        return bool(old.tz == new.tz and _UNITS.index(new.unit) > _UNITS.index(old.unit) and new.unit != "ns")
+    return (old, new) in _SAME_TEXT or (pa.types.is_date32(old) and pa.types.is_timestamp(new) and new.tz is None)
+
+
+_UNITS: Final = ("s", "ms", "us", "ns")
+_SAME_TEXT: Final = ((pa.string(), pa.large_string()), (pa.binary(), pa.large_binary()))
+
+
+def _integer_widens(old: pa.DataType, new: pa.DataType) -> bool:
+    old_signed, new_signed = pa.types.is_signed_integer(old), pa.types.is_signed_integer(new)
+    if old_signed and not new_signed:
+        return False
+    return bool(new.bit_width > old.bit_width)
+
+
+def _keeps_key_bytes(old: pa.DataType, new: pa.DataType) -> bool:
+    """Index entries of old rows must stay findable: integers up to int64 share one encoding."""
+    return old == new or (pa.types.is_integer(old) and pa.types.is_integer(new) and not pa.types.is_uint64(new))
+
+
+def _change_nullable(call: Call, table: TableDef, action: ChangeColumnNullable) -> TableDef:
+    column = _column(table, action.name)
+    if action.nullable and column.name in table.primary_key:
+        raise InvalidRequest(f"column '{column.name}' is part of the primary key and stays NOT NULL", sqlstate="42P16")
+    if not action.nullable and table.table_id in call.transaction.state.partitions:
+        sql = f"SELECT count(*) FROM {_sql_name(table.name)} WHERE {quoted(action.name)} IS NULL"
+        if call.collect(sql).column(0)[0].as_py():
+            raise ConstraintViolated(f"column '{action.name}' of table '{table.name}' holds NULLs", sqlstate="23502")
+    return _with_column(table, msgspec.structs.replace(column, nullable=action.nullable))
+
+
+def _has_rows(call: Call, table: TableDef) -> bool:
+    return call.transaction.state.partition(table.partition_id).rows > 0
+
+
+def _column(table: TableDef, name: str) -> Column:
+    column = table.column(name)
+    if column is None:
+        raise InvalidRequest(f"table '{table.name}' has no column '{name}'", sqlstate="42703")
+    return column
+
+
+def _with_column(table: TableDef, column: Column) -> TableDef:
+    columns = tuple(column if c.physical_name == column.physical_name else c for c in table.columns)
+    return msgspec.structs.replace(table, columns=columns)
+
+
+def _sql_name(name: TableName) -> str:
+    return f"{quoted(name.namespace)}.{quoted(name.table)}"

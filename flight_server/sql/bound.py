@@ -1,0 +1,65 @@
+"""One change, many rows of parameters: all of them as one.
+
+An INSERT whose values are nothing but placeholders takes the columns as they come; anything else runs row by row
+in the one transaction, each seeing what those before it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from flight_server.sql.call import Call
+from flight_server.sql.change import run_change
+from flight_server.sql.change_text import target
+from flight_server.sql.insert import full_rows, insert_batches
+from flight_server.sql.rows import target_columns
+from flight_server.sql.stage_change import Changed
+from flight_server.sql.statements import DataChange, Insert, ValuesRows
+from storage.errors import Cancelled, InvalidRequest
+
+
+def run_bound(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
+    """Raises as `run_change`, and InvalidRequest when a parameter is missing."""
+    places = _places(change)
+    if places is not None and isinstance(change, Insert):
+        return _insert(call, change, places, batches)
+    rows = 0
+    for batch in batches:
+        for row in range(batch.num_rows):
+            if call.cancelled():
+                raise Cancelled("the statement was cancelled")
+            params = {str(i + 1): column[row] for i, column in enumerate(batch.columns)}
+            rows += run_change(call.with_params(params), change).rows
+    return Changed(rows)
+
+
+def _places(change: DataChange) -> tuple[int, ...] | None:
+    """For `VALUES ($2, $1)`: (1, 0); None when the statement is anything else."""
+    if not isinstance(change, Insert) or not isinstance(change.source, ValuesRows) or len(change.source.rows) != 1:
+        return None
+    items = [(item or "").strip() for item in change.source.rows[0]]
+    if change.returning_sql is not None or not all(i.startswith("$") and i[1:].isdigit() for i in items):
+        return None
+    return tuple(int(item[1:]) - 1 for item in items)
+
+
+def _insert(call: Call, change: Insert, places: tuple[int, ...], batches: Sequence[pa.RecordBatch]) -> Changed:
+    to = target(call.table(change.table), call.name(change.table), change.table)
+    columns = target_columns(to.table, change.columns)
+    if len(columns) != len(places):
+        raise InvalidRequest(
+            f"the statement gives {len(places)} values for {len(columns)} columns of table '{to.table.name}'",
+            sqlstate="42601",
+        )
+    for batch in batches:
+        if batch.num_columns <= max(places):
+            raise InvalidRequest(
+                f"{max(places) + 1} parameters are needed, {batch.num_columns} were bound", sqlstate="07002"
+            )
+    rows = (
+        full_rows(call, to.table, {c.name: b.column(p) for c, p in zip(columns, places, strict=True)}, b.num_rows)
+        for b in batches
+    )
+    return insert_batches(call, to, change, rows)

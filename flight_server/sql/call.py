@@ -1,0 +1,126 @@
+"""What one running statement has at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from flight_server.access.sessions import Session
+from flight_server.job_port import JobDoor
+from flight_server.query.engine import Plan, QueryEngine, row_view
+from flight_server.query.scope import QueryScope
+from flight_server.sql.defaults import Generator
+from flight_server.sql.statements import TableRef
+from storage.clock import Clock
+from storage.engine import Engine
+from storage.errors import InvalidRequest
+from storage.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
+from storage.schema import TableDef
+from storage.transaction import Transaction
+
+Params = Mapping[str, pa.Scalar]
+Virtual = Mapping[TableName, Callable[[], pa.Table]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms behind the statements."""
+
+    engine: Engine
+    queries: QueryEngine
+    jobs: JobDoor
+    clock: Clock
+    defaults: Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One statement under way: who runs it, on what state, with which parameters.
+
+    text:    the statement as written (after time travel is rewritten): says which system columns it names
+    params:  "1", "2", .. -> value; None when the statement has none
+    virtual: system tables as this caller sees them
+    """
+
+    services: Services
+    session: Session
+    transaction: Transaction
+    cancelled: Callable[[], bool]
+    text: str = ""
+    params: Params | None = None
+    virtual: Virtual = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def namespace(self) -> str:
+        return self.session.namespace
+
+    def name(self, ref: TableRef) -> TableName:
+        """The reference with the session's namespace filled in."""
+        return TableName(ref.namespace or self.namespace or DEFAULT_NAMESPACE, ref.table)
+
+    def table(self, ref: TableRef) -> TableDef:
+        """The table as the transaction sees it. Raises NotFound, InvalidRequest (a system table)."""
+        name = self.name(ref)
+        if name.namespace in RESERVED_NAMESPACES:
+            raise InvalidRequest(f"'{name}' is a system table; it can only be read", sqlstate="42809")
+        return self.transaction.state.catalog.table(name)
+
+    def scope(self, extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None) -> QueryScope:
+        """What the engine may see: the transaction's state, with `extra` rows under bare names."""
+        return QueryScope(
+            state=self.transaction.state,
+            namespace=self.namespace,
+            virtual=self.virtual,
+            extra=extra or {},
+            now_ms=self.services.clock.wall_ms(),
+            time_zone=self.session.time_zone,
+        )
+
+    def plan(
+        self,
+        sql: str,
+        casts: Mapping[str, pa.DataType] | None = None,
+        extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None,
+    ) -> Plan:
+        """Plan a SELECT made from the statement; `casts`: output column -> type it must come in."""
+        rows = row_view(self.text or sql)
+        return self.services.queries.plan(sql, self.scope(extra), self.params, rows=rows, casts=casts)
+
+    def stream(
+        self,
+        sql: str,
+        casts: Mapping[str, pa.DataType] | None = None,
+        extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Run `plan(..)`, batch by batch. Raises as the engine does, and Cancelled."""
+        return self.services.queries.stream(self.plan(sql, casts, extra), self.cancelled)
+
+    def collect(
+        self,
+        sql: str,
+        casts: Mapping[str, pa.DataType] | None = None,
+        extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None,
+    ) -> pa.Table:
+        """Run `plan(..)` and give everything; for small results."""
+        return self.services.queries.collect(self.plan(sql, casts, extra), self.cancelled)
+
+    def stream_positional(self, sql: str, types: Sequence[pa.DataType], into: str) -> Iterator[pa.RecordBatch]:
+        """The user's own query for table `into`: column i comes in types[i]. Raises InvalidRequest (count)."""
+        plan = self.plan(sql)
+        names = plan.schema.names
+        if len(names) != len(types):
+            raise InvalidRequest(
+                f"the query gives {len(names)} columns for {len(types)} of table '{into}'", sqlstate="42601"
+            )
+        if len(set(names)) == len(names):
+            plan = self.plan(sql, dict(zip(names, types, strict=True)))
+        return self.services.queries.stream(plan, self.cancelled)
+
+    def with_text(self, text: str) -> Call:
+        return replace(self, text=text)
+
+    def with_params(self, params: Params) -> Call:
+        return replace(self, params=params)

@@ -1,0 +1,59 @@
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE: run the SELECT behind the change, hand rows to the transaction.
+
+Nothing of a statement enters the transaction before all of it is computed and checked, so a statement that fails
+leaves no trace. Many rows are staged to Parquet as they come; memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from flight_server.sql import change_text
+from flight_server.sql.assign import assigned_values, new_types
+from flight_server.sql.call import Call
+from flight_server.sql.change_text import Target, target
+from flight_server.sql.insert import insert_rows
+from flight_server.sql.merge import merge_rows
+from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
+from flight_server.sql.statements import DataChange, Delete, Insert, Merge, Truncate, Update
+
+
+def run_change(call: Call, change: DataChange) -> Changed:
+    """Apply one statement to the call's transaction. Raises InvalidRequest, ConstraintViolated, Conflict, NotFound,
+    NotSupported, Cancelled, LimitExceeded, StorageUnavailable."""
+    to = target(call.table(change.table), call.name(change.table), change.table)
+    match change:
+        case Insert():
+            return insert_rows(call, to, change)
+        case Update():
+            return _update(call, to, change)
+        case Delete():
+            return _delete(call, to, change)
+        case Merge():
+            return merge_rows(call, to, change)
+        case Truncate():
+            return _truncate(call, to)
+
+
+def _update(call: Call, to: Target, change: Update) -> Changed:
+    sql = change_text.update_sql(to, change, assigned_values(to.table, change.assignments))
+    repeats = Repeats.FIRST_WINS if change.from_sql else Repeats.IMPOSSIBLE
+    with StagedChange(call, to.table, repeats=repeats, keep_new=change.returning_sql is not None) as staged:
+        for batch in call.stream(sql, new_types(to.table)):
+            staged.add(batch)
+        result = returned(call, to, change.returning_sql, staged.kept)
+        return Changed(staged.apply(), result)
+
+
+def _delete(call: Call, to: Target, change: Delete) -> Changed:
+    repeats = Repeats.FIRST_WINS if change.using_sql else Repeats.IMPOSSIBLE
+    with StagedChange(call, to.table, repeats=repeats, keep_old=change.returning_sql is not None) as staged:
+        for batch in call.stream(change_text.delete_sql(to, change)):
+            staged.add(batch)
+        result = returned(call, to, change.returning_sql, staged.kept)
+        return Changed(staged.apply(), result)
+
+
+def _truncate(call: Call, to: Target) -> Changed:
+    with StagedChange(call, to.table) as staged:
+        for batch in call.stream(change_text.truncate_sql(to)):
+            staged.add(batch)
+        return Changed(staged.apply())

@@ -1,0 +1,80 @@
+"""Columns as they are being defined: names, types, defaults, checked once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+import pyarrow as pa
+
+from flight_server.sql.call import Call
+from flight_server.sql.insert import default_array
+from flight_server.sql.rows import cast_column
+from flight_server.sql.statements import ColumnSpec
+from flight_server.sql.types import sql_type_name
+from storage.cold_types import is_storable
+from storage.errors import InvalidRequest, NotFound, NotSupported
+from storage.names import RESERVED_NAMESPACES, TableName, checked_column, table_name
+from storage.primary_key import check_key_type
+from storage.schema import Column, TableDef
+
+_NOT_WORD = re.compile(r"\W", re.ASCII)
+
+
+def new_column(spec: ColumnSpec, taken: Sequence[str], physical_taken: set[str]) -> Column:
+    """Raises InvalidRequest (name), NotSupported (type)."""
+    checked_column(spec.name)
+    if spec.name in taken:
+        raise InvalidRequest(f"column '{spec.name}' is named twice", sqlstate="42701")
+    if not is_storable(spec.type):
+        raise NotSupported(f"column '{spec.name}' has type {spec.type}, which tables can't hold")
+    return Column(
+        name=spec.name,
+        physical_name=_physical_name(spec.name, physical_taken),
+        type=spec.type,
+        sql_type=spec.sql_type,
+        nullable=spec.nullable,
+        default_sql=spec.default_sql,
+    )
+
+
+def check_default(call: Call, table: TableDef, column: Column) -> pa.Array | None:
+    """The DEFAULT as one value, cast to the column. Raises InvalidRequest."""
+    if column.default_sql is None:
+        return None
+    try:
+        return cast_column(table, column, default_array(call, column, 1))
+    except (InvalidRequest, NotFound) as error:
+        raise InvalidRequest(
+            f"the DEFAULT of column '{column.name}' can't be used: {error.message}", sqlstate="42P17"
+        ) from None
+
+
+def columns_of_schema(schema: pa.Schema) -> tuple[ColumnSpec, ...]:
+    """Columns as a query or a bulk ingest brings them."""
+    return tuple(ColumnSpec(f.name, f.type, sql_type_name(f.type)) for f in schema)
+
+
+def writable_name(name: TableName) -> TableName:
+    """Raises InvalidRequest for bad names and the system's namespaces."""
+    if name.namespace in RESERVED_NAMESPACES:
+        raise InvalidRequest(
+            f"namespace '{name.namespace}' is reserved; nothing can be created in it", sqlstate="42939"
+        )
+    return table_name(name.namespace, name.table)
+
+
+def key_column(column: Column) -> Column:
+    """The column as part of a primary key. Raises InvalidRequest for types that can't be."""
+    check_key_type(column.type, column.name)
+    return msgspec.structs.replace(column, nullable=False)
+
+
+def _physical_name(name: str, taken: set[str]) -> str:
+    """Plain characters only, and never one that was used before."""
+    stem = _NOT_WORD.sub("_", name).lstrip("_") or "column"
+    chosen, number = stem, 2
+    while chosen in taken:
+        chosen, number = f"{stem}_{number}", number + 1
+    return chosen

@@ -1,0 +1,67 @@
+"""DEFAULT values: what a column gets when a statement leaves it out.
+
+Functions that the engine does not have (uuid_v7, snowflake_id, current_user) are computed here, each row its own
+value where that is the point of them; anything else is a constant expression for the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+import pyarrow as pa
+
+from storage.clock import Clock
+
+_CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*\))?\s*", re.ASCII)
+_SNOWFLAKE_EPOCH_MS: Final = 1_288_834_974_657  # of the scheme's first user; keeps ids short
+_SNOWFLAKE_SEQUENCE_BITS: Final = 22
+_RANDOM_BITS: Final = 74
+
+
+class Generator:
+    """Values of the DEFAULT functions. Safe from any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last_snowflake = 0
+
+    def values(self, default_sql: str, rows: int, user: str) -> pa.Array | None:
+        """rows values, or None when the text is not one of the functions known here."""
+        match = _CALL.fullmatch(default_sql)
+        make = self._makers(rows, user).get(match[1].lower()) if match else None
+        return None if make is None else make()
+
+    def _makers(self, rows: int, user: str) -> dict[str, Callable[[], pa.Array]]:
+        return {
+            "now": lambda: self._now(rows),
+            "current_timestamp": lambda: self._now(rows),
+            "current_user": lambda: pa.repeat(user, rows),
+            "uuid_v7": lambda: pa.array([self._uuid_v7() for _ in range(rows)]),
+            "uuid": lambda: pa.array([str(uuid.uuid4()) for _ in range(rows)]),
+            "gen_random_uuid": lambda: pa.array([str(uuid.uuid4()) for _ in range(rows)]),
+            "snowflake_id": lambda: self._snowflakes(rows),
+        }
+
+    def _now(self, rows: int) -> pa.Array:
+        """One moment for the whole statement."""
+        return pa.repeat(pa.scalar(self._clock.wall_ms() * 1000, pa.timestamp("us", tz="UTC")), rows)
+
+    def _uuid_v7(self) -> str:
+        """RFC 9562, section 5.7: 48 bits of ms, version 7, the rest random."""
+        random = int.from_bytes(os.urandom(10), "big") & ((1 << _RANDOM_BITS) - 1)
+        high, low = random >> 62, random & ((1 << 62) - 1)
+        return str(uuid.UUID(int=self._clock.wall_ms() << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low))
+
+    def _snowflakes(self, rows: int) -> pa.Array:
+        """int64, rising: ms since the epoch above, then a counter."""
+        with self._lock:
+            now = (self._clock.wall_ms() - _SNOWFLAKE_EPOCH_MS) << _SNOWFLAKE_SEQUENCE_BITS
+            first = max(now, self._last_snowflake + 1)
+            self._last_snowflake = first + rows - 1
+        return pa.array(range(first, first + rows), pa.int64())

@@ -1,0 +1,204 @@
+"""CREATE, DROP and COMMENT: each becomes a function from catalog to catalog, handed to the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from flight_server.sql.alter import alter_table
+from flight_server.sql.call import Call
+from flight_server.sql.columns import check_default, columns_of_schema, key_column, new_column, writable_name
+from flight_server.sql.rows import checked_rows
+from flight_server.sql.stage_change import Changed, StagedChange
+from flight_server.sql.statements import (
+    AlterNamespace,
+    AlterTable,
+    ColumnSpec,
+    CommentOn,
+    CreateNamespace,
+    CreateTable,
+    CreateView,
+    Definition,
+    DropNamespace,
+    DropTable,
+    DropView,
+)
+from storage.catalog import Catalog
+from storage.errors import AlreadyExists, InvalidRequest, NotSupported
+from storage.names import TableName, checked_column, checked_new_namespace, quoted
+from storage.options import TableOptions, with_options
+from storage.schema import Column, NamespaceDef, TableDef, TableKind, ViewDef
+
+
+def define(call: Call, statement: Definition) -> Changed:
+    """Apply one definition to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, NotSupported."""
+    match statement:
+        case CreateTable():
+            return create_table(call, statement)
+        case AlterTable():
+            return alter_table(call, statement)
+        case DropTable():
+            _drop_table(call, statement)
+        case CreateView():
+            _create_view(call, statement)
+        case DropView():
+            _drop_view(call, statement)
+        case CommentOn():
+            _comment(call, statement)
+        case _:
+            _define_namespace(call, statement)
+    return Changed(0)
+
+
+def create_table(call: Call, statement: CreateTable) -> Changed:
+    """CREATE TABLE, with rows for AS SELECT."""
+    if statement.kind is not TableKind.SHARED or statement.temporary:
+        what = "temporary" if statement.temporary else str(statement.kind)
+        raise NotSupported(f"{what} tables are not part of this version; create a shared table")
+    name = writable_name(call.name(statement.table))
+    if call.transaction.state.catalog.is_taken(name):
+        if statement.if_not_exists:
+            return Changed(0)
+        if not statement.or_replace:
+            raise AlreadyExists(f"table '{name}' already exists; drop it first, or use IF NOT EXISTS or OR REPLACE")
+    columns = statement.columns or columns_of_schema(call.plan(statement.as_sql or "").schema)
+    table = new_table(call, name, columns, statement)
+    # Rows are computed before the table is there, so that AS SELECT sees what it replaces.
+    with StagedChange(call, table) as staged:
+        if statement.as_sql is not None:
+            for batch in call.stream_positional(statement.as_sql, [c.type for c in table.columns], str(name)):
+                given = {c.name: batch.column(i) for i, c in enumerate(table.columns)}
+                staged.add_rows(checked_rows(table, given, batch.num_rows))
+        call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=statement.or_replace))
+        return Changed(staged.apply())
+
+
+def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statement: CreateTable) -> TableDef:
+    """A checked definition under a new id. Raises InvalidRequest, NotSupported."""
+    call.transaction.state.catalog.namespace(name.namespace)
+    if not specs:
+        raise InvalidRequest(f"table '{name}' needs at least one column", sqlstate="42P16")
+    columns: list[Column] = []
+    for spec in specs:
+        columns.append(new_column(spec, [c.name for c in columns], {c.physical_name for c in columns}))
+    keyed = tuple(key_column(c) if c.name in statement.primary_key else c for c in columns)
+    names = tuple(c.name for c in keyed)
+    for key in statement.primary_key:
+        if key not in names:
+            raise InvalidRequest(
+                f"primary key names column '{key}', which table '{name}' does not have", sqlstate="42703"
+            )
+    table = TableDef(
+        table_id=call.services.engine.new_id(),
+        name=name,
+        kind=statement.kind,
+        columns=keyed,
+        primary_key=statement.primary_key,
+        options=with_options(TableOptions(), statement.options, names),
+    )
+    for column in table.columns:
+        check_default(call, table, column)
+    return table
+
+
+def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Catalog:
+    """`catalog` with `table`, which may take the place of another one."""
+    if or_replace and table.name in catalog.tables:
+        catalog = catalog.without_table(table.name)
+    return catalog.with_new_table(table)
+
+
+def _drop_table(call: Call, statement: DropTable) -> None:
+    name = writable_name(call.name(statement.table))
+    catalog = call.transaction.state.catalog
+    if statement.if_exists and name not in catalog.tables and name not in catalog.views:
+        return
+    table = catalog.table(name)
+    if statement.kind not in (None, table.kind):
+        raise InvalidRequest(f"table '{name}' is a {table.kind} table, not a {statement.kind} one", sqlstate="42809")
+
+    def drop(catalog: Catalog) -> Catalog:
+        catalog.table_by_id(table)
+        return catalog.without_table(name)
+
+    call.transaction.change_catalog(drop)
+
+
+def _create_view(call: Call, statement: CreateView) -> None:
+    name = writable_name(call.name(statement.view))
+    sql = statement.sql
+    if statement.columns:
+        listed = ", ".join(quoted(checked_column(column)) for column in statement.columns)
+        sql = f"SELECT * FROM ({sql}) AS {quoted(name.table)} ({listed})"
+    now_ms = call.services.clock.wall_ms()
+    view = ViewDef(name=name, sql=sql, default_namespace=call.namespace, created_ms=now_ms)
+    call.transaction.change_catalog(lambda catalog: catalog.with_view(view, or_replace=statement.or_replace))
+    # Planned with the view in place: finds unknown names, and views that name themselves.
+    plan = call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}")
+    if plan.parameters:
+        raise InvalidRequest(f"view '{name}' can't have parameters", sqlstate="42P02")
+
+
+def _drop_view(call: Call, statement: DropView) -> None:
+    name = writable_name(call.name(statement.view))
+    if statement.if_exists and name not in call.transaction.state.catalog.views:
+        return
+
+    def drop(catalog: Catalog) -> Catalog:
+        catalog.view(name)
+        return catalog.without_view(name)
+
+    call.transaction.change_catalog(drop)
+
+
+def _comment(call: Call, statement: CommentOn) -> None:
+    name = writable_name(call.name(statement.table))
+
+    def comment(catalog: Catalog) -> Catalog:
+        if name in catalog.views and statement.column is None:
+            view = msgspec.structs.replace(catalog.view(name), comment=statement.comment)
+            return catalog.with_view(view, or_replace=True)
+        return catalog.with_table(_commented(catalog.table(name), statement))
+
+    call.transaction.change_catalog(comment)
+
+
+def _commented(table: TableDef, statement: CommentOn) -> TableDef:
+    version = table.version + 1
+    if statement.column is None:
+        return msgspec.structs.replace(table, comment=statement.comment, version=version)
+    if table.column(statement.column) is None:
+        raise InvalidRequest(f"table '{table.name}' has no column '{statement.column}'", sqlstate="42703")
+    columns = tuple(
+        msgspec.structs.replace(c, comment=statement.comment) if c.name == statement.column else c
+        for c in table.columns
+    )
+    return msgspec.structs.replace(table, columns=columns, version=version)
+
+
+def _define_namespace(call: Call, statement: CreateNamespace | AlterNamespace | DropNamespace) -> None:
+    now_ms = call.services.clock.wall_ms()
+
+    def change(catalog: Catalog) -> Catalog:
+        match statement:
+            case CreateNamespace(name, if_not_exists):
+                return _with_namespace(catalog, NamespaceDef(name=name, created_ms=now_ms), if_not_exists)
+            case AlterNamespace(name, description):
+                old = catalog.namespace(name)
+                return catalog.with_namespace(msgspec.structs.replace(old, description=description))
+            case DropNamespace(name, if_exists, cascade):
+                if if_exists and name not in catalog.namespaces:
+                    return catalog
+                return catalog.without_namespace(name, cascade=cascade)
+
+    call.transaction.change_catalog(change)
+
+
+def _with_namespace(catalog: Catalog, namespace: NamespaceDef, if_not_exists: bool) -> Catalog:
+    checked_new_namespace(namespace.name)
+    if namespace.name not in catalog.namespaces:
+        return catalog.with_namespace(namespace)
+    if if_not_exists:
+        return catalog
+    raise AlreadyExists(f"namespace '{namespace.name}' already exists", sqlstate="42P06")

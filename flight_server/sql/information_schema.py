@@ -1,0 +1,122 @@
+"""`information_schema`: the standard's views of the catalog (ISO/IEC 9075-11), with the columns that tools ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from storage.catalog import Catalog
+from storage.names import CATALOG, TableName
+from storage.schema import Column, TableDef
+
+SCHEMA = "information_schema"
+_TEXT, _INT = pa.string(), pa.int32()
+SchemaOf = Callable[[TableName], pa.Schema]
+
+
+def information_schema(
+    catalog: Catalog, system: Mapping[TableName, pa.Schema], schema_of: SchemaOf
+) -> dict[TableName, Callable[[], pa.Table]]:
+    """Every view of it, to be called when named. `schema_of`: of a view."""
+    makers: dict[str, Callable[[], Iterable[tuple[Any, ...]]]] = {
+        "schemata": lambda: _schemata(catalog, system),
+        "tables": lambda: _tables(catalog, system),
+        "columns": lambda: _columns(catalog, system, schema_of),
+        "views": lambda: ((CATALOG, n.namespace, n.table, v.sql) for n, v in sorted(catalog.views.items())),
+        "table_constraints": lambda: _constraints(catalog),
+        "key_column_usage": lambda: _key_columns(catalog),
+    }
+    return {_name(n): lambda n=n, make=make: _table(_SCHEMAS[n], make()) for n, make in makers.items()}
+
+
+def information_schemas() -> Mapping[TableName, pa.Schema]:
+    """For metadata commands."""
+    return MappingProxyType({_name(name): schema for name, schema in _SCHEMAS.items()})
+
+
+def _name(table: str) -> TableName:
+    return TableName(SCHEMA, table)
+
+
+def _table(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _schemata(catalog: Catalog, system: Mapping[TableName, pa.Schema]) -> Iterable[tuple[Any, ...]]:
+    for name in sorted({*catalog.namespaces, *(n.namespace for n in system)}):
+        yield CATALOG, name, None, None
+
+
+def _tables(catalog: Catalog, system: Mapping[TableName, pa.Schema]) -> Iterable[tuple[Any, ...]]:
+    for name in sorted((*catalog.tables, *catalog.views, *system)):
+        kind = "BASE TABLE" if name in catalog.tables else "VIEW" if name in catalog.views else "SYSTEM TABLE"
+        yield CATALOG, name.namespace, name.table, kind, "YES" if name in catalog.tables else "NO"
+
+
+def _columns(catalog: Catalog, system: Mapping[TableName, pa.Schema], schema_of: SchemaOf) -> Iterable[tuple[Any, ...]]:
+    for table in catalog.tables.values():
+        for position, column in enumerate(table.columns, start=1):
+            yield _column_row(table.name, position, column)
+    schemas = {**{name: schema_of(name) for name in catalog.views}, **system}
+    for name, schema in schemas.items():
+        for position, field in enumerate(schema, start=1):
+            typed = Column(name=field.name, physical_name=field.name, type=field.type, sql_type=str(field.type).upper())
+            yield _column_row(name, position, typed)
+
+
+def _column_row(name: TableName, position: int, column: Column) -> tuple[Any, ...]:
+    kind = column.type
+    precision = kind.precision if pa.types.is_decimal(kind) else _bits(kind)
+    scale = kind.scale if pa.types.is_decimal(kind) else 0 if pa.types.is_integer(kind) else None
+    return (
+        *(CATALOG, name.namespace, name.table, column.name, position, column.default_sql),
+        *("YES" if column.nullable else "NO", column.sql_type, precision, scale),
+    )
+
+
+def _bits(kind: pa.DataType) -> int | None:
+    return kind.bit_width if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
+
+
+def _constraints(catalog: Catalog) -> Iterable[tuple[Any, ...]]:
+    for table in catalog.tables.values():
+        if table.primary_key:
+            name = table.name
+            yield CATALOG, name.namespace, key_name(table), CATALOG, name.namespace, name.table, "PRIMARY KEY"
+
+
+def _key_columns(catalog: Catalog) -> Iterable[tuple[Any, ...]]:
+    for table in catalog.tables.values():
+        for position, column in enumerate(table.primary_key, start=1):
+            name = table.name
+            yield CATALOG, name.namespace, key_name(table), CATALOG, name.namespace, name.table, column, position
+
+
+def key_name(table: TableDef) -> str:
+    """What the primary key's constraint is called."""
+    return f"{table.name.table}_pkey"
+
+
+def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema(fields)
+
+
+_TABLE = (("table_catalog", _TEXT), ("table_schema", _TEXT), ("table_name", _TEXT))
+_CONSTRAINT = (("constraint_catalog", _TEXT), ("constraint_schema", _TEXT), ("constraint_name", _TEXT))
+_SCHEMAS = {
+    "schemata": _schema(("catalog_name", _TEXT), ("schema_name", _TEXT), ("schema_owner", _TEXT), ("sql_path", _TEXT)),
+    "tables": _schema(*_TABLE, ("table_type", _TEXT), ("is_insertable_into", _TEXT)),
+    "columns": _schema(
+        *_TABLE,
+        *(("column_name", _TEXT), ("ordinal_position", _INT), ("column_default", _TEXT), ("is_nullable", _TEXT)),
+        *(("data_type", _TEXT), ("numeric_precision", _INT), ("numeric_scale", _INT)),
+    ),
+    "views": _schema(*_TABLE, ("view_definition", _TEXT)),
+    "table_constraints": _schema(*_CONSTRAINT, *_TABLE, ("constraint_type", _TEXT)),
+    "key_column_usage": _schema(*_CONSTRAINT, *_TABLE, ("column_name", _TEXT), ("ordinal_position", _INT)),
+}

@@ -1,0 +1,79 @@
+"""Bulk ingest: an Arrow stream becomes rows of a table, all of them or none.
+
+Rows go to the stage as they come (past a limit straight to Parquet) and are committed once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from flight_server.sql.call import Call
+from flight_server.sql.columns import columns_of_schema, writable_name
+from flight_server.sql.define import new_table, with_new_table
+from flight_server.sql.insert import full_rows
+from flight_server.sql.stage_change import StagedChange
+from flight_server.sql.statements import CreateTable, TableRef
+from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
+from storage.errors import AlreadyExists, InvalidRequest, NotFound, NotSupported
+from storage.names import CATALOG, TableName
+from storage.schema import TableDef, TableKind
+
+
+def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
+    """Put all rows of `reader` into the call's transaction; returns how many.
+
+    Raises AlreadyExists, NotFound, InvalidRequest, ConstraintViolated, NotSupported, and what `reader` raises.
+    """
+    _check_command(command)
+    name = writable_name(call.name(TableRef(command.namespace or None, command.table)))
+    exists = name in call.transaction.state.catalog.tables
+    _check_mode(call, command, name, exists=exists)
+    if exists and command.if_exists is IfExists.APPEND:
+        return _append(call, call.transaction.state.catalog.table(name), reader, schema)
+    table = new_table(call, name, columns_of_schema(schema), _create_statement(command))
+    call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=exists))
+    return _append(call, table, reader, schema)
+
+
+def _append(call: Call, table: TableDef, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
+    _check_columns(table, schema)
+    with StagedChange(call, table) as staged:
+        for batch in reader:
+            given = {name: batch.column(i) for i, name in enumerate(schema.names)}
+            staged.add_rows(full_rows(call, table, given, batch.num_rows))
+        return staged.apply()
+
+
+def _check_command(command: IngestCommand) -> None:
+    if command.catalog not in (None, "", CATALOG):
+        raise NotFound(f"catalog '{command.catalog}' does not exist; there is only '{CATALOG}'", sqlstate="3D000")
+    if command.temporary:
+        raise NotSupported("temporary tables are not part of this version; ingest into a table with a name of its own")
+    if command.options:
+        unknown = ", ".join(sorted(command.options))
+        raise NotSupported(f"unknown ingest options: {unknown}; none are known")
+
+
+def _check_mode(call: Call, command: IngestCommand, name: TableName, *, exists: bool) -> None:
+    if name in call.transaction.state.catalog.views:
+        raise AlreadyExists(f"'{name}' is a view; rows can only be loaded into a table")
+    if exists and command.if_exists is IfExists.FAIL:
+        raise AlreadyExists(f"table '{name}' already exists; load with mode append or replace")
+    if not exists and command.if_missing is IfMissing.FAIL:
+        raise NotFound(f"table '{name}' does not exist; load with mode create")
+
+
+def _check_columns(table: TableDef, schema: pa.Schema) -> None:
+    if len(set(schema.names)) != len(schema.names):
+        raise InvalidRequest("the rows have two columns of one name", sqlstate="42701")
+    unknown = [name for name in schema.names if table.column(name) is None]
+    if unknown:
+        raise InvalidRequest(
+            f"the rows have columns that table '{table.name}' does not: {', '.join(unknown[:10])}", sqlstate="42703"
+        )
+
+
+def _create_statement(command: IngestCommand) -> CreateTable:
+    return CreateTable(TableRef(command.namespace, command.table), TableKind.SHARED, ())

@@ -1,0 +1,126 @@
+"""INSERT: rows from VALUES, a SELECT or bound parameters, with ON CONFLICT and RETURNING."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flight_server.sql.call import Call
+from flight_server.sql.change_text import Target
+from flight_server.sql.rows import checked_rows, target_columns
+from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
+from flight_server.sql.statements import DefaultRow, Insert, QueryRows, ValuesRows
+from flight_server.sql.upsert import conflict_columns, upsert
+from storage.errors import InvalidRequest
+from storage.schema import Column, TableDef
+
+
+def insert_rows(call: Call, to: Target, change: Insert) -> Changed:
+    """Run one INSERT. Raises as `run_change`."""
+    return insert_batches(call, to, change, new_rows(call, to.table, change))
+
+
+def insert_batches(call: Call, to: Target, change: Insert, batches: Iterator[pa.RecordBatch]) -> Changed:
+    """Put `batches` (physical, checked) in, as the statement's ON CONFLICT and RETURNING say."""
+    keep = change.returning_sql is not None
+    with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep) as staged:
+        if change.on_conflict is not None:
+            conflict_columns(to.table, change.on_conflict)
+            for batch in batches:
+                upsert(call, to, change.on_conflict, batch, staged)
+        else:
+            for batch in batches:
+                staged.add_rows(batch)
+        result = returned(call, to, change.returning_sql, staged.kept)
+        return Changed(staged.apply(), result)
+
+
+def new_rows(call: Call, table: TableDef, change: Insert) -> Iterator[pa.RecordBatch]:
+    """The statement's rows, physical and checked."""
+    columns = target_columns(table, change.columns)
+    match change.source:
+        case DefaultRow():
+            yield full_rows(call, table, {}, 1)
+        case ValuesRows(rows):
+            yield from _values(call, table, _as_wide(table, columns, rows), rows)
+        case QueryRows(sql):
+            yield from _selected(call, table, columns if change.columns else None, sql)
+
+
+def full_rows(call: Call, table: TableDef, given: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
+    """`given` columns by logical name, the others by their DEFAULT or NULL; checked."""
+    columns = {c.name: given[c.name] if c.name in given else default_array(call, c, rows) for c in table.columns}
+    return checked_rows(table, columns, rows)
+
+
+def default_array(call: Call, column: Column, rows: int) -> pa.Array:
+    """`rows` default values of a column."""
+    if column.default_sql is None:
+        return pa.nulls(rows, column.type)
+    values = call.services.defaults.values(column.default_sql, rows, call.session.principal.name)
+    if values is not None:
+        return values
+    constant = call.collect(f"SELECT ({column.default_sql}) AS c0", {"c0": column.type}).column(0).combine_chunks()
+    return constant.take(pa.array(np.zeros(rows, dtype=np.int64)))
+
+
+def _as_wide(table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]) -> tuple[Column, ...]:
+    """The columns that the rows fill: without a list, fewer values than columns fill the first ones."""
+    width = len(rows[0])
+    for number, row in enumerate(rows, start=1):
+        if len(row) != width:
+            raise InvalidRequest(
+                f"row {number} of VALUES has {len(row)} values, the first has {width}", sqlstate="42601"
+            )
+    if width > len(columns):
+        raise InvalidRequest(
+            f"the statement gives {width} values for {len(columns)} columns of table '{table.name}'", sqlstate="42601"
+        )
+    if width < len(columns):
+        raise InvalidRequest(
+            f"the statement gives {width} values for {len(columns)} columns of table '{table.name}'; name the columns",
+            sqlstate="42601",
+        )
+    return columns
+
+
+def _values(
+    call: Call, table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
+) -> Iterator[pa.RecordBatch]:
+    bound = _bound_row(call, columns, rows)
+    if bound is not None:
+        yield full_rows(call, table, bound, 1)
+        return
+    texts = ", ".join(f"({', '.join('NULL' if item is None else item for item in row)})" for row in rows)
+    names = ", ".join(f"c{i}" for i in range(len(columns)))
+    types = {f"c{i}": column.type for i, column in enumerate(columns)}
+    found = call.collect(f"SELECT * FROM (VALUES {texts}) AS v({names})", types)
+    given = {c.name: found.column(i).combine_chunks() for i, c in enumerate(columns)}
+    for index, column in enumerate(columns):
+        missing = np.array([row[index] is None for row in rows])
+        if missing.any():
+            default = default_array(call, column, len(rows)).cast(column.type)
+            given[column.name] = pc.if_else(pa.array(missing), default, given[column.name])
+    yield full_rows(call, table, given, len(rows))
+
+
+def _bound_row(
+    call: Call, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
+) -> dict[str, pa.Array] | None:
+    """One row of nothing but placeholders needs no engine."""
+    if call.params is None or len(rows) != 1:
+        return None
+    names = [(item or "").strip() for item in rows[0]]
+    if not all(name.startswith("$") and name[1:] in call.params for name in names):
+        return None
+    return {c.name: pa.array([call.params[n[1:]]]) for c, n in zip(columns, names, strict=True)}
+
+
+def _selected(call: Call, table: TableDef, columns: tuple[Column, ...] | None, sql: str) -> Iterator[pa.RecordBatch]:
+    wanted = columns or table.columns
+    for batch in call.stream_positional(sql, [c.type for c in wanted], str(table.name)):
+        given = {c.name: batch.column(i) for i, c in enumerate(wanted)}
+        yield full_rows(call, table, given, batch.num_rows)

@@ -1,0 +1,75 @@
+"""MERGE: one SELECT over the matched pairs, one for each WHEN NOT MATCHED clause; all of one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flight_server.sql import change_text
+from flight_server.sql.assign import assigned_values, new_types
+from flight_server.sql.call import Call
+from flight_server.sql.change_text import ACTION, Target
+from flight_server.sql.insert import default_array, full_rows
+from flight_server.sql.rows import target_columns
+from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
+from flight_server.sql.statements import Merge, MergeClause
+from storage.errors import InvalidRequest
+from storage.schema import Column
+
+
+def merge_rows(call: Call, to: Target, merge: Merge) -> Changed:
+    """Run one MERGE. A target row that two source rows match is refused."""
+    keep = merge.returning_sql is not None
+    with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep) as staged:
+        if any(clause.matched for clause in merge.clauses):
+            _matched(call, to, merge, staged)
+        for rows in _unmatched(call, to, merge):
+            staged.add_rows(rows)
+        result = returned(call, to, merge.returning_sql, staged.kept)
+        return Changed(staged.apply(), result)
+
+
+def _matched(call: Call, to: Target, merge: Merge, staged: StagedChange) -> None:
+    clauses = [clause for clause in merge.clauses if clause.matched]
+    values = [assigned_values(to.table, clause.assignments) for clause in clauses]
+    deletes = [i for i, clause in enumerate(clauses) if clause.action == "delete"]
+    updates = [i for i, clause in enumerate(clauses) if clause.action == "update"]
+    sql = change_text.merge_matched_sql(to, merge, values)
+    for batch in call.stream(sql, new_types(to.table)):
+        action = batch.column(ACTION)
+        staged.add(batch.filter(pc.is_in(action, pa.array(updates, action.type))))
+        gone = batch.filter(pc.is_in(action, pa.array(deletes, action.type)))
+        staged.add(gone.select([name for name in gone.schema.names if not name.startswith("c")]))
+
+
+def _unmatched(call: Call, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:
+    taken: list[MergeClause] = []
+    for clause in (c for c in merge.clauses if not c.matched):
+        if clause.action == "insert":
+            yield from _insert(call, to, merge, clause, taken)
+        taken.append(clause)
+        if clause.condition_sql is None:
+            return  # what comes after it can never fit
+
+
+def _insert(
+    call: Call, to: Target, merge: Merge, clause: MergeClause, taken: list[MergeClause]
+) -> Iterator[pa.RecordBatch]:
+    columns = target_columns(to.table, clause.columns)
+    if len(columns) != len(clause.values):
+        raise InvalidRequest(
+            f"WHEN NOT MATCHED gives {len(clause.values)} values for {len(columns)} columns of table '{to.table.name}'",
+            sqlstate="42601",
+        )
+    texts = ["NULL" if value is None else f"({value})" for value in clause.values]
+    types = {f"c{i}": column.type for i, column in enumerate(columns)}
+    sql = change_text.merge_unmatched_sql(to, merge, clause, taken, texts)
+    for batch in call.stream(sql, types):
+        given = {c.name: _given(call, c, clause.values[i], batch, i) for i, c in enumerate(columns)}
+        yield full_rows(call, to.table, given, batch.num_rows)
+
+
+def _given(call: Call, column: Column, value: str | None, batch: pa.RecordBatch, index: int) -> pa.Array:
+    return default_array(call, column, batch.num_rows) if value is None else batch.column(f"c{index}")

@@ -1,0 +1,119 @@
+"""What a statement text came to: rows that will stream, rows that are there, or a count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+
+from flight_server.query.engine import Plan, QueryEngine
+from flight_server.query.running import RunningQuery
+from flight_server.sql.running import RunningState, RunningStatement, RunningStatements
+from storage.errors import Cancelled, FrostlineError, InvalidRequest
+
+NO_COLUMNS = pa.schema([])
+
+
+class RowsResult:
+    """A query that is planned and runs when its rows are asked for; `release` frees its snapshot at the end."""
+
+    rows_affected: int | None = None
+
+    def __init__(
+        self,
+        plan: Plan,
+        queries: QueryEngine,
+        statements: RunningStatements,
+        statement: RunningStatement,
+        release: Callable[[], None],
+    ) -> None:
+        self.schema = plan.schema
+        self._plan = plan
+        self._queries = queries
+        self._statements = statements
+        self._statement = statement
+        self._release = release
+        self._running: RunningQuery | None = None
+        statement.state = RunningState.PLANNED
+        statement.stop = self._stop
+
+    @property
+    def query_id(self) -> str:
+        return self._statement.query_id
+
+    def start(self) -> pa.RecordBatchReader:
+        """The rows. Called once. Raises Cancelled, InvalidRequest (called twice)."""
+        if self._statement.reason is not None:
+            raise Cancelled(self._statement.reason)
+        if self._running is not None:
+            raise InvalidRequest("the rows of this query were fetched already; run it again", sqlstate="24000")
+        try:
+            self._running = self._queries.start(self._plan)
+        except FrostlineError as error:
+            self._end(error)
+            raise
+        self._statement.state = RunningState.RUNNING
+        return pa.RecordBatchReader.from_batches(self.schema, self._counted(self._running))
+
+    def cancel(self, reason: str) -> None:
+        """Stop, from any thread, started or not."""
+        self._statement.cancel(reason)
+
+    def _stop(self, reason: FrostlineError) -> None:
+        if self._running is not None:
+            self._running.cancel(reason)
+        self._end(reason)
+
+    def _counted(self, running: RunningQuery) -> Iterator[pa.RecordBatch]:
+        error: BaseException | None = Cancelled("the reader went away")
+        try:
+            for batch in running.batches():
+                self._statement.rows += batch.num_rows
+                self._statement.bytes += batch.nbytes
+                yield batch
+            error = None
+        except FrostlineError as raised:
+            error = raised
+            raise
+        finally:
+            self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._statements.end(self._statement, error)
+        self._release()
+
+
+class TableResult:
+    """Rows that are there already: SHOW, RETURNING, job answers."""
+
+    rows_affected: int | None = None
+
+    def __init__(self, table: pa.Table, query_id: str) -> None:
+        self.schema = table.schema
+        self.query_id = query_id
+        self._table = table
+
+    def start(self) -> pa.RecordBatchReader:
+        return self._table.to_reader(max_chunksize=8192)
+
+    def cancel(self, reason: str) -> None:
+        """Nothing runs."""
+
+
+class CountResult:
+    """A change that has happened."""
+
+    schema = NO_COLUMNS
+
+    def __init__(self, rows: int, query_id: str) -> None:
+        self.rows_affected: int | None = rows
+        self.query_id = query_id
+
+    def start(self) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(NO_COLUMNS, [])
+
+    def cancel(self, reason: str) -> None:
+        """It has happened."""
+
+
+StatementOutcome = RowsResult | TableResult | CountResult

@@ -1,0 +1,116 @@
+"""From columns of a result to rows that a table takes: cast, filled up, checked.
+
+A `RecordBatch` that comes out of here keeps every promise of its table but the primary key's uniqueness, which
+only a commit can check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.errors import ConstraintViolated, InvalidRequest
+from storage.primary_key import encode_keys
+from storage.schema import SYSTEM_COLUMNS, Column, TableDef
+
+_UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+
+
+def target_columns(table: TableDef, names: tuple[str, ...] | None) -> tuple[Column, ...]:
+    """The columns that an INSERT names, all when it names none. Raises InvalidRequest."""
+    if names is None:
+        return table.columns
+    if len(set(names)) != len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequest(f"column '{repeated}' is named twice", sqlstate="42701")
+    return tuple(target_column(table, name) for name in names)
+
+
+def target_column(table: TableDef, name: str) -> Column:
+    """A column that may be written. Raises InvalidRequest."""
+    if name in SYSTEM_COLUMNS:
+        raise InvalidRequest(f"system column '{name}' can't be written", sqlstate="428C9")
+    column = table.column(name)
+    if column is None:
+        known = ", ".join(c.name for c in table.columns[:20])
+        raise InvalidRequest(f"table '{table.name}' has no column '{name}' (it has {known})", sqlstate="42703")
+    return column
+
+
+def checked_rows(table: TableDef, columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
+    """`columns` (logical name -> array of `rows` values, every column of the table) as physical rows.
+
+    Raises InvalidRequest (a value does not fit its type), ConstraintViolated (NULL where none may be).
+    """
+    arrays = [_checked(table, column, columns[column.name]) for column in table.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.physical_schema) if arrays else _no_columns(rows)
+
+
+def keys_of(table: TableDef, batch: pa.RecordBatch) -> list[bytes]:
+    """Encoded primary keys of physical rows; [] for a table without. Raises ConstraintViolated (NULL)."""
+    if not table.primary_key:
+        return []
+    return encode_keys([batch.column(c.physical_name) for c in table.key_columns], list(table.primary_key))
+
+
+def logical(table: TableDef, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Physical rows as statements see them."""
+    return pa.RecordBatch.from_arrays(batch.columns, names=[c.name for c in table.columns])
+
+
+def cast_column(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
+    """Raises InvalidRequest naming the column and both types."""
+    if values.type == column.type:
+        return values
+    try:
+        return values.cast(column.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as error:
+        raise InvalidRequest(
+            f"a value for column '{column.name}' of table '{table.name}' does not fit {column.sql_type}: {_short(error)}",
+            sqlstate="22003" if "overflow" in str(error).lower() or "range" in str(error) else "22P02",
+        ) from None
+
+
+def _checked(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    values = cast_column(table, column, values)
+    if values.null_count and not column.nullable:
+        raise ConstraintViolated(f"column '{column.name}' of table '{table.name}' must not be NULL", sqlstate="23502")
+    if column.sql_type in ("UUID", "JSON") and pa.types.is_string(column.type):
+        _check_text(table, column, values)
+    return values
+
+
+def _check_text(table: TableDef, column: Column, values: pa.Array) -> None:
+    if column.sql_type == "UUID":
+        good = pc.match_substring_regex(values, _UUID)
+        bad = next((v for v, ok in zip(values, good, strict=True) if ok.as_py() is False), None)
+    else:
+        bad = next((v for v in values if v.is_valid and not _is_json(v.as_py())), None)
+    if bad is not None:
+        shown = str(bad.as_py())[:40]
+        raise InvalidRequest(
+            f"'{shown}' is not valid {column.sql_type} (column '{column.name}' of table '{table.name}')",
+            sqlstate="22P02",
+        )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text.encode())
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:160]
+
+
+def _no_columns(rows: int) -> pa.RecordBatch:
+    raise InvalidRequest(f"{rows} rows without columns can't be stored", sqlstate="42P16")

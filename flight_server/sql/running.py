@@ -1,0 +1,117 @@
+"""Statements that run or ran lately: what KILL QUERY, CancelFlightInfo and `system.queries` go by."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from storage.clock import Clock
+from storage.errors import Cancelled, FrostlineError
+
+KEPT_MAX: Final = 200
+TEXT_CHARACTERS_MAX: Final = 2000
+
+
+class RunningState(StrEnum):
+    PLANNED = "planned"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True, eq=False)
+class RunningStatement:
+    """One statement from its arrival to its end; `stop` is called at most once, from any thread."""
+
+    query_id: str
+    user: str
+    text: str
+    started_ms: int
+    started_seconds: float
+    state: RunningState = RunningState.RUNNING
+    rows: int = 0
+    bytes: int = 0
+    elapsed_ms: int = 0
+    reason: str | None = None
+    stop: Callable[[FrostlineError], None] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in (RunningState.PLANNED, RunningState.RUNNING)
+
+    def cancel(self, reason: str) -> bool:
+        """Whether there was something to stop."""
+        with self.lock:
+            if not self.is_live or self.reason is not None:
+                return False
+            self.reason = reason
+            stop = self.stop
+        if stop is not None:
+            stop(Cancelled(reason))
+        return True
+
+
+class RunningStatements:
+    """All live statements and the last KEPT_MAX that ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._all: OrderedDict[str, RunningStatement] = OrderedDict()
+
+    def add(self, user: str, text: str) -> RunningStatement:
+        """Begin to keep track of a statement."""
+        statement = RunningStatement(
+            query_id=uuid.uuid4().hex,
+            user=user,
+            text=text[:TEXT_CHARACTERS_MAX],
+            started_ms=self._clock.wall_ms(),
+            started_seconds=self._clock.monotonic_seconds(),
+        )
+        with self._lock:
+            self._all[statement.query_id] = statement
+            self._forget_old()
+        return statement
+
+    def end(self, statement: RunningStatement, error: BaseException | None) -> None:
+        """The statement is over; only the first call counts."""
+        with statement.lock:
+            if not statement.is_live:
+                return
+            was_cancelled = statement.reason is not None or isinstance(error, Cancelled)
+            failed = RunningState.CANCELLED if was_cancelled else RunningState.FAILED
+            statement.state = RunningState.FINISHED if error is None else failed
+            statement.elapsed_ms = self._elapsed_ms(statement)
+            statement.stop = None
+
+    def cancel(self, query_id: str, reason: str) -> bool:
+        with self._lock:
+            statement = self._all.get(query_id)
+        return statement is not None and statement.cancel(reason)
+
+    def get(self, query_id: str) -> RunningStatement | None:
+        with self._lock:
+            return self._all.get(query_id)
+
+    def __iter__(self) -> Iterator[RunningStatement]:
+        with self._lock:
+            statements = list(self._all.values())
+        for statement in statements:
+            if statement.is_live:
+                statement.elapsed_ms = self._elapsed_ms(statement)
+            yield statement
+
+    def _elapsed_ms(self, statement: RunningStatement) -> int:
+        return int((self._clock.monotonic_seconds() - statement.started_seconds) * 1000)
+
+    def _forget_old(self) -> None:
+        ended = [key for key, statement in self._all.items() if not statement.is_live]
+        for key in ended[: max(0, len(ended) - KEPT_MAX)]:
+            del self._all[key]

@@ -1,0 +1,190 @@
+"""SHOW and DESCRIBE: small tables about the catalog and the session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from flight_server.access.session_options import session_options
+from flight_server.sql.call import Call
+from flight_server.sql.statements import Describe, Show, ShowKind
+from storage.errors import NotFound
+from storage.names import TableName, quoted
+from storage.schema import Column, TableDef
+from storage.state import SEQ_TIME_SHIFT, PartitionState
+
+_MS = pa.timestamp("ms", tz="UTC")
+
+
+def show(call: Call, statement: Show) -> pa.Table:
+    """Raises NotFound, InvalidRequest."""
+    match statement.kind:
+        case ShowKind.NAMESPACES:
+            return _namespaces(call)
+        case ShowKind.TABLES:
+            return _tables(call, statement.in_namespace)
+        case ShowKind.VARIABLE:
+            return _variable(call, statement.variable or "")
+        case ShowKind.ALL:
+            options = session_options(call.session)
+            return _texts({"name": list(options), "value": [str(value) for value in options.values()]})
+        case ShowKind.COLUMNS:
+            return _columns(call, statement)
+        case ShowKind.CREATE_TABLE:
+            return _create_statement(call, statement)
+        case ShowKind.STATS:
+            assert statement.table is not None
+            table = call.table(statement.table)
+            return _stats(table, call.transaction.state.partition(table.partition_id))
+
+
+def describe(call: Call, statement: Describe) -> pa.Table:
+    """Columns and options of a table, columns of a view, or every schema version. Raises NotFound."""
+    name = call.name(statement.table)
+    if name in call.transaction.state.catalog.views or name in call.virtual:
+        return _described_schema(call.plan(f"SELECT * FROM {_sql_name(name)}").schema)
+    table = call.table(statement.table)
+    if statement.history:
+        return _history(call.services.engine.table_versions(table.table_id))
+    return _described(table)
+
+
+def create_table_sql(table: TableDef) -> str:
+    """The statement that makes the table as it is now."""
+    lines = [f"  {_column_sql(column)}" for column in table.columns]
+    if table.primary_key:
+        lines.append(f"  PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
+    options = ", ".join(f"{name} = '{value}'" for name, value in table.options.shown().items() if value)
+    body = ",\n".join(lines)
+    return f"CREATE {str(table.kind).upper()} TABLE {_sql_name(table.name)} (\n{body}\n) WITH ({options})"
+
+
+def _namespaces(call: Call) -> pa.Table:
+    found = sorted(call.transaction.state.catalog.namespaces.values(), key=lambda n: n.name)
+    return _texts({"namespace": [n.name for n in found], "description": [n.description for n in found]})
+
+
+def _tables(call: Call, namespace: str | None) -> pa.Table:
+    catalog = call.transaction.state.catalog
+    wanted = namespace or call.namespace
+    system = [name for name in sorted(call.virtual) if name.namespace == wanted]
+    if not system:
+        catalog.namespace(wanted)
+    names = system or list(catalog.names_in(wanted))
+    return _texts(
+        {
+            "namespace": [name.namespace for name in names],
+            "table": [name.table for name in names],
+            "kind": [_kind(call, name) for name in names],
+        }
+    )
+
+
+def _kind(call: Call, name: TableName) -> str:
+    catalog = call.transaction.state.catalog
+    if name in catalog.tables:
+        return str(catalog.tables[name].kind)
+    return "view" if name in catalog.views else "system"
+
+
+def _variable(call: Call, name: str) -> pa.Table:
+    options = session_options(call.session)
+    if name.lower() not in options:
+        raise NotFound(f"unknown variable '{name}': known are {', '.join(sorted(options))}", sqlstate="42704")
+    return _texts({name.lower(): [str(options[name.lower()])]})
+
+
+def _columns(call: Call, statement: Show) -> pa.Table:
+    assert statement.table is not None
+    return describe(call, Describe(statement.table, history=False))
+
+
+def _create_statement(call: Call, statement: Show) -> pa.Table:
+    assert statement.table is not None
+    name = call.name(statement.table)
+    view = call.transaction.state.catalog.views.get(name)
+    if view is not None:
+        sql = f"CREATE VIEW {_sql_name(name)} AS {view.sql}"
+    else:
+        sql = create_table_sql(call.table(statement.table))
+    return _texts({"table": [str(name)], "create_statement": [sql]})
+
+
+def _described(table: TableDef) -> pa.Table:
+    columns = table.columns
+    return _texts(
+        {
+            "column": [c.name for c in columns],
+            "type": [c.sql_type for c in columns],
+            "nullable": ["YES" if c.nullable else "NO" for c in columns],
+            "default": [c.default_sql for c in columns],
+            "key": [_key_place(table, c) for c in columns],
+            "comment": [c.comment for c in columns],
+        }
+    )
+
+
+def _described_schema(schema: pa.Schema) -> pa.Table:
+    nothing: list[str | None] = [None] * len(schema)
+    return _texts(
+        {
+            "column": schema.names,
+            "type": [str(field.type) for field in schema],
+            "nullable": ["YES" if field.nullable else "NO" for field in schema],
+            "default": nothing,
+            "key": nothing,
+            "comment": [""] * len(schema),
+        }
+    )
+
+
+def _history(versions: Sequence[TableDef]) -> pa.Table:
+    return pa.table(
+        {
+            "version": pa.array([t.version for t in versions], pa.int32()),
+            "changed": pa.array([t.changed_seq >> SEQ_TIME_SHIFT for t in versions], _MS),
+            "name": pa.array([str(t.name) for t in versions], pa.string()),
+            "create_statement": pa.array([create_table_sql(t) for t in versions], pa.string()),
+        }
+    )
+
+
+def _stats(table: TableDef, partition: PartitionState) -> pa.Table:
+    facts = {
+        "rows": partition.rows,
+        "hot_rows": partition.hot_rows,
+        "hot_bytes": partition.hot_bytes,
+        "hot_batches": len(partition.hot),
+        "cold_rows": sum(f.rows for f in partition.cold),
+        "cold_bytes": sum(f.bytes for f in partition.cold),
+        "cold_files": len(partition.cold),
+        "deleted_versions": len(partition.deletes),
+        "schema_version": table.version,
+    }
+    return pa.table(
+        {"statistic": pa.array(list(facts), pa.string()), "value": pa.array(list(facts.values()), pa.int64())}
+    )
+
+
+def _column_sql(column: Column) -> str:
+    parts = [quoted(column.name), column.sql_type]
+    if not column.nullable:
+        parts.append("NOT NULL")
+    if column.default_sql is not None:
+        parts.append(f"DEFAULT {column.default_sql}")
+    return " ".join(parts)
+
+
+def _key_place(table: TableDef, column: Column) -> str | None:
+    if column.name not in table.primary_key:
+        return None
+    return f"primary key {table.primary_key.index(column.name) + 1}"
+
+
+def _sql_name(name: TableName) -> str:
+    return f"{quoted(name.namespace)}.{quoted(name.table)}"
+
+
+def _texts(columns: dict[str, list[str | None]] | dict[str, list[str]]) -> pa.Table:
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})

@@ -1,0 +1,78 @@
+"""A session's transaction: opened by BEGIN or by Flight SQL's BeginTransaction, joined by every later statement."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Final
+
+from flight_server.access.sessions import Session
+from storage.engine import Engine
+from storage.errors import FrostlineError, NotFound, NotSupported
+from storage.transaction import Transaction
+
+ID_BYTES: Final = 16
+
+
+class TransactionState(FrostlineError):
+    """BEGIN inside a transaction, or COMMIT outside of one."""
+
+    sqlstate = "25000"
+
+
+class SessionTransaction:
+    """What `Session.transaction` holds."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.id = os.urandom(ID_BYTES)
+        self.transaction = transaction
+        self.lock = threading.RLock()
+
+    def rollback(self) -> None:
+        """End it without a trace."""
+        with self.lock:
+            self.transaction.rollback()
+
+
+class SessionTransactions:
+    """Begin, find and end the transactions of sessions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def begin(self, session: Session) -> bytes:
+        """Returns the id. Raises TransactionState when one is open."""
+        with session.lock:
+            if session.transaction is not None:
+                raise TransactionState("a transaction is open in this session already; commit or roll it back first")
+            opened = SessionTransaction(self._engine.begin())
+            session.transaction = opened
+            return opened.id
+
+    def joined(self, session: Session, transaction_id: bytes | None) -> SessionTransaction | None:
+        """The transaction that a statement runs in; None = autocommit. Raises NotFound (an id that is not open)."""
+        found = session.transaction
+        if transaction_id and (not isinstance(found, SessionTransaction) or found.id != transaction_id):
+            raise NotFound("the transaction is not open (any more); begin a new one", sqlstate="25000")
+        if not isinstance(found, SessionTransaction):
+            return None
+        return found
+
+    def end(self, session: Session, transaction_id: bytes | None, *, commit: bool) -> None:
+        """Commit or roll back; the transaction is over either way. Raises Conflict, ConstraintViolated,
+        StorageUnavailable, TransactionState."""
+        with session.lock:
+            found = self.joined(session, transaction_id)
+            session.transaction = None
+        if found is None:
+            raise TransactionState("no transaction is open; begin one with BEGIN")
+        with found.lock:
+            if commit:
+                found.transaction.commit(durable=session.durability == "full")
+            else:
+                found.transaction.rollback()
+
+
+def refuse_savepoint() -> NotSupported:
+    """Savepoints are another version's."""
+    return NotSupported("savepoints are not part of this version; use a transaction of its own")

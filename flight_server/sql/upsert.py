@@ -1,0 +1,87 @@
+"""ON CONFLICT: new rows that meet a version with the same primary key.
+
+The index tells which rows meet one. DO NOTHING leaves those out. DO UPDATE replaces the version; when every other
+column is simply taken from the new row, no old row has to be read at all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from flight_server.sql import change_text
+from flight_server.sql.assign import assigned_values, new_types
+from flight_server.sql.call import Call
+from flight_server.sql.change_text import EXCLUDED, Target
+from flight_server.sql.rows import keys_of, logical
+from flight_server.sql.stage_change import StagedChange
+from flight_server.sql.statements import OnConflict
+from storage.errors import InvalidRequest
+from storage.schema import TableDef
+
+
+def conflict_columns(table: TableDef, conflict: OnConflict) -> None:
+    """Raises InvalidRequest unless the conflict target is the table's primary key."""
+    if not table.primary_key:
+        raise InvalidRequest(
+            f"table '{table.name}' has no primary key, so ON CONFLICT has nothing to go by", sqlstate="42P10"
+        )
+    if not conflict.columns and conflict.assignments:
+        raise InvalidRequest("ON CONFLICT DO UPDATE needs the columns of the primary key in brackets", sqlstate="42601")
+    if conflict.columns and set(conflict.columns) != set(table.primary_key):
+        key = ", ".join(table.primary_key)
+        raise InvalidRequest(f"ON CONFLICT must name the primary key of table '{table.name}' ({key})", sqlstate="42P10")
+
+
+def upsert(call: Call, to: Target, conflict: OnConflict, rows: pa.RecordBatch, staged: StagedChange) -> None:
+    """Put `rows` (physical, checked) into `staged`, with what they replace."""
+    keys = keys_of(to.table, rows)
+    found = call.transaction.find_keys(to.table, keys)
+    known = np.array([seq is not None for seq in found], dtype=bool)
+    fresh = _first_of_each(keys, staged.seen_keys)
+    if conflict.assignments and not fresh.all():
+        raise InvalidRequest("ON CONFLICT DO UPDATE meets the same primary key twice in its new rows", sqlstate="21000")
+    staged.add_rows(rows.filter(pa.array(~known & fresh)))
+    if not conflict.assignments or not known.any():
+        return
+    hit = rows.filter(pa.array(known))
+    if _takes_all_from_new(to.table, conflict):
+        seqs = np.array([seq for seq in found if seq is not None], dtype=np.int64)
+        staged.add_versions(seqs, [key for key, is_known in zip(keys, known, strict=True) if is_known])
+        staged.add_rows(hit)
+        return
+    _update_hits(call, to, conflict, hit, staged)
+
+
+def _update_hits(call: Call, to: Target, conflict: OnConflict, hit: pa.RecordBatch, staged: StagedChange) -> None:
+    values = assigned_values(to.table, conflict.assignments)
+    sql = change_text.conflict_sql(to, to.table.primary_key, values, conflict.where_sql)
+    rows = pa.Table.from_batches([logical(to.table, hit)])
+    for batch in call.stream(sql, new_types(to.table), extra={EXCLUDED: rows}):
+        staged.add(batch)
+
+
+def _takes_all_from_new(table: TableDef, conflict: OnConflict) -> bool:
+    """`SET b = excluded.b` for every column but the key, without WHERE."""
+    if conflict.where_sql is not None:
+        return False
+    taken = {a.column for a in conflict.assignments if _is_excluded(a.value_sql, a.column)}
+    others = {c.name for c in table.columns} - set(table.primary_key)
+    return len(taken) == len(conflict.assignments) and others <= taken
+
+
+def _is_excluded(value_sql: str | None, column: str) -> bool:
+    parts = (value_sql or "").strip().split(".")
+    if len(parts) != 2 or parts[0].strip().lower() != EXCLUDED:
+        return False
+    name = parts[1].strip()
+    return name == f'"{column}"' or (name.isidentifier() and name.lower() == column)
+
+
+def _first_of_each(keys: list[bytes], seen: set[bytes]) -> np.ndarray:
+    """bool per key: whether it comes up for the first time in the statement."""
+    fresh = np.empty(len(keys), dtype=bool)
+    for row, key in enumerate(keys):
+        fresh[row] = key not in seen
+        seen.add(key)
+    return fresh
