@@ -34,4 +34,4 @@ class CompactExecutor:
 def _nothing_left(step: Step) -> Outcome:
     if step.steps_done == 0 and step.record.files == 0:
         return Skipped("nothing to compact")
-    return Completed(f"{step.record.rows} rows into {step.record.files} files")
+    return Completed(str(Figures(rows=step.record.rows, files=step.record.files)))

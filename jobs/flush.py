@@ -23,4 +23,4 @@ class FlushExecutor:
         if figures is None:
             return Completed("no hot rows")
         moved = Figures(figures.rows, figures.bytes, figures.files)
-        return Completed(f"{moved.rows} rows into {moved.files} files", moved)
+        return Completed(str(moved), moved)

@@ -16,6 +16,13 @@ class Figures:
     def __add__(self, other: Figures) -> Figures:
         return Figures(self.rows + other.rows, self.bytes + other.bytes, self.files + other.files)
 
+    def __str__(self) -> str:
+        return f"{_counted(self.rows, 'row')} into {_counted(self.files, 'file')}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:

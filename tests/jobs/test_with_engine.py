@@ -101,6 +101,7 @@ def test_flush_table_moves_its_rows_and_an_empty_table_makes_no_file(engine: Eng
         [asked] = door.submit_flush(name)
         record = finished(door, asked)
         assert (record.status, record.rows, record.files) == (JobState.COMPLETED, 5, 1)
+        assert record.message == "5 rows into 1 file"
         assert record.bytes > 0
         assert counts(engine, name) == (0, 5, 1)
         [asked] = door.submit_flush(name)
