@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -103,7 +104,7 @@ class Committer:
         work = [task for task in tasks if task is not None]
         for task in work:
             if isinstance(task.work, KeyClaim):
-                _answer(task.future, lambda claim=task.work: claim_keys(claim, self._store, self._index))
+                _answer(task.future, partial(claim_keys, task.work, self._store, self._index))
         edits = [task for task in work if isinstance(task.work, Edit)]
         if edits:
             self._commit_group(edits)

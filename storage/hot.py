@@ -77,7 +77,7 @@ class HotStore:
             raise _mapped(error, f"can't read the row store's family '{family}'") from None
 
     def write(self, operations: list[Operation], *, durable: bool) -> None:
-        """All of them or none. Raises StorageUnavailable: then the outcome is unknown and the store is closed to writes."""
+        """All of them or none. Raises StorageUnavailable: the outcome is unknown, later writes are refused."""
         if self.failed is not None:
             raise StorageUnavailable(f"the disk refused an earlier write ({self.failed}); restart the server")
         batch = rocksdict.WriteBatch(raw_mode=True)

@@ -29,7 +29,7 @@ from storage.primary_key import encode_keys, key_taken
 from storage.schema import SEQ, TableDef, fill_arrays
 from storage.snapshots import Snapshot
 from storage.stage import Staged
-from storage.state import DatabaseState
+from storage.state import DatabaseState, PartitionState
 
 if TYPE_CHECKING:
     from storage.engine import Engine
@@ -203,7 +203,7 @@ class Transaction:
     def _of(self, table: TableDef) -> _Pending:
         return self._pending.setdefault(table.partition_id, _Pending(table))
 
-    def _put(self, partition: transition.PartitionState) -> None:
+    def _put(self, partition: PartitionState) -> None:
         partitions = MappingProxyType({**self.state.partitions, partition.partition_id: partition})
         self.state = replace(self.state, partitions=partitions)
 

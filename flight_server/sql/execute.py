@@ -1,13 +1,11 @@
 """The executor: what the service calls to run SQL. One text in, an outcome out.
 
 Order of things for each text: the guard looks at it, `?` becomes `$n`, it is cut into statements, each is parsed
-and run in turn. A change runs in the session's transaction, or in one of its own that commits at its end; when
-somebody else committed first, such a statement simply runs again on what is there now.
+and run in turn, within a frame that has its transaction.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -20,9 +18,9 @@ from flight_server.sql.bound import run_bound
 from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.change import run_change
 from flight_server.sql.define import define
+from flight_server.sql.frames import Change, Frames, schema_of, system_relations
 from flight_server.sql.guard import check_text
 from flight_server.sql.guard_limits import GuardLimits
-from flight_server.sql.information_schema import information_schema, information_schemas
 from flight_server.sql.ingest import ingest_rows
 from flight_server.sql.job_statements import job_statement
 from flight_server.sql.parameters import number_parameters
@@ -54,18 +52,14 @@ from flight_server.sql.statements import (
     Use,
     WaitForJob,
 )
-from flight_server.sql.system_tables import Sources, system_schemas, system_tables
-from flight_server.sql.transactions import SessionTransactions, refuse_savepoint
+from flight_server.sql.system_tables import Sources
+from flight_server.sql.transactions import refuse_savepoint
 from flight_server.wire.requests import IngestCommand
 from storage.catalog import Catalog
-from storage.errors import Conflict, InvalidRequest, NotFound
-from storage.names import TableName, quoted
-from storage.transaction import Transaction
+from storage.errors import InvalidRequest, NotFound
+from storage.names import TableName
 
-ATTEMPTS_MAX: Final = 20  # of an autocommit change that others keep beating to it
-ATTEMPTS_FREE: Final = 2  # after these it runs alone among those that failed too, so one of them gets through
 _SYSTEM_NAMESPACES: Final = ("system", "information_schema")
-_Change = Callable[[Call], Changed]
 
 
 class StatementExecutor:
@@ -78,9 +72,8 @@ class StatementExecutor:
         self._services = services
         self._limits = limits
         self._statements = RunningStatements(services.clock)
-        self._sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
-        self._transactions = SessionTransactions(services.engine)
-        self._turn = threading.Lock()
+        sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
+        self._frames = Frames(services, self._statements, sources)
 
     # --- the port -------------------------------------------------------------------------------------------
 
@@ -114,7 +107,7 @@ class StatementExecutor:
         numbered = number_parameters(sql)
         text = split_statements(numbered.sql)[-1]
         statement = parse(text)
-        with self._reading(session, transaction_id) as call:
+        with self._frames.reading(session, transaction_id) as call:
             return shape_of(_with_text(call, statement, text), statement, numbered.count)
 
     def run_many(
@@ -131,7 +124,7 @@ class StatementExecutor:
         if len(texts) > 1 or not isinstance(statement, Insert | Update | Delete | Merge | Truncate):
             raise InvalidRequest("only one INSERT, UPDATE, DELETE or MERGE can be run with many rows of parameters")
         kept = list(batches)
-        return self._tracked(
+        return self._frames.tracked(
             session,
             sql,
             transaction_id,
@@ -149,7 +142,7 @@ class StatementExecutor:
     ) -> int:
         """Store all of `reader` or nothing. Returns the rows stored."""
         text = f"INGEST INTO {command.table}"
-        return self._tracked(
+        return self._frames.tracked(
             session,
             text,
             command.transaction_id,
@@ -159,24 +152,24 @@ class StatementExecutor:
         ).rows
 
     def begin(self, session: Session) -> bytes:
-        return self._transactions.begin(session)
+        return self._frames.transactions.begin(session)
 
     def end(self, session: Session, transaction_id: bytes, commit: bool) -> None:
-        self._transactions.end(session, transaction_id, commit=commit)
+        self._frames.transactions.end(session, transaction_id, commit=commit)
 
     def cancel(self, query_id: str) -> bool:
         return self._statements.cancel(query_id, "the statement was cancelled")
 
     def catalog(self, session: Session) -> Catalog:
-        transaction = self._transactions.joined(session, None)
+        transaction = self._frames.transactions.joined(session, None)
         return (transaction.transaction if transaction else self._services.engine).state.catalog
 
     def system_schemas(self) -> Mapping[TableName, pa.Schema]:
-        return {**system_schemas(), **information_schemas()}
+        return system_relations()
 
     def schema_of(self, session: Session, name: TableName) -> pa.Schema:
-        with self._reading(session, None) as call:
-            return _schema_of(call, name)
+        with self._frames.reading(session, None) as call:
+            return schema_of(call, name)
 
     # --- one statement --------------------------------------------------------------------------------------
 
@@ -199,14 +192,14 @@ class StatementExecutor:
                 return self._query(session, sql, params, transaction_id, running, stop)
             case Insert() | Update() | Delete() | Merge() | Truncate():
                 change = _bind(statement, text, params)
-                return _outcome(self._changed(session, transaction_id, stop, change), running)
+                return _outcome(self._frames.changed(session, transaction_id, stop, change), running)
             case Show() | Describe() | FlushTable() | CompactTable() | KillJob() | WaitForJob():
                 return TableResult(self._answer(session, statement, transaction_id, stop), running.query_id)
             case Use() | SetVariable() | TransactionControl() | KillQuery():
                 self._control(session, statement, transaction_id)
                 return CountResult(0, running.query_id)
             case _:
-                changed = self._changed(
+                changed = self._frames.changed(
                     session, transaction_id, stop, lambda call: define(_with_text(call, statement, text), statement)
                 )
                 return _outcome(changed, running)
@@ -224,11 +217,11 @@ class StatementExecutor:
         running: RunningStatement,
         stop: Callable[[], bool],
     ) -> RowsResult:
-        joined = self._transactions.joined(session, transaction_id)
+        joined = self._frames.transactions.joined(session, transaction_id)
         transaction = joined.transaction if joined else self._services.engine.begin()
         release = _nothing if joined else transaction.rollback
         try:
-            call = self._call(session, transaction, stop)
+            call = self._frames.call(session, transaction, stop)
             plan = self._services.queries.plan(sql, call.scope(), params or {})
         except BaseException:
             release()
@@ -242,7 +235,7 @@ class StatementExecutor:
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:
-        with self._reading(session, transaction_id, stop) as call:
+        with self._frames.reading(session, transaction_id, stop) as call:
             match statement:
                 case Show():
                     return show(call, statement)
@@ -271,11 +264,11 @@ class StatementExecutor:
     def _transaction(self, session: Session, action: TransactionAction, transaction_id: bytes | None) -> None:
         match action:
             case TransactionAction.BEGIN:
-                self._transactions.begin(session)
+                self._frames.transactions.begin(session)
             case TransactionAction.COMMIT:
-                self._transactions.end(session, transaction_id, commit=True)
+                self._frames.transactions.end(session, transaction_id, commit=True)
             case TransactionAction.ROLLBACK:
-                self._transactions.end(session, transaction_id, commit=False)
+                self._frames.transactions.end(session, transaction_id, commit=False)
             case _:
                 raise refuse_savepoint()
 
@@ -286,103 +279,6 @@ class StatementExecutor:
             raise NotFound(f"query '{query_id[:64]}' is not running", sqlstate="42704")
         found.cancel("the statement was killed (KILL QUERY)")
 
-    # --- changes and their transactions ---------------------------------------------------------------------
-
-    def _tracked(
-        self,
-        session: Session,
-        text: str,
-        transaction_id: bytes | None,
-        cancelled: Callable[[], bool],
-        change: _Change,
-        *,
-        retry: bool = True,
-    ) -> Changed:
-        running = self._statements.add(session.principal.name, text)
-
-        def stop() -> bool:
-            return cancelled() or running.reason is not None
-
-        try:
-            changed = self._changed(session, transaction_id, stop, change, retry=retry)
-        except BaseException as error:
-            self._statements.end(running, error)
-            raise
-        self._statements.end(running, None)
-        return changed
-
-    def _changed(
-        self,
-        session: Session,
-        transaction_id: bytes | None,
-        stop: Callable[[], bool],
-        change: _Change,
-        *,
-        retry: bool = True,
-    ) -> Changed:
-        """Run a change in the session's transaction, or in one of its own."""
-        joined = self._transactions.joined(session, transaction_id)
-        if joined is None:
-            return self._autocommit(session, stop, change, retry=retry)
-        with joined.lock:
-            mark = joined.transaction.mark()
-            try:
-                return change(self._call(session, joined.transaction, stop))
-            except BaseException:
-                joined.transaction.restore(mark)
-                raise
-
-    def _autocommit(self, session: Session, stop: Callable[[], bool], change: _Change, *, retry: bool) -> Changed:
-        attempts = ATTEMPTS_MAX if retry else 1
-        for attempt in range(1, attempts + 1):
-            try:
-                if attempt <= ATTEMPTS_FREE:
-                    return self._committed(session, stop, change)
-                with self._turn:
-                    return self._committed(session, stop, change)
-            except Conflict:
-                if attempt == attempts or stop():
-                    raise
-        raise AssertionError("not reached")
-
-    def _committed(self, session: Session, stop: Callable[[], bool], change: _Change) -> Changed:
-        transaction = self._services.engine.begin()
-        try:
-            changed = change(self._call(session, transaction, stop))
-            transaction.commit(durable=session.durability == "full")
-        finally:
-            transaction.rollback()
-        return changed
-
-    def _reading(
-        self, session: Session, transaction_id: bytes | None, stop: Callable[[], bool] | None = None
-    ) -> _Reading:
-        joined = self._transactions.joined(session, transaction_id)
-        transaction = joined.transaction if joined else self._services.engine.begin()
-        return _Reading(self._call(session, transaction, stop or _never), close=joined is None)
-
-    def _call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:
-        state = transaction.state
-        virtual = system_tables(self._sources, state, session.principal)
-        call = Call(self._services, session, transaction, stop, virtual=virtual)
-        virtual |= information_schema(state.catalog, self.system_schemas(), lambda name: _schema_of(call, name))
-        return call
-
-
-class _Reading:
-    """A call that changes nothing; its snapshot is closed at the end."""
-
-    def __init__(self, call: Call, *, close: bool) -> None:
-        self._call = call
-        self._close = close
-
-    def __enter__(self) -> Call:
-        return self._call
-
-    def __exit__(self, *_: object) -> None:
-        if self._close:
-            self._call.transaction.rollback()
-
 
 def _scalars(params: pa.RecordBatch | None) -> Params | None:
     if params is None or params.num_columns == 0:
@@ -392,7 +288,7 @@ def _scalars(params: pa.RecordBatch | None) -> Params | None:
     return {str(i + 1): column[0] for i, column in enumerate(params.columns)}
 
 
-def _bind(statement: DataChange, text: str, params: Params | None) -> _Change:
+def _bind(statement: DataChange, text: str, params: Params | None) -> Change:
     def change(call: Call) -> Changed:
         call = _with_text(call, statement, text)
         return run_change(call if params is None else call.with_params(params), statement)
@@ -417,13 +313,5 @@ def _drain(outcome: StatementOutcome | None) -> None:
             pass
 
 
-def _schema_of(call: Call, name: TableName) -> pa.Schema:
-    return call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}").schema
-
-
 def _nothing() -> None:
     """A joined transaction outlives its queries."""
-
-
-def _never() -> bool:
-    return False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
+from flight_server.sql.virtual_rows import table_of
 from storage.catalog import Catalog
 from storage.names import CATALOG, TableName
 from storage.schema import Column, TableDef
@@ -29,7 +31,11 @@ def information_schema(
         "table_constraints": lambda: _constraints(catalog),
         "key_column_usage": lambda: _key_columns(catalog),
     }
-    return {_name(n): lambda n=n, make=make: _table(_SCHEMAS[n], make()) for n, make in makers.items()}
+    return {_name(name): partial(_computed, name, make) for name, make in makers.items()}
+
+
+def _computed(name: str, rows: Callable[[], Iterable[tuple[Any, ...]]]) -> pa.Table:
+    return table_of(_SCHEMAS[name], rows())
 
 
 def information_schemas() -> Mapping[TableName, pa.Schema]:
@@ -39,12 +45,6 @@ def information_schemas() -> Mapping[TableName, pa.Schema]:
 
 def _name(table: str) -> TableName:
     return TableName(SCHEMA, table)
-
-
-def _table(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    arrays = [pa.array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _schemata(catalog: Catalog, system: Mapping[TableName, pa.Schema]) -> Iterable[tuple[Any, ...]]:

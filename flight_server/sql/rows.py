@@ -70,7 +70,8 @@ def cast_column(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
         return values.cast(column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as error:
         raise InvalidRequest(
-            f"a value for column '{column.name}' of table '{table.name}' does not fit {column.sql_type}: {_short(error)}",
+            f"a value for column '{column.name}' of table '{table.name}' does not fit {column.sql_type}: "
+            f"{_short(error)}",
             sqlstate="22003" if "overflow" in str(error).lower() or "range" in str(error) else "22P02",
         ) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -186,5 +186,5 @@ def _sql_name(name: TableName) -> str:
     return f"{quoted(name.namespace)}.{quoted(name.table)}"
 
 
-def _texts(columns: dict[str, list[str | None]] | dict[str, list[str]]) -> pa.Table:
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+def _texts(columns: Mapping[str, Sequence[str | None]]) -> pa.Table:
+    return pa.table({name: pa.array(list(values), pa.string()) for name, values in columns.items()})

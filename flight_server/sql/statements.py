@@ -103,7 +103,8 @@ class Delete:
 class MergeClause:
     """`WHEN [NOT] MATCHED [AND condition] THEN action`.
 
-    action: "update" (assignments; () with star means all columns by name), "delete", "insert" (columns + values), "nothing".
+    action: "update" (no assignments: `SET *`, all columns by name), "delete", "insert" (columns and values; neither:
+    `INSERT *`), "nothing".
     """
 
     matched: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from flight_server.access.sessions import Session
 from flight_server.job_port import JobDoor
 from flight_server.sql.running import RunningStatements
 from flight_server.sql.show import create_table_sql
+from flight_server.sql.virtual_rows import table_of
 from storage.engine import Engine
 from storage.names import TableName
 from storage.schema import TableDef
@@ -37,10 +39,11 @@ class Sources:
 
 def system_tables(sources: Sources, state: DatabaseState, who: Principal) -> dict[TableName, Callable[[], pa.Table]]:
     """Every system table, to be called when named."""
-    return {
-        _name(name): lambda name=name, rows=rows: _table(_SCHEMAS[name], rows(sources, state, who))
-        for name, rows in _ROWS.items()
-    }
+    return {_name(name): partial(_computed, name, rows, sources, state, who) for name, rows in _ROWS.items()}
+
+
+def _computed(name: str, rows: _Rows, sources: Sources, state: DatabaseState, who: Principal) -> pa.Table:
+    return table_of(_SCHEMAS[name], rows(sources, state, who))
 
 
 def system_schemas() -> Mapping[TableName, pa.Schema]:
@@ -50,12 +53,6 @@ def system_schemas() -> Mapping[TableName, pa.Schema]:
 
 def _name(table: str) -> TableName:
     return TableName(SCHEMA, table)
-
-
-def _table(schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    arrays = [pa.array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _namespaces(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:

@@ -1,0 +1,148 @@
+"""The frame around a statement: its transaction, its system tables, its second try.
+
+A change runs in the session's transaction, or in one of its own that commits at its end; when somebody else
+committed first, such a change simply runs again on what is there now.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from flight_server.access.sessions import Session
+from flight_server.sql.call import Call, Services
+from flight_server.sql.information_schema import information_schema, information_schemas
+from flight_server.sql.running import RunningStatements
+from flight_server.sql.stage_change import Changed
+from flight_server.sql.system_tables import Sources, system_schemas, system_tables
+from flight_server.sql.transactions import SessionTransactions
+from storage.errors import Conflict
+from storage.names import TableName, quoted
+from storage.transaction import Transaction
+
+ATTEMPTS_MAX: Final = 20  # of an autocommit change that others keep beating to it
+ATTEMPTS_FREE: Final = 2  # after these it runs alone among those that failed too, so one of them gets through
+Change = Callable[[Call], Changed]
+
+
+class Frames:
+    """Makes the `Call` that a statement runs with; safe from any thread."""
+
+    def __init__(self, services: Services, statements: RunningStatements, sources: Sources) -> None:
+        self._services = services
+        self._statements = statements
+        self._sources = sources
+        self.transactions = SessionTransactions(services.engine)
+        self._turn = threading.Lock()
+
+    def tracked(
+        self,
+        session: Session,
+        text: str,
+        transaction_id: bytes | None,
+        cancelled: Callable[[], bool],
+        change: Change,
+        *,
+        retry: bool = True,
+    ) -> Changed:
+        running = self._statements.add(session.principal.name, text)
+
+        def stop() -> bool:
+            return cancelled() or running.reason is not None
+
+        try:
+            changed = self.changed(session, transaction_id, stop, change, retry=retry)
+        except BaseException as error:
+            self._statements.end(running, error)
+            raise
+        self._statements.end(running, None)
+        return changed
+
+    def changed(
+        self,
+        session: Session,
+        transaction_id: bytes | None,
+        stop: Callable[[], bool],
+        change: Change,
+        *,
+        retry: bool = True,
+    ) -> Changed:
+        """Run a change in the session's transaction, or in one of its own."""
+        joined = self.transactions.joined(session, transaction_id)
+        if joined is None:
+            return self._autocommit(session, stop, change, retry=retry)
+        with joined.lock:
+            mark = joined.transaction.mark()
+            try:
+                return change(self.call(session, joined.transaction, stop))
+            except BaseException:
+                joined.transaction.restore(mark)
+                raise
+
+    def _autocommit(self, session: Session, stop: Callable[[], bool], change: Change, *, retry: bool) -> Changed:
+        attempts = ATTEMPTS_MAX if retry else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                if attempt <= ATTEMPTS_FREE:
+                    return self._committed(session, stop, change)
+                with self._turn:
+                    return self._committed(session, stop, change)
+            except Conflict:
+                if attempt == attempts or stop():
+                    raise
+        raise AssertionError("not reached")
+
+    def _committed(self, session: Session, stop: Callable[[], bool], change: Change) -> Changed:
+        transaction = self._services.engine.begin()
+        try:
+            changed = change(self.call(session, transaction, stop))
+            transaction.commit(durable=session.durability == "full")
+        finally:
+            transaction.rollback()
+        return changed
+
+    def reading(
+        self, session: Session, transaction_id: bytes | None, stop: Callable[[], bool] | None = None
+    ) -> Reading:
+        joined = self.transactions.joined(session, transaction_id)
+        transaction = joined.transaction if joined else self._services.engine.begin()
+        return Reading(self.call(session, transaction, stop or _never), close=joined is None)
+
+    def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:
+        state = transaction.state
+        virtual = system_tables(self._sources, state, session.principal)
+        call = Call(self._services, session, transaction, stop, virtual=virtual)
+        virtual |= information_schema(state.catalog, system_relations(), lambda name: schema_of(call, name))
+        return call
+
+
+class Reading:
+    """A call that changes nothing; its snapshot is closed at the end."""
+
+    def __init__(self, call: Call, *, close: bool) -> None:
+        self._call = call
+        self._close = close
+
+    def __enter__(self) -> Call:
+        return self._call
+
+    def __exit__(self, *_: object) -> None:
+        if self._close:
+            self._call.transaction.rollback()
+
+
+def system_relations() -> Mapping[TableName, pa.Schema]:
+    """All tables that are computed, with their schemas."""
+    return {**system_schemas(), **information_schemas()}
+
+
+def schema_of(call: Call, name: TableName) -> pa.Schema:
+    """Of a table or view, as `SELECT *` shows it. Raises NotFound."""
+    return call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}").schema
+
+
+def _never() -> bool:
+    return False
