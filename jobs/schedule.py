@@ -7,7 +7,7 @@ their own intervals. A submit that fails is logged; the next look asks again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,12 +60,12 @@ class Schedule:
         self._manager = manager
         self._settings = settings
         self._committed = trio.Event()
+        self._rung = False  # since the planner last looked
 
     async def run(self) -> None:
         """Run until cancelled. Call once."""
         token = trio.lowlevel.current_trio_token()
-        # Called on the committer's thread for each commit: it must only ring the bell.
-        self._engine.add_commit_listener(lambda _: _ring(token, self._note_commit))
+        self._engine.add_commit_listener(lambda _: self._ring(token))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._flush_loop)
             nursery.start_soon(self._compact_loop)
@@ -82,6 +82,7 @@ class Schedule:
     async def _flush_loop(self) -> None:
         while True:
             self._committed = trio.Event()
+            self._rung = False
             await self.submit_due_flushes()
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._settings.flush_check_seconds):
@@ -111,12 +112,15 @@ class Schedule:
             log.warning("job can't be queued", job_type=str(job_type), target=target, error=error.message)
             return None
 
+    def _ring(self, token: trio.lowlevel.TrioToken) -> None:
+        """On the committer's thread, for each commit: wake the planner once, not for every commit of a busy time."""
+        if self._rung:
+            return
+        self._rung = True
+        try:
+            token.run_sync_soon(self._note_commit)
+        except trio.RunFinishedError:
+            return  # the last commits of a shutdown
+
     def _note_commit(self) -> None:
         self._committed.set()
-
-
-def _ring(token: trio.lowlevel.TrioToken, bell: Callable[[], None]) -> None:
-    try:
-        token.run_sync_soon(bell, idempotent=True)
-    except trio.RunFinishedError:
-        return  # the last commits of a shutdown
