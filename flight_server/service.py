@@ -36,6 +36,8 @@ from storage.errors import FrostlineError, InvalidRequest, NotSupported
 
 _STOPPING: Final = "the server is shutting down; connect again in a while"
 
+_CLOSE_SECONDS_MAX: Final = 3.0
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tls:
@@ -75,7 +77,6 @@ class FlightService(flight.FlightServerBase):
         self._log = log
         self._gate = Gate(authenticator, sessions, log)
         self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house)
-        self._calls.start()
         scheme = "grpc+tls" if tls else "grpc"
         super().__init__(
             f"{scheme}://{host}:{port}",
@@ -85,6 +86,7 @@ class FlightService(flight.FlightServerBase):
             root_certificates=tls.client_ca if tls else None,
             middleware={MIDDLEWARE: self._gate},
         )
+        self._calls.start()
 
     def __repr__(self) -> str:
         return f"<FlightService {self._calls!r} {self._front.sessions!r} {self._front.results!r}>"
@@ -100,7 +102,7 @@ class FlightService(flight.FlightServerBase):
     def shut_down(self, seconds_max: float) -> None:
         """Drain, wait for running calls at most so long, cancel the rest, close the port, end all sessions.
 
-        Blocks; never to be called by a handler.
+        Blocks, some seconds longer than asked if a client holds its upload open; never to be called by a handler.
         """
         self.drain()
         deadline = self._clock.monotonic_seconds() + seconds_max
@@ -108,7 +110,10 @@ class FlightService(flight.FlightServerBase):
         while len(self._calls) and self._clock.monotonic_seconds() < deadline:
             pause.wait(WATCH_SECONDS)
         self._calls.cancel_all(_STOPPING)
-        self.shutdown()
+        # `shutdown` waits for every call, and one that waits for its client can't be interrupted.
+        closing = threading.Thread(target=self.shutdown, name="frostline-port-closing", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS_MAX)
         self._calls.stop()
         self._front.results.close()
         self._front.sessions.close_all()
@@ -189,6 +194,7 @@ class FlightService(flight.FlightServerBase):
         try:
             self._front.results.expire()
             self._front.sessions.expire_idle()
+            self._front.sessions.end_idle_transactions(self._front.access.transaction_idle_seconds)
         except Exception as error:
             self._log.error("housekeeping failed", error=repr(error))
 

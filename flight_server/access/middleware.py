@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.access.authenticator import Authenticator, Caller
@@ -71,10 +72,18 @@ class Passage(flight.ServerMiddleware):
 
 
 class HeadersOnly(flight.ServerAuthHandler):
-    """Flight answers Handshake only with a handler present; the gate has done the work."""
+    """Flight answers Handshake only with a handler present; the gate has done the work.
+
+    What the client sends in the stream is read all the same, and answered: gRPC for C++ (ODBC, pyarrow) aborts its
+    process when the server ends a handshake into which the client is still writing.
+    """
 
     def authenticate(self, outgoing: Any, incoming: Any) -> None:
-        pass
+        try:
+            incoming.read()
+            outgoing.write(b"")
+        except (OSError, pa.ArrowException):  # the client sent nothing, or left
+            return
 
     def is_valid(self, token: bytes) -> str:
         return ""

@@ -156,6 +156,19 @@ class Sessions:
             self._end(session)
         return len(idle)
 
+    def end_idle_transactions(self, idle_seconds_max: float) -> int:
+        """Roll back what an idle session holds open; the session itself goes on. Returns how many."""
+        oldest = self._clock.monotonic_seconds() - idle_seconds_max
+        ended: list[OpenTransaction] = []
+        with self._lock:
+            for session in self._sessions.values():
+                if session.calls == 0 and session.last_used_seconds <= oldest and session.transaction is not None:
+                    ended.append(session.transaction)
+                    session.transaction = None
+        for transaction in ended:
+            transaction.rollback()
+        return len(ended)
+
     def close_all(self) -> None:
         """At shutdown: roll back what is open."""
         with self._lock:

@@ -42,9 +42,9 @@ class Running:
     def uri(self) -> str:
         return f"grpc://127.0.0.1:{self.service.port}"
 
-    def connect(self, user: str = "root", password: str = "secret", **options):
+    def connect(self, user: str = "root", password: str = "secret", autocommit: bool = True):
         return adbc_driver_flightsql.dbapi.connect(
-            self.uri, db_kwargs={"username": user, "password": password, **options}, autocommit=True
+            self.uri, db_kwargs={"username": user, "password": password}, autocommit=autocommit
         )
 
     def flight(

@@ -1,0 +1,67 @@
+"""Patterns mean what LIKE means, whatever is in them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flight_server.metadata.filters import is_our_catalog, like
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        (None, "anything", True),
+        ("", "", True),
+        ("", "a", False),
+        ("%", "", True),
+        ("%", "abc", True),
+        ("abc", "abc", True),
+        ("abc", "ABC", False),
+        ("a_c", "abc", True),
+        ("a_c", "ac", False),
+        ("a\\_c", "a_c", True),
+        ("a\\_c", "abc", False),
+        ("a\\%", "a%", True),
+        ("a\\%", "ab", False),
+        ("a\\\\b", "a\\b", True),
+        ("a\\", "a\\", True),
+        ("%b%d%", "abcde", True),
+        ("%b%d", "abcde", False),
+        ("a.c", "abc", False),
+        ("[ab]", "a", False),
+        ("(a|b)*", "(a|b)*", True),
+        ("' OR 1=1 --", "t", False),
+        ("a%\n", "ab\n", True),
+    ],
+)
+def test_a_pattern_matches_the_whole_name_exactly(pattern, name, matches):
+    assert like(pattern)(name) is matches
+
+
+@given(pattern=st.text(alphabet="ab%_\\", max_size=8), name=st.text(alphabet="ab%_\\", max_size=8))
+def test_matching_agrees_with_a_regular_expression(pattern, name):
+    parts = re.findall(r"\\.|\\|%|_|[^%_\\]", pattern, re.DOTALL)
+    meaning = {"%": ".*", "_": "."}
+    expression = "".join(meaning.get(p) or re.escape(p[1:] if len(p) == 2 else p) for p in parts)
+    assert like(pattern)(name) == (re.fullmatch(expression, name, re.DOTALL) is not None)
+
+
+@pytest.mark.timeout(5)
+def test_a_hostile_pattern_takes_no_time():
+    assert not like("%a" * 30 + "b")("a" * 64)
+    assert not like("%" * 1_000_000 + "x")("a" * 64)
+    assert not like("x" * 1_000_000)("x" * 64)
+
+
+def test_the_catalog_is_exact_and_an_empty_one_is_none():
+    assert [is_our_catalog(name) for name in (None, "frostline", "", "%", "Frostline")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
