@@ -188,13 +188,16 @@ def _column_stats(metadata: Any, names: Sequence[str]) -> dict[str, tuple[str | 
 def _merged_stats(stats: list[Any]) -> tuple[str | None, str | None, int]:
     nulls = sum(s.null_count or 0 for s in stats)
     bounded = [s for s in stats if s.has_min_max]
-    if not bounded:
+    try:
+        low, high = min((s.min for s in bounded), default=None), max((s.max for s in bounded), default=None)
+    except (ValueError, OverflowError, NotImplementedError):  # years that Python's own dates don't reach
         return None, None, nulls
-    low, high = min(s.min for s in bounded), max(s.max for s in bounded)
     return _text(low), _text(high), nulls
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
     shown = value.hex() if isinstance(value, bytes) else str(value)
     return shown[:STAT_CHARACTERS_MAX]
 

@@ -30,7 +30,7 @@ from storage.options import KEEP_FOR_EVER
 from storage.schema import DELETED, SEQ, UPDATED, UPDATED_TYPE, Column, TableDef, TableKind, read_fill
 from storage.state import SEQ_TIME_SHIFT, ColdFile, HotChunk, PartitionState
 
-NOT_IN_MAX: Final = 64  # so many deleted rows are a filter, more are an anti-join
+NOT_IN_MAX: Final = 32  # so many deleted rows are a filter, more an anti-join; from 20 on both cost the same
 _DEAD_SEQ: Final = "__dead_seq"
 _NEVER: Final = -1
 
@@ -217,7 +217,8 @@ class _Parts:
             return
         schema = self._hot_schema()
         rows = [pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches]
-        yield self._context.read_batches(rows or [schema.empty_table().to_batches()[0]])
+        nothing = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+        yield self._context.read_batches(rows or [nothing])
 
     def _hot_schema(self) -> pa.Schema:
         fields = [pa.field(c.name, c.type, c.nullable) for c in self._table.columns]
@@ -279,7 +280,7 @@ def _restored(column: Column, stored: Expr | None) -> Expr:
     value = _named(column.physical_name) if stored is None else stored
     if stored is None and file_type(column.type) != column.type:
         value = value.cast(column.type)
-    return value.alias(column.name, metadata=_extension(column.type))
+    return value.alias(column.name)
 
 
 def _filled(column: Column) -> Expr:
@@ -287,16 +288,6 @@ def _filled(column: Column) -> Expr:
     assert column.fill is not None
     value = read_fill(column.fill).cast(column.type)[0]  # the column may have been widened since
     return lit(value.value if isinstance(value, pa.ExtensionScalar) else value)
-
-
-def _extension(data_type: pa.DataType) -> dict[str, str] | None:
-    """Field metadata that makes a storage type the extension type."""
-    if not isinstance(data_type, pa.BaseExtensionType):
-        return None
-    return {
-        "ARROW:extension:name": data_type.extension_name,
-        "ARROW:extension:metadata": data_type.__arrow_ext_serialize__().decode(),
-    }
 
 
 def _between(deletes: DeleteChunk, seq_min: int, seq_max: int) -> DeleteChunk:

@@ -44,7 +44,7 @@ def _table(rows: Sequence[JobRow]) -> pa.Table:
                 "job_type": str(row.job_type),
                 "target": row.target,
                 "status": str(row.status),
-                "message": row.message,
+                "message": row.message or row.error,
                 "rows": row.rows,
             }
             for row in rows
