@@ -103,8 +103,10 @@ def _from_file(column: pa.Array, wanted: pa.DataType) -> pa.Array:
         values = _from_file(column, wanted.value_type)
         return pc.run_end_encode(values, run_end_type=wanted.run_end_type)
     if pa.types.is_dictionary(wanted):
-        indices, dictionary = column.indices, column.dictionary
-        return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=wanted.ordered)
+        # Parquet's reader makes dictionaries of text alone; other values come plain.
+        coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
+        indices = coded.indices.cast(wanted.index_type)
+        return pa.DictionaryArray.from_arrays(indices, coded.dictionary, ordered=wanted.ordered)
     return column.cast(wanted)
 
 

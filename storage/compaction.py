@@ -19,6 +19,7 @@ from storage.errors import Cancelled
 from storage.hot_codec import conform
 from storage.local_files import file_name
 from storage.options import KEEP_FOR_EVER
+from storage.row_filter import kept_rows
 from storage.schema import SEQ, TableDef, fill_arrays
 from storage.settings import StorageSettings
 from storage.state import SEQ_TIME_SHIFT, ColdFile, PartitionState
@@ -147,7 +148,7 @@ def _kept_rows(engine: Engine, table: TableDef, plan: CompactPlan, purge: np.nda
             batch = conform(stored, schema, fills)
             if len(purge):
                 keep = ~np.isin(batch.column(SEQ).to_numpy(zero_copy_only=False), purge)
-                batch = batch if keep.all() else batch.filter(pa.array(keep))
+                batch = kept_rows(batch, keep)
             if batch.num_rows:
                 yield batch
 

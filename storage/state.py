@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from storage.catalog import Catalog
 from storage.deletes import DeleteSet
+from storage.row_filter import kept_rows
 from storage.schema import SEQ
 
 
@@ -66,7 +67,7 @@ class HotChunk:
         """The rows that are not deleted. Computed once per chunk."""
         if self.dead is None:
             return self.batch
-        return self.batch.filter(pa.array(~self.dead))
+        return kept_rows(self.batch, ~self.dead)
 
     @property
     def rows(self) -> int:

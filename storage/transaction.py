@@ -26,6 +26,7 @@ from storage.hot_codec import conform, with_seq
 from storage.key_claims import KeyClaim
 from storage.key_index import UNDER_WAY
 from storage.primary_key import encode_keys, key_taken
+from storage.row_filter import kept_rows
 from storage.schema import SEQ, TableDef, fill_arrays
 from storage.snapshots import Snapshot
 from storage.stage import Staged
@@ -266,7 +267,7 @@ class Transaction:
                 seqs = np.arange(base, base + batch.num_rows, dtype=np.int64)
                 base += batch.num_rows
                 keep = ~np.isin(seqs, own_dead)
-                kept = batch if keep.all() else batch.filter(pa.array(keep))
+                kept = kept_rows(batch, keep)
                 live.append(conform(kept, table.physical_schema, fill_arrays(table)))
         return live
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
+from flight_server.query.client_types import client_type
 from flight_server.sql.call import Call
 from flight_server.sql.insert import default_array
 from flight_server.sql.rows import cast_column
@@ -52,8 +53,8 @@ def check_default(call: Call, table: TableDef, column: Column) -> pa.Array | Non
 
 
 def columns_of_schema(schema: pa.Schema) -> tuple[ColumnSpec, ...]:
-    """Columns as a query or a bulk ingest brings them."""
-    return tuple(ColumnSpec(f.name, f.type, sql_type_name(f.type)) for f in schema)
+    """Columns as a query or a bulk ingest brings them, in the types that answers will show."""
+    return tuple(ColumnSpec(f.name, client_type(f.type), sql_type_name(f.type)) for f in schema)
 
 
 def writable_name(name: TableName) -> TableName:

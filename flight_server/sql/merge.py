@@ -16,6 +16,7 @@ from flight_server.sql.rows import target_columns
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
 from flight_server.sql.statements import Merge, MergeClause
 from storage.errors import InvalidRequest
+from storage.row_filter import kept_rows
 from storage.schema import Column
 
 
@@ -39,8 +40,8 @@ def _matched(call: Call, to: Target, merge: Merge, staged: StagedChange) -> None
     sql = change_text.merge_matched_sql(to, merge, values)
     for batch in call.stream(sql, new_types(to.table)):
         action = batch.column(ACTION)
-        staged.add(batch.filter(pc.is_in(action, pa.array(updates, action.type))))
-        gone = batch.filter(pc.is_in(action, pa.array(deletes, action.type)))
+        staged.add(kept_rows(batch, pc.is_in(action, pa.array(updates, action.type))))
+        gone = kept_rows(batch, pc.is_in(action, pa.array(deletes, action.type)))
         staged.add(gone.select([name for name in gone.schema.names if not name.startswith("c")]))
 
 

@@ -18,6 +18,7 @@ from flight_server.sql.change_text import OLD_SEQ, Target
 from flight_server.sql.rows import checked_rows, keys_of, logical
 from storage.errors import InvalidRequest
 from storage.primary_key import encode_keys
+from storage.row_filter import kept_rows
 from storage.schema import TableDef
 
 
@@ -130,7 +131,7 @@ class StagedChange:
                 f"the statement would change one row of table '{self._table.name}' twice; make its source rows unique",
                 sqlstate="21000",
             )
-        return batch.filter(pa.array(keep))
+        return kept_rows(batch, keep)
 
 
 def returned(call: Call, to: Target, returning_sql: str | None, rows: list[pa.RecordBatch]) -> pa.Table | None:

@@ -17,6 +17,7 @@ from flight_server.sql.rows import keys_of, logical
 from flight_server.sql.stage_change import StagedChange
 from flight_server.sql.statements import OnConflict
 from storage.errors import InvalidRequest
+from storage.row_filter import kept_rows
 from storage.schema import TableDef
 
 
@@ -41,10 +42,10 @@ def upsert(call: Call, to: Target, conflict: OnConflict, rows: pa.RecordBatch, s
     fresh = _first_of_each(keys, staged.seen_keys)
     if conflict.assignments and not fresh.all():
         raise InvalidRequest("ON CONFLICT DO UPDATE meets the same primary key twice in its new rows", sqlstate="21000")
-    staged.add_rows(rows.filter(pa.array(~known & fresh)))
+    staged.add_rows(kept_rows(rows, ~known & fresh))
     if not conflict.assignments or not known.any():
         return
-    hit = rows.filter(pa.array(known))
+    hit = kept_rows(rows, known)
     if _takes_all_from_new(to.table, conflict):
         seqs = np.array([seq for seq in found if seq is not None], dtype=np.int64)
         staged.add_versions(seqs, [key for key, is_known in zip(keys, known, strict=True) if is_known])

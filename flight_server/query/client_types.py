@@ -1,0 +1,50 @@
+"""The Arrow types that leave the server, and so the types that columns have.
+
+View layouts of text, binary and lists' items become the plain ones: the values are the same, and older drivers fail
+on views. An ordered dictionary becomes an unordered one, since the engine drops the flag. All other types stay.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.types as arrow
+
+
+def client_type(data_type: pa.DataType) -> pa.DataType:
+    """`data_type` without views, at any depth."""
+    if arrow.is_string_view(data_type):
+        return pa.string()
+    if arrow.is_binary_view(data_type):
+        return pa.binary()
+    if isinstance(data_type, pa.BaseExtensionType):
+        return data_type
+    if arrow.is_dictionary(data_type):
+        return pa.dictionary(data_type.index_type, client_type(data_type.value_type))
+    if arrow.is_run_end_encoded(data_type):
+        return pa.run_end_encoded(data_type.run_end_type, client_type(data_type.value_type))
+    if arrow.is_struct(data_type):
+        return pa.struct([client_field(field) for field in data_type])
+    if arrow.is_map(data_type):
+        return pa.map_(client_field(data_type.key_field), client_field(data_type.item_field), data_type.keys_sorted)
+    return _list_type(data_type)
+
+
+def client_field(field: pa.Field) -> pa.Field:
+    return field.with_type(client_type(field.type))
+
+
+def _list_type(data_type: pa.DataType) -> pa.DataType:
+    if arrow.is_fixed_size_list(data_type):
+        return pa.list_(client_field(data_type.value_field), data_type.list_size)
+    for is_of, make in _LISTS:
+        if is_of(data_type):
+            return make(client_field(data_type.value_field))
+    return data_type
+
+
+_LISTS = (
+    (arrow.is_list, pa.list_),
+    (arrow.is_large_list, pa.large_list),
+    (arrow.is_list_view, pa.list_view),
+    (arrow.is_large_list_view, pa.large_list_view),
+)
