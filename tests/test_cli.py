@@ -154,7 +154,7 @@ def test_after_a_kill_the_directory_opens_again(tmp_path: Path):
 def test_the_installed_command_is_this_one():
     name = "from importlib.metadata import entry_points as e; print(*e(group='console_scripts', name='frostline'))"
     found = subprocess.run([sys.executable, "-c", name], check=True, capture_output=True, text=True, cwd=REPOSITORY)
-    assert "flight_server.cli:main" in found.stdout
+    assert "flight_server.__main__:main" in found.stdout
 
 
 @pytest.mark.parametrize(
