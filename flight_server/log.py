@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
@@ -18,6 +19,7 @@ _SECRET_KEY: Final = re.compile(r"passw|secret|token|authorization|credential|pr
 # Credentials that came in by way of a text: a header value, a URI with a password.
 _SECRET_TEXT: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 HIDDEN: Final = "***"
+TRACE_FRAMES_MAX: Final = 50
 
 
 def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
@@ -38,9 +40,15 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
 
 
 def _renderers(*, for_people: bool) -> list[structlog.typing.Processor]:
+    with_frames = structlog.processors.ExceptionRenderer(_trace)
     if for_people:
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        return [with_frames, structlog.dev.ConsoleRenderer()]
+    return [with_frames, structlog.processors.JSONRenderer(default=str)]
+
+
+def _trace(error: Any) -> str:
+    """With a limit of its own: `sys.tracebacklimit` is 0, so that no client ever gets frames; the log wants them."""
+    return "".join(traceback.format_exception(*error, limit=TRACE_FRAMES_MAX)).rstrip()
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
