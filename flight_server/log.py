@@ -46,9 +46,9 @@ def _renderers(*, for_people: bool) -> list[structlog.typing.Processor]:
     return [with_frames, structlog.processors.JSONRenderer(default=str)]
 
 
-def _trace(error: Any) -> str:
+def _trace(exc_info: structlog.typing.ExcInfo) -> str:
     """With a limit of its own: `sys.tracebacklimit` is 0, so that no client ever gets frames; the log wants them."""
-    return "".join(traceback.format_exception(*error, limit=TRACE_FRAMES_MAX)).rstrip()
+    return "".join(traceback.format_exception(*exc_info, limit=TRACE_FRAMES_MAX)).rstrip()
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
