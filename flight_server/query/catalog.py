@@ -18,6 +18,7 @@ import pyarrow as pa
 from datafusion import SessionContext
 from datafusion.catalog import CatalogProvider, SchemaProvider, Table
 
+from flight_server.query.cold_scan import outside_runtime
 from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope
 from storage.errors import InvalidRequest, NotFound
@@ -61,6 +62,8 @@ class ScopeCatalog(CatalogProvider):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._schemas: dict[str, ScopeSchema] = {}
+        self.namespace = lookup.scope.namespace
+        self.time_zone = lookup.scope.time_zone
 
     def schema_names(self) -> set[str]:
         return set(self._lookup.scope.state.catalog.namespaces)
@@ -100,7 +103,8 @@ class ScopeSchema(SchemaProvider):
         full = TableName(self._namespace, name)
         if full in scope.virtual:
             scope.allow(full)
-            return rows_as_table(self._lookup.context, scope.virtual[full]())
+            # On a thread of its own: to compute its rows it may need a query.
+            return rows_as_table(self._lookup.context, outside_runtime(scope.virtual[full]))
         if full in scope.state.catalog.views:
             return self._view(full)
         return self._stored(full, as_of=None)

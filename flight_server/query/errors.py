@@ -8,9 +8,10 @@ none of DataFusion's prefixes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
+
+import pyarrow as pa
 
 from storage.errors import (
     Corruption,
@@ -54,8 +55,9 @@ RULES: Final = (
     _rule(r"Invalid function '([^']*)'\.\s*Did you mean '([^']*)'", InvalidRequest, "42883",
           r"there is no function '\1'; did you mean '\2'?"),
     _rule(r"Invalid function '([^']*)'", InvalidRequest, "42883", r"there is no function '\1'"),
-    _rule(r"No function matches|failed to match any signature|does not support zero arguments",
-          InvalidRequest, "42883"),
+    _rule(r"No function matches the given name and argument types '(.*?)'\. You", InvalidRequest, "42883",
+          r"no function matches \1: cast its arguments to types that it takes"),
+    _rule(r"No function matches|failed to match any signature", InvalidRequest, "42883"),
     _rule(r"must appear in the GROUP BY clause|calls cannot be nested", InvalidRequest, "42803"),
     _rule(r"only supports? a single SQL statement", InvalidRequest, "42601", "give one statement at a time"),
     _rule(r"No SQL statements were provided", InvalidRequest, "42601", "the statement is empty"),
@@ -83,7 +85,6 @@ RULES: Final = (
           "the query engine failed on this statement; try to write it another way, and report it"),
 )  # fmt: skip
 
-_PLANNING = (42_000, "42000")
 _PREFIX = re.compile(
     r"^\s*(DataFusion error|Error during planning|Execution error|Arrow error|Schema error|SQL error|Cast error"
     r"|Parser error|Compute error|Invalid argument error|External error|Plan error|Not yet implemented"
@@ -97,24 +98,41 @@ _NOISE = re.compile(
     r"|You might need to add explicit type casts|Column names are case sensitive).*",
     re.IGNORECASE | re.DOTALL,
 )
-_PATH = re.compile(r"(?:file://)?(?:/[\w.@+~ -]+){2,}|[\w./@+~-]+\.parquet")
-_NUMBERED_CATALOG = re.compile(r"\bfrostline\.(?=\w+\.)")
+_PATH = re.compile(r"(?:file://)?(?<!\w)/(?:[\w.@+~-]+/)+[\w.@+~-]*|[\w./@+~-]+\.parquet")
+_OWN_CATALOG = re.compile(r"\bfrostline\.(?=\w+\.)")
+
+
+def raise_mapped(error: BaseException) -> NoReturn:
+    """Raise what `error` is for us; what is no failure (KeyboardInterrupt, SystemExit) goes on as it is."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+        raise error
+    mapped = query_error(error)
+    if mapped is error:
+        raise error
+    # Only a defect keeps its cause, for the log: DataFusion's own words are in the sentence already.
+    raise mapped from (error if mapped.sqlstate.startswith("XX") else None)
 
 
 def query_error(error: BaseException) -> FrostlineError:
     """What `error`, raised by DataFusion, is for us. One of ours (from the catalog) is given back as it is."""
     if isinstance(error, FrostlineError):
         return error
+    if not _is_from_the_engine(error):
+        return FrostlineError("the server failed on this statement; the operator finds the cause in its log")
     message = str(error)
     for rule in RULES:
         found = rule.pattern.search(message)
         if found is not None:
-            return rule.kind(_sentence(rule, found, message), sqlstate=rule.sqlstate)
-    if isinstance(error, ValueError):
-        return InvalidRequest(clean(message), sqlstate="42000")
-    if isinstance(error, Exception):
-        return InvalidRequest(clean(message), sqlstate="22000")
-    return FrostlineError("the query engine failed on this statement; report it with the statement")
+            return rule.kind(
+                clean(message if rule.sentence is None else found.expand(rule.sentence)), sqlstate=rule.sqlstate
+            )
+    return InvalidRequest(clean(message), sqlstate="42000" if isinstance(error, ValueError) else "22000")
+
+
+def _is_from_the_engine(error: BaseException) -> bool:
+    """DataFusion raises ValueError and bare Exceptions, panics come as two types of PyO3's; the rest are defects."""
+    kind = type(error)
+    return kind in (ValueError, Exception) or isinstance(error, pa.ArrowException) or "Panic" in kind.__name__
 
 
 def clean(message: str) -> str:
@@ -126,15 +144,6 @@ def clean(message: str) -> str:
         message = cut
     message = _NOISE.sub("", message)
     message = _PATH.sub("(a file)", message)
-    message = _NUMBERED_CATALOG.sub("", message)
+    message = _OWN_CATALOG.sub("", message)
     message = " ".join(message.split()).rstrip(".:, ")
     return message[:SENTENCE_CHARS_MAX] or "the statement failed"
-
-
-def _sentence(rule: Rule, found: re.Match[str], message: str) -> str:
-    if rule.sentence is None:
-        return clean(message)
-    return clean(found.expand(rule.sentence))
-
-
-Mapper = Callable[[BaseException], FrostlineError]

@@ -3,11 +3,15 @@
 DataFusion infers a placeholder's type from what it is compared with or added to, and keeps it inside the plan.
 Python sees a plan as a tree of differently shaped wrappers, so the walk below asks each wrapper for everything
 that may hold an expression or a plan. What the walk can't see is given the null type ("unknown").
+
+DataFusion puts values in only after it has planned without them, so where a type decides (sum($1)) or a literal is
+wanted (generate_series(1, $1)) the plan fails, values or not. For these the value's text goes into the statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -49,6 +53,29 @@ def parameter_types(context: SessionContext, sql: str, statement: DataFrame) -> 
         if optimized is not None:
             walk.plan(optimized)
     return {name: walk.types.get(name, pa.null()) for name in names}
+
+
+def literal(value: pa.Scalar) -> str | None:
+    """`value` as SQL text; None when it has no plain one."""
+    found = value.as_py()
+    if found is None:
+        return "NULL"
+    if isinstance(found, bool):
+        return str(found).upper()
+    if isinstance(found, (int, float)) and math.isfinite(found):
+        return f"({found!r})" if found < 0 else repr(found)
+    if isinstance(found, str) and "\\" not in found and "\x00" not in found:
+        return "'" + found.replace("'", "''") + "'"
+    return None
+
+
+def spelled(sql: str, texts: Mapping[str, str]) -> str:
+    """`sql` with its placeholders replaced by SQL text, where `texts` has one."""
+    for token in reversed(lex(sql)):
+        text = texts.get(token.value.removeprefix("$")) if token.kind is TokenKind.PARAMETER else None
+        if text is not None:
+            sql = sql[: token.start] + text + sql[token.end :]
+    return sql
 
 
 class _Walk:

@@ -24,14 +24,15 @@ from datafusion.catalog import Table
 from flight_server.query.cold_scan import ColdScans
 from storage.cold_types import file_type
 from storage.deletes import DeleteChunk
-from storage.errors import InvalidRequest
+from storage.errors import Corruption, InvalidRequest
 from storage.names import quoted
 from storage.options import KEEP_FOR_EVER
+from storage.row_filter import kept_rows
 from storage.schema import DELETED, SEQ, UPDATED, UPDATED_TYPE, Column, TableDef, TableKind, read_fill
 from storage.state import SEQ_TIME_SHIFT, ColdFile, HotChunk, PartitionState
 
 NOT_IN_MAX: Final = 32  # so many deleted rows are a filter, more an anti-join; from 20 on both cost the same
-_DEAD_SEQ: Final = "__dead_seq"
+DEAD_SEQ: Final = "__dead_seq"
 _NEVER: Final = -1
 
 
@@ -59,7 +60,8 @@ class TableScans:
         self._lock = threading.Lock()
 
     def view(self, table: TableDef, partition: PartitionState, rows: RowView, now_ms: int) -> Table:
-        """The table as something that DataFusion can plan with. Raises InvalidRequest (as_of too old)."""
+        """The table as something that DataFusion can plan with. Raises InvalidRequest (as_of too old), Corruption."""
+        self._check_files(table, partition)
         if rows.as_of is not None or rows.show_deleted:
             check_as_of(table, rows.as_of, now_ms)
             return _Parts(self._context, self._cold, table, partition, rows, now_ms).union().into_view()
@@ -71,6 +73,14 @@ class TableScans:
             with self._lock:
                 self._kept.setdefault(partition, {})[key] = found
         return found
+
+    def _check_files(self, table: TableDef, partition: PartitionState) -> None:
+        for file in partition.cold:
+            if not self._cold.is_whole(file):
+                raise Corruption(
+                    f"cold file '{file.path}' of table '{table.name}' is missing or has another size; "
+                    f"restore it from a backup"
+                )
 
 
 def check_as_of(table: TableDef, as_of: int | None, now_ms: int) -> None:
@@ -133,7 +143,7 @@ class _Parts:
         self._gone_before_seq = max(retained_from_ms(table, now_ms), 0) << SEQ_TIME_SHIFT
 
     def union(self) -> DataFrame:
-        parts = [*self._cold_parts(), *self._hot_parts()]
+        parts = [*self._cold_parts(), *self._hot_parts()] or [self._no_rows()]
         whole = parts[0]
         for part in parts[1:]:
             whole = whole.union(part)
@@ -194,16 +204,16 @@ class _Parts:
     def _without(self, part: DataFrame, dead: np.ndarray) -> DataFrame:
         if len(dead) <= NOT_IN_MAX:
             return part.filter(f.in_list(_named(SEQ), [lit(pa.scalar(int(seq), pa.int64())) for seq in dead], True))
-        listed = self._listed({_DEAD_SEQ: pa.array(dead)})
-        return part.join(listed, left_on=quoted(SEQ), right_on=quoted(_DEAD_SEQ), how="anti")
+        listed = self._listed({DEAD_SEQ: pa.array(dead)})
+        return part.join(listed, left_on=quoted(SEQ), right_on=quoted(DEAD_SEQ), how="anti")
 
     def _marked(self, part: DataFrame, dead: DeleteChunk) -> DataFrame:
         """Rows with `_deleted`; those deleted before the retention are left out."""
         gone = dead.commits < self._gone_before_seq
         part = self._without(part, dead.seqs[gone])
-        listed = self._listed({_DEAD_SEQ: pa.array(dead.seqs[~gone])})
-        joined = part.join(listed, left_on=quoted(SEQ), right_on=quoted(_DEAD_SEQ), how="left")
-        return joined.with_column(DELETED, _named(_DEAD_SEQ).is_not_null())
+        listed = self._listed({DEAD_SEQ: pa.array(dead.seqs[~gone])})
+        joined = part.join(listed, left_on=quoted(SEQ), right_on=quoted(DEAD_SEQ), how="left")
+        return joined.with_column(DELETED, _named(DEAD_SEQ).is_not_null())
 
     def _listed(self, columns: dict[str, pa.Array]) -> DataFrame:
         schema = pa.schema([pa.field(name, column.type, nullable=False) for name, column in columns.items()])
@@ -213,12 +223,12 @@ class _Parts:
 
     def _hot_parts(self) -> Iterable[DataFrame]:
         batches = [batch for chunk in self._partition.hot if (batch := self._hot_batch(chunk)).num_rows]
-        if not batches and self._partition.cold:
-            return
-        schema = self._hot_schema()
-        rows = [pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches]
-        nothing = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
-        yield self._context.read_batches(rows or [nothing])
+        if batches:
+            schema = self._hot_schema()
+            yield self._context.read_batches([pa.RecordBatch.from_arrays(b.columns, schema=schema) for b in batches])
+
+    def _no_rows(self) -> DataFrame:
+        return self._context.read_batch(pa.RecordBatch.from_pylist([], schema=self._hot_schema()))
 
     def _hot_schema(self) -> pa.Schema:
         fields = [pa.field(c.name, c.type, c.nullable) for c in self._table.columns]
@@ -251,7 +261,7 @@ class _Parts:
         deleted = self._deletes.contains(seqs)
         hidden = self._gone(seqs) if self._rows.show_deleted else deleted
         if hidden.any():
-            batch, deleted = batch.filter(pa.array(~hidden)), deleted[~hidden]
+            batch, deleted = kept_rows(batch, ~hidden), deleted[~hidden]
         return batch, deleted
 
     def _gone(self, seqs: np.ndarray) -> np.ndarray:

@@ -1,37 +1,65 @@
-"""What leaves: types that clients can take, and plans that tell no directories."""
+"""What leaves: types that clients can take, messages of a bounded size, plans that tell no directories."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
+from flight_server.query.client_types import client_field
+
+Rewrite = Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
+class Shape:
+    """How batches leave: as one schema, in messages of about `message_bytes_max`."""
+
+    def __init__(self, schema: pa.Schema, message_bytes_max: int, rewrite: Rewrite | None = None) -> None:
+        self.schema = schema
+        self._message_bytes_max = message_bytes_max
+        self._rewrite = rewrite
+
+    def messages(self, batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Cast, joined, cut."""
+        whole = [as_schema(batch, self.schema) for batch in batches]
+        if self._rewrite is not None:
+            whole = [self._rewrite(batch) for batch in whole]
+        yield from cut(whole[0] if len(whole) == 1 else pa.concat_batches(whole), self._message_bytes_max)
+
+
+def as_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """`batch` with exactly the types of `schema`, column by column in order. No copy where types agree."""
+    if batch.schema.equals(schema, check_metadata=True) or not schema.names:
+        return batch
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def cut(batch: pa.RecordBatch, bytes_max: int) -> Iterator[pa.RecordBatch]:
+    """Pieces of about `bytes_max`. One row is never cut, nor what does not shrink (a dictionary is in each piece)."""
+    size = batch.nbytes
+    if size <= bytes_max or batch.num_rows <= 1:
+        yield batch
+        return
+    step = -(-batch.num_rows // -(-size // bytes_max))
+    for start in range(0, batch.num_rows, step):
+        piece = batch.slice(start, step)
+        if bytes_max < piece.nbytes < size * 3 // 4:
+            yield from cut(piece, bytes_max)
+        else:
+            yield piece
+
 
 def client_schema(schema: pa.Schema) -> pa.Schema:
     """`schema` without view types (older drivers fail on them) and without schema metadata."""
-    return pa.schema([field.with_type(client_type(field.type)) for field in schema])
+    return pa.schema([client_field(field) for field in schema])
 
 
-def client_type(data_type: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(data_type):
-        return pa.string()
-    if pa.types.is_binary_view(data_type):
-        return pa.binary()
-    if pa.types.is_list(data_type):
-        return pa.list_(_client_field(data_type.value_field))
-    if pa.types.is_large_list(data_type):
-        return pa.large_list(_client_field(data_type.value_field))
-    if pa.types.is_struct(data_type):
-        return pa.struct([_client_field(data_type.field(i)) for i in range(data_type.num_fields)])
-    return data_type
-
-
-def _client_field(field: pa.Field) -> pa.Field:
-    return field.with_type(client_type(field.type))
-
-
-def without_directory(directory: Path) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def without_directory(directory: Path) -> Rewrite:
     """For EXPLAIN: file names as the manifest has them, whatever directory the server keeps them in."""
     shown = str(directory).strip("/") + "/"
 

@@ -1,0 +1,129 @@
+"""Joins without a key: how many pairs of rows they would look at, and which are refused.
+
+A nested-loop or cross join that feeds an aggregate, a sort or a selective filter does not yield while it works
+(apache/datafusion#19358): cancelling it frees nothing until it is through, at ~0.5e9 pairs a second on two cores.
+So joins that would go on for more than about half a minute are refused before they begin.
+
+Rows are DataFusion's own estimates, read from EXPLAIN. Behind a filter or an aggregate they are guesses, mostly
+far too high, and get the benefit of the doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flight_server.query.scan import DEAD_SEQ
+from storage.errors import LimitExceeded
+
+PAIRS_MAX: Final = 10_000_000_000
+DOUBT: Final = 100  # estimates behind a filter or aggregate are divided by this
+
+UNKEYED: Final = ("NestedLoopJoinExec", "CrossJoinExec")
+_ROWS = re.compile(r"statistics=\[Rows=(?:Exact|Inexact)\((\d+)\)")
+_SERIES = re.compile(r"generate_series: start=(-?\d+), end=(-?\d+)")
+_GUESSED = ("FilterExec", "AggregateExec", "HashJoinExec", "SortMergeJoinExec")
+_PASSING = (
+    "ProjectionExec",
+    "CoalescePartitionsExec",
+    "RepartitionExec",
+    "CooperativeExec",
+    "GlobalLimitExec",
+    "LocalLimitExec",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One line of a physical plan; children are the lines below it that stand deeper."""
+
+    text: str
+    children: tuple[Node, ...]
+
+    def all(self) -> Iterator[Node]:
+        yield self
+        for child in self.children:
+            yield from child.all()
+
+
+def may_join(logical_plan: str) -> bool:
+    """Cheap first look: whether there is any join or subquery but our own with the deleted rows."""
+    return any(("Join:" in line and DEAD_SEQ not in line) or "Subquery:" in line for line in logical_plan.splitlines())
+
+
+def has_unkeyed_join(physical_plan: str) -> bool:
+    return any(name in physical_plan for name in UNKEYED)
+
+
+def refuse_endless_joins(plan_with_statistics: str) -> None:
+    """Raises LimitExceeded for a join over PAIRS_MAX pairs. Takes the physical plan as EXPLAIN shows it."""
+    for root in parsed(plan_with_statistics):
+        _check(root, above=())
+
+
+def parsed(text: str) -> tuple[Node, ...]:
+    """A plan's indented lines as trees."""
+    lines = [(len(line) - len(line.lstrip()), line.strip()) for line in text.splitlines() if line.strip()]
+    return _siblings(lines)
+
+
+def pairs(join: Node) -> int | None:
+    """How many pairs the join looks at; None when a side is unknown."""
+    sides = [_rows(side) for side in join.children]
+    if len(sides) != 2 or sides[0] is None or sides[1] is None:
+        return None
+    return sides[0] * sides[1]
+
+
+def _siblings(lines: Sequence[tuple[int, str]]) -> tuple[Node, ...]:
+    if not lines:
+        return ()
+    starts = [at for at, (depth, _) in enumerate(lines) if depth == lines[0][0]]
+    ends = [*starts[1:], len(lines)]
+    return tuple(
+        Node(lines[start][1], _siblings(lines[start + 1 : end])) for start, end in zip(starts, ends, strict=True)
+    )
+
+
+def _check(node: Node, above: tuple[Node, ...]) -> None:
+    if node.text.startswith(UNKEYED):
+        found = pairs(node)
+        if found is not None and found > PAIRS_MAX and not _stops_early(node, above):
+            raise LimitExceeded(
+                f"the statement compares about {found:,} pairs of rows, as two of its inputs are joined without an "
+                f"equality between them (limit {PAIRS_MAX:,}); add one, or filter the inputs first",
+                sqlstate="54000",
+            )
+    for child in node.children:
+        _check(child, (*above, node))
+
+
+def _stops_early(join: Node, above: tuple[Node, ...]) -> bool:
+    """Whether the reader, or a LIMIT, holds the join back: nothing above it takes all its rows first."""
+    if "filter=" in join.text:
+        return False  # it may look at any number of pairs for one row
+    for node in reversed(above):
+        if "fetch=" in node.text or "LimitExec" in node.text:
+            return True
+        if not node.text.startswith(_PASSING):
+            return False
+    return True
+
+
+def _rows(node: Node) -> int | None:
+    found = _ROWS.search(node.text)
+    rows = int(found[1]) if found else _series_rows(node)
+    if rows is None:
+        return None
+    guessed = any(part.text.startswith(_GUESSED) for part in node.all())
+    return max(1, rows // DOUBT) if guessed else rows
+
+
+def _series_rows(node: Node) -> int | None:
+    """generate_series tells its bounds, not its rows."""
+    while node.children and node.text.startswith(_PASSING):
+        node = node.children[0]
+    found = _SERIES.search(node.text)
+    return max(0, int(found[2]) - int(found[1]) + 1) if found else None

@@ -1,0 +1,61 @@
+"""Joins without a key: which are refused before they begin."""
+
+from __future__ import annotations
+
+import pytest
+
+from flight_server.query import QueryEngine, QueryScope
+from flight_server.query.bounds import PAIRS_MAX, pairs, parsed, refuse_endless_joins
+from storage.errors import LimitExceeded
+from storage.state import DatabaseState
+
+SCOPE = QueryScope(DatabaseState())
+MILLION = "generate_series(1, 1000000)"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT count(*) FROM {MILLION} a JOIN {MILLION} b ON a.value < b.value",
+        f"SELECT sum(a.value * b.value) FROM {MILLION} a, {MILLION} b",
+        f"SELECT * FROM {MILLION} a, {MILLION} b WHERE a.value + b.value > 5 ORDER BY 1",
+        f"SELECT * FROM {MILLION} a WHERE EXISTS (SELECT 1 FROM {MILLION} b WHERE b.value > a.value + 5)",
+        f"EXPLAIN ANALYZE SELECT count(*) FROM {MILLION} a JOIN {MILLION} b ON a.value < b.value",
+    ],
+)
+def test_joins_that_would_hardly_end_are_refused(queries: QueryEngine, sql: str):
+    with pytest.raises(LimitExceeded, match="1,000,000,000,000 pairs") as caught:
+        queries.start(queries.plan(sql, SCOPE))
+    assert caught.value.sqlstate == "54000"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT * FROM {MILLION} a, {MILLION} b LIMIT 10",
+        f"SELECT count(*) FROM {MILLION} a JOIN {MILLION} b ON a.value = b.value",
+        f"SELECT count(*) FROM {MILLION} a JOIN generate_series(1, 100) b ON a.value < b.value",
+        f"SELECT count(*) FROM {MILLION} a, (VALUES (1), (2)) b",
+        f"SELECT * FROM {MILLION} WHERE value > (SELECT avg(value) FROM {MILLION}) LIMIT 1",
+        f"EXPLAIN SELECT count(*) FROM {MILLION} a JOIN {MILLION} b ON a.value < b.value",
+    ],
+)
+def test_all_others_run(queries: QueryEngine, sql: str):
+    assert queries.collect(queries.plan(sql, SCOPE), lambda: False).num_rows > 0
+
+
+def test_guessed_estimates_get_the_benefit_of_the_doubt():
+    plan = """\
+NestedLoopJoinExec: join_type=Inner, filter=v@0 < v@1, statistics=[Rows=Absent]
+  FilterExec: id@0 > 1, statistics=[Rows=Inexact(200000)]
+    DataSourceExec, statistics=[Rows=Exact(1000000)]
+  DataSourceExec, statistics=[Rows=Exact(1000000)]
+"""
+    join = parsed(plan)[0]
+    assert pairs(join) == 2_000 * 1_000_000 < PAIRS_MAX
+    refuse_endless_joins(plan)
+
+
+def test_unknown_sides_are_let_through():
+    refuse_endless_joins("CrossJoinExec, statistics=[Rows=Absent]\n  A, statistics=[Rows=Absent]\n  B\n")
+    refuse_endless_joins("")

@@ -1,0 +1,64 @@
+"""The list-of-files scan: the trick with plan bytes, and what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from datafusion import SessionContext
+
+from flight_server.query.cold_scan import ColdScans, list_scan, with_paths
+
+SCHEMA = pa.schema([("a", pa.int64()), ("s", pa.string()), ("later", pa.list_(pa.int32()))])
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    """Three files that lack `later`, one of narrower `a`, in a folder with a fourth that must not be seen."""
+    made = []
+    for i, kind in enumerate([pa.int64(), pa.int32(), pa.int64(), pa.int64()]):
+        path = tmp_path / f"{i} délai {'x' * 200}.parquet"
+        pq.write_table(pa.table({"a": pa.array([i, i + 10], kind), "s": [f"s{i}", None]}), path)
+        made.append(str(path))
+    return made[:3]
+
+
+def as_rows(batches: list[pa.RecordBatch]) -> list[tuple[object, ...]]:
+    return sorted((tuple(row.values()) for batch in batches for row in batch.to_pylist()), key=repr)
+
+
+def test_a_list_scan_equals_the_union_of_single_reads(paths: list[str]):
+    context = SessionContext()
+    listed = list_scan(context, paths, SCHEMA)
+    singles = [context.read_parquet(path, schema=SCHEMA).collect() for path in paths]
+    assert listed.schema() == SCHEMA
+    assert as_rows(listed.collect()) == as_rows([batch for batches in singles for batch in batches])
+    assert len(as_rows(listed.collect())) == 6
+
+
+def test_a_kept_scan_serves_other_contexts_and_counts_from_statistics(paths: list[str]):
+    scan = list_scan(SessionContext(), paths, SCHEMA)
+    for _ in range(2):
+        other = SessionContext()
+        other.register_table("t", scan.into_view())
+        assert other.table("t").count() == 6
+
+
+def test_another_plan_than_a_listing_scan_is_refused():
+    message = SessionContext().empty_table().logical_plan().to_bytes()
+    with pytest.raises(AssertionError, match="datafusion has changed"):
+        with_paths(message, ["/x.parquet"])
+
+
+def test_scans_are_kept_by_key_and_the_least_used_leaves_first(paths: list[str], tmp_path: Path):
+    scans = ColdScans(SessionContext(), tmp_path, plans_max=2)
+    names = [Path(path).name for path in paths]
+    first = scans.scan("first", names, SCHEMA)
+    second = scans.scan("second", names[:1], SCHEMA)
+    assert scans.scan("first", names, SCHEMA) is first
+    scans.scan("third", names[1:], SCHEMA)
+    assert len(scans) == 2
+    assert scans.scan("first", names, SCHEMA) is first
+    assert scans.scan("second", names[:1], SCHEMA) is not second
