@@ -82,6 +82,8 @@ def lex(text: str) -> list[Token]:
         raise _unreadable(text, error) from None
     tokens: list[Token] = []
     for raw in raw_tokens:
+        if tokens and tokens[-1].key == "R" and tokens[-1].end == raw.start and text[raw.start] in "'\"":
+            raise syntax_error(tokens[-1].start, "raw strings (R'..') are not allowed; write '..' or E'..'")
         kind = _KINDS.get(raw.token_type)
         start, end = raw.start, raw.end + 1
         if kind is TokenKind.NUMBER:
