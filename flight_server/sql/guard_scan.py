@@ -11,7 +11,21 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
+from flight_server.sql.guard_level import Counted, Level
 from flight_server.sql.guard_limits import GuardLimits, over_limit
+from flight_server.sql.guard_words import (
+    ARMS,
+    BEFORE_TABLE,
+    CLAUSES,
+    COSTLY,
+    COUNTED_BY,
+    COUNTED_IN,
+    INFIXES,
+    LOGICAL,
+    NO_CLAUSES,
+    PREFIXES,
+    SET_OPERATIONS,
+)
 
 _SPLIT: Final = "split it, or put the values into a list or a table"
 _FEWER: Final = "split it into several statements"
@@ -35,94 +49,6 @@ class _After(Enum):
     DOT = auto()  # a part of a name
 
 
-class _Counted(Enum):
-    """What the commas of a level separate."""
-
-    NOTHING = auto()  # values, arguments: as many as fit
-    SELECT = auto()
-    TABLES = auto()
-    SORT = auto()
-    GROUPING = auto()
-
-
-class _Level:
-    """One open bracket or CASE, and the item that is being read in it."""
-
-    __slots__ = (
-        "arrays",
-        "child",
-        "common_table",
-        "counted",
-        "inner",
-        "is_case",
-        "is_operator",
-        "items",
-        "logical",
-        "operand",
-        "peak",
-        "scans",
-    )
-
-    def __init__(
-        self,
-        *,
-        arrays: int = 0,
-        is_case: bool = False,
-        is_operator: bool = False,
-        common_table: str = "",
-        counted: _Counted = _Counted.NOTHING,
-    ) -> None:
-        self.arrays = arrays  # ARRAY, ROW and WITH around what stands here
-        self.is_case = is_case
-        self.is_operator = is_operator  # OPERATOR(..)
-        self.common_table = common_table  # the name that WITH gives to what is in this bracket
-        self.counted = counted
-        self.items = 1
-        self.logical = 0  # AND, OR of this item
-        self.inner = 0  # other operators of this operand
-        self.child = 0  # depth of the deepest bracket in this operand
-        self.operand = 0  # depth of the deepest operand before this one
-        self.peak = 0  # depth of the deepest item before this one
-        self.scans = 0  # tables that are read in this level
-
-    def depth(self) -> int:
-        return self.logical + max(self.operand, self.inner + self.child)
-
-    def end_operand(self) -> None:
-        self.operand = max(self.operand, self.inner + self.child)
-        self.inner = self.child = 0
-
-    def end_item(self) -> int:
-        """Returns the depth of the item."""
-        depth = self.depth()
-        self.peak = max(self.peak, depth)
-        self.logical = self.inner = self.child = self.operand = 0
-        return depth
-
-
-_LOGICAL: Final = frozenset(("AND", "OR", "XOR"))
-_PREFIXES: Final = frozenset(("NOT", "INTERVAL", "PRIOR"))
-_KNOWN_INFIXES: Final = (
-    "FROM IS LIKE ILIKE IN BETWEEN SIMILAR TO DIV COLLATE AT ZONE REGEXP RLIKE GLOB MATCH OVERLAPS ESCAPE AS MEMBER OF"
-)
-_INFIXES: Final = frozenset(_KNOWN_INFIXES.split())
-_SET_OPERATIONS: Final = frozenset(("UNION", "INTERSECT", "EXCEPT", "MINUS"))
-_COUNTED_BY: Final = {
-    "SELECT": _Counted.SELECT,
-    "FROM": _Counted.TABLES,
-    "JOIN": _Counted.TABLES,
-    "ORDER": _Counted.SORT,
-    "GROUP": _Counted.SORT,
-    "PARTITION": _Counted.SORT,
-}
-_COUNTED_IN: Final = {"CUBE": _Counted.GROUPING, "ROLLUP": _Counted.SORT, "SETS": _Counted.SORT, "ON": _Counted.SORT}
-_CLAUSES: Final = frozenset(_COUNTED_BY) | _SET_OPERATIONS | {"WHERE", "ON", "HAVING", "VALUES", "SET", "WITH"}
-_ARMS: Final = frozenset(("WHEN", "THEN", "ELSE"))
-# Two words that only look like the beginning of a clause.
-_NO_CLAUSES: Final = {("DISTINCT", "FROM"), ("WITHIN", "GROUP"), ("WITH", "ORDER"), ("TIME", "ZONE")}
-_BEFORE_TABLE: Final = frozenset(("FROM", "JOIN", ",", "(", "USING", "LATERAL"))
-
-
 class Scan:
     """Reads pieces in order; raises LimitExceeded at the first one that is too many."""
 
@@ -131,10 +57,11 @@ class Scan:
         self._begin()
 
     def _begin(self) -> None:
-        self._levels = [_Level()]
+        self._levels = [Level()]
         self._after = _After.START
         self._word = ""  # the last word (upper case) or symbol
         self._name = ""  # the last name (lower case) that may be a common table's
+        self._below = 0  # costly levels and casts in the operand that was just read
         self._opened_by: list[str] = []  # what `_name` was when each open level began
         self._common_tables: dict[str, int] = {}  # name -> tables read when it is written out
         self._squared = self._powers = self._set_operations = self._joins = 0
@@ -170,22 +97,22 @@ class Scan:
         if after is _After.DOT:
             self._take_name(text.lower())
         elif word == "CASE":
-            self._push(_Level(is_case=True, arrays=self._levels[-1].arrays))
+            self._push(Level(self._levels[-1], is_case=True))
         elif word == "END" and self._levels[-1].is_case:
             self._pop()
             self._after = _After.OPERAND
-        elif word in _LOGICAL and after is _After.OPERAND:
+        elif word in LOGICAL and after is _After.OPERAND:
             self._levels[-1].end_operand()
             self._levels[-1].logical += 1
             self._operator()
-        elif word in _PREFIXES:
+        elif word in PREFIXES:
             self._levels[-1].inner += 1
-            self._operator()
+            self._operator(is_prefix=after is not _After.OPERAND)
         elif after is _After.OPERATOR:
             self._take_name(text.lower())
-        elif word in _CLAUSES and (self._word, word) not in _NO_CLAUSES:
+        elif word in CLAUSES and (self._word, word) not in NO_CLAUSES:
             self._clause(word)
-        elif word in _ARMS and (self._levels[-1].is_case or len(self._levels) == 1):
+        elif word in ARMS and (self._levels[-1].is_case or len(self._levels) == 1):
             self._arm(word)
         elif after is _After.OPERAND:
             self._infix_word(word, text)
@@ -194,7 +121,7 @@ class Scan:
         self._word = word
 
     def _take_name(self, name: str) -> None:
-        if self._common_tables and self._after is not _After.DOT and self._word in _BEFORE_TABLE:
+        if self._common_tables and self._after is not _After.DOT and self._word in BEFORE_TABLE:
             self._levels[-1].scans += self._common_tables.get(name, 0)
             self._check_scans(self._levels[-1].scans)
         self._name = name
@@ -207,7 +134,7 @@ class Scan:
             self._windows = self._counted(self._windows, "OVER clauses", self._limits.windows_max)
         self._levels[-1].inner += 1
         self._operator()
-        if word not in _INFIXES:
+        if word not in INFIXES:
             self._name = text.lower()
             self._after = _After.OPERAND
 
@@ -216,9 +143,13 @@ class Scan:
         self._after = _After.START
         self._clauses = self._counted(self._clauses, "clauses", self._limits.clauses_max)
         level = self._levels[-1]
+        if word == "SELECT" and self._word == "(" and not level.is_costly and level.counted is not Counted.SOURCE:
+            level.is_costly = True  # a query in the place of a value
+            level.costly += 1
+            self._check_costly(level.costly)
         level.items = 1
-        level.counted = _COUNTED_BY.get(word, _Counted.NOTHING)
-        if word in _SET_OPERATIONS:
+        level.counted = COUNTED_BY.get(word, Counted.NOTHING)
+        if word in SET_OPERATIONS:
             limit = self._limits.set_operations_max
             self._set_operations = self._counted(self._set_operations, "set operations", limit)
         elif word == "JOIN":
@@ -250,9 +181,20 @@ class Scan:
         else:
             if "^" in symbol:
                 self._powers = self._counted(self._powers, "powers (^)", self._limits.powers_max)
+            if symbol == "::" and (self._below or self._word == ")"):
+                self._cast_bracket()
+            else:
+                self._below = 0
             self._levels[-1].inner += 1
-            self._operator()
+            self._operator(is_prefix=after is not _After.OPERAND)
         self._word = symbol
+
+    def _cast_bracket(self) -> None:
+        """`(..)::type` costs as much as CAST(.. AS type)."""
+        level = self._levels[-1]
+        self._below += 1
+        level.below = max(level.below, self._below)
+        self._check_costly(level.costly + self._below)
 
     def _comma(self) -> None:
         self._end_item()
@@ -261,13 +203,13 @@ class Scan:
         level.items += 1
         counted, limits = level.counted, self._limits
         self._items = self._counted(self._items, "values", limits.items_max)
-        if counted is _Counted.SELECT and level.items > limits.select_items_max:
+        if counted is Counted.SELECT and level.items > limits.select_items_max:
             raise over_limit("items in a SELECT list", limits.select_items_max, "select fewer columns")
-        if counted is _Counted.SORT and level.items > limits.sort_items_max:
+        if counted is Counted.SORT and level.items > limits.sort_items_max:
             raise over_limit("items in ORDER BY, GROUP BY or DISTINCT ON", limits.sort_items_max, "use fewer columns")
-        if counted is _Counted.GROUPING and level.items > limits.grouping_items_max:
+        if counted is Counted.GROUPING and level.items > limits.grouping_items_max:
             raise over_limit("items in CUBE", limits.grouping_items_max, "use GROUPING SETS")
-        if counted is _Counted.TABLES:
+        if counted is Counted.TABLES:
             level.scans += 1
             self._count_join()
 
@@ -277,26 +219,23 @@ class Scan:
         if bracket == "[" and self._after is _After.OPERAND:
             self._levels[-1].inner += 1  # a subscript, or int[][][]
             self._check_depth()
-        word = self._word
-        arrays = self._levels[-1].arrays
+        word, outer = self._word, self._levels[-1]
+        is_costly = bracket == "[" or word in COSTLY
         if bracket == "(" and word in ("AS", "MATERIALIZED"):
-            self._push(_Level(common_table=self._name, arrays=arrays + 1))
-        elif bracket == "[" or word in ("ROW", "ARRAY"):
-            self._push(_Level(arrays=arrays + 1))
+            self._push(Level(outer, is_costly=True, common_table=self._name))
+        elif outer.counted is Counted.TABLES and self._after is _After.START:
+            self._push(Level(outer, counted=Counted.SOURCE))
         else:
-            counted = _COUNTED_IN.get(word, _Counted.NOTHING)
-            self._push(_Level(counted=counted, arrays=arrays, is_operator=word == "OPERATOR"))
+            counted = COUNTED_IN.get(word, Counted.NOTHING)
+            self._push(Level(outer, is_costly=is_costly, counted=counted, is_operator=word == "OPERATOR"))
         self._word = bracket
 
-    def _push(self, level: _Level) -> None:
-        if len(self._levels) > self._limits.brackets_nested_max:
-            raise over_limit("nested brackets", self._limits.brackets_nested_max, "use WITH for the inner parts")
-        if level.arrays > self._limits.arrays_nested_max:
-            raise over_limit(
-                "nested ARRAY, ROW and WITH", self._limits.arrays_nested_max, "store the inner parts first"
-            )
+    def _push(self, level: Level) -> None:
+        self._check_nesting(level.nesting)
+        self._check_costly(level.costly)
         self._levels.append(level)
         self._opened_by.append(self._name)
+        self._below = 0
         self._after = _After.START
 
     def _close(self) -> None:
@@ -316,6 +255,8 @@ class Scan:
         outer = self._levels[-1]
         outer.child = max(outer.child, level.peak)
         self._check_depth()
+        self._below = level.below + level.is_costly
+        outer.below = max(outer.below, self._below)
         if not level.common_table:
             outer.scans += level.scans
             self._check_scans(outer.scans)
@@ -326,9 +267,24 @@ class Scan:
 
     # --- limits ------------------------------------------------------------------------------------------------
 
-    def _operator(self) -> None:
+    def _operator(self, *, is_prefix: bool = False) -> None:
+        level = self._levels[-1]
+        level.prefixes = level.prefixes + 1 if is_prefix else 0
         self._after = _After.OPERATOR
         self._check_depth()
+        self._check_nesting(level.nesting + level.prefixes)
+
+    def _check_nesting(self, nesting: int) -> None:
+        if nesting > self._limits.brackets_nested_max:
+            limit = self._limits.brackets_nested_max
+            raise over_limit("brackets and signs inside each other", limit, "name inner parts in WITH")
+
+    def _check_costly(self, costly: int) -> None:
+        if costly > self._limits.costly_nested_max:
+            limit = self._limits.costly_nested_max
+            raise over_limit(
+                "casts, COALESCE, NOT, arrays or queries inside each other", limit, "name inner parts in WITH"
+            )
 
     def _check_depth(self) -> None:
         level, limit = self._levels[-1], self._limits.operators_chained_max
