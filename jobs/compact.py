@@ -24,7 +24,9 @@ class CompactExecutor:
         partition = state.partition(table.partition_id)
         # A user who asks wants all files merged, once; from then on there is only what the planner would do itself.
         force = step.record.trigger is Trigger.USER and step.steps_done == 0
-        plan = plan_compaction(table, partition, engine.settings, engine.clock.wall_ms(), force=force)
+        limit = engine.purge_limit_seq()
+        now_ms = engine.clock.wall_ms()
+        plan = plan_compaction(table, partition, engine.settings, now_ms, purge_limit_seq=limit, force=force)
         if plan is None:
             return _nothing_left(step)
         figures = compact_partition(engine, table, partition, plan, step.cancelled)

@@ -92,10 +92,10 @@ class Schedule:
         engine = self._engine
         while True:
             await trio.sleep(self._settings.compact_check_seconds)
-            state = engine.state
+            state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
             for table in state.catalog.tables.values():
                 partition = state.partition(table.partition_id)
-                if plan_compaction(table, partition, engine.settings, engine.clock.wall_ms()) is not None:
+                if plan_compaction(table, partition, engine.settings, now_ms, purge_limit_seq=limit) is not None:
                     await self._submit(JobType.COMPACT, table, Trigger.SCHEDULE)
 
     async def _sweep_loop(self) -> None:

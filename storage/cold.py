@@ -8,6 +8,7 @@ Files hold `_seq` first, then the user columns under their physical names, in ty
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ from storage.schema import SEQ, Column, TableDef
 from storage.state import ColdFile
 
 READ_ROWS: Final = 1 << 16
+READ_BYTES: Final = 32 << 20  # of a file, about, at once: rows may be wide
+GROUP_BYTES_MAX: Final = 128 << 20  # a row group of wide rows ends early, so that memory is bounded
 STAT_CHARACTERS_MAX: Final = 64
 
 
@@ -59,7 +62,7 @@ class ColdWriter:
         self._layout = layout
         self._schema = pa.schema([SEQ_FIELD, *schema])
         self._waiting: list[pa.RecordBatch] = []
-        self._waiting_rows = 0
+        self._waiting_rows = self._waiting_bytes = 0
         self._seq_min, self._seq_max = 1 << 62, -1
         self.rows = 0
         files.hold(path)
@@ -81,8 +84,9 @@ class ColdWriter:
     def _wait(self, batch: pa.RecordBatch) -> None:
         self._waiting.append(batch)
         self._waiting_rows += batch.num_rows
+        self._waiting_bytes += batch.nbytes
         self.rows += batch.num_rows
-        if self._waiting_rows >= self._layout.row_group_rows:
+        if self._waiting_rows >= self._layout.row_group_rows or self._waiting_bytes >= GROUP_BYTES_MAX:
             self._write_group()
 
     def finish(self, file_id: int, schema_version: int, created_ms: int) -> ColdFile:
@@ -91,22 +95,27 @@ class ColdWriter:
             self._write_group()
             self._writer.close()
             self._sink.close()
-        except OSError as error:
+            self._files.publish(self._path, self._sink.checksum)
+            return self._described(file_id, schema_version, created_ms)
+        except BaseException as error:
             self.abandon()
-            raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
-        self._files.publish(self._path, self._sink.checksum)
-        return self._described(file_id, schema_version, created_ms)
+            if isinstance(error, OSError):
+                raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
+            raise
 
     def abandon(self) -> None:
-        """Remove what was written."""
+        """Remove what was written. Safe to repeat."""
         self._waiting.clear()
+        self._sink.give_up()
+        with suppress(Exception):  # it wants to write the file's end; there is no file any more
+            self._writer.close()
         self._files.discard(self._path)
 
     def _write_group(self) -> None:
         if not self._waiting:
             return
         rows = pa.Table.from_batches(self._waiting).combine_chunks()
-        self._waiting, self._waiting_rows = [], 0
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
         seqs = rows.column(SEQ).to_numpy()
         self._seq_min = min(self._seq_min, int(seqs.min()))
         self._seq_max = max(self._seq_max, int(seqs.max()))
@@ -144,10 +153,14 @@ def read_rows(files: LocalFiles, file: ColdFile, schema: pa.Schema) -> Iterator[
     wanted = pa.schema([SEQ_FIELD, *present])
     try:
         with pq.ParquetFile(files.full(file.path), page_checksum_verification=True) as source:
-            for batch in source.iter_batches(batch_size=READ_ROWS, columns=wanted.names):
+            for batch in source.iter_batches(batch_size=_rows_at_once(file), columns=wanted.names):
                 yield _based(from_file_batch(batch.select(wanted.names), wanted), file.seq_base)
     except (pa.ArrowException, OSError) as error:
         raise Corruption(f"cold file {Path(file.path).name} can't be read: {str(error)[:80]}") from None
+
+
+def _rows_at_once(file: ColdFile) -> int:
+    return max(1, min(READ_ROWS, READ_BYTES * file.rows // max(file.bytes, 1)))
 
 
 def _based(batch: pa.RecordBatch, seq_base: int) -> pa.RecordBatch:

@@ -51,7 +51,8 @@ class Committer:
         self._group_edits_max = group_edits_max
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._listeners: list[Listener] = []
-        self._closed = threading.Event()
+        self._closed = False
+        self._closing = threading.Lock()  # nothing may enter the queue behind its end, where nobody would answer it
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -66,20 +67,22 @@ class Committer:
         return late
 
     def add_listener(self, listener: Listener) -> None:
-        """Called on the committer thread after each publish; must be quick and must not raise."""
+        """Called on the committer thread after each publish; must be quick. What it raises is logged."""
         self._listeners.append(listener)
 
     def close(self) -> None:
         """Finish what waits, then end the thread. Later commits are refused."""
-        self._closed.set()
-        self._queue.put(None)
+        with self._closing:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _submit(self, work: Edit | KeyClaim) -> Any:
-        if self._closed.is_set():
-            raise StorageUnavailable("the server is shutting down; nothing was stored", sqlstate="57P01")
         task = _Task(work, Future())
-        self._queue.put(task)
+        with self._closing:
+            if self._closed:
+                raise StorageUnavailable("the server is shutting down; nothing was stored", sqlstate="57P01")
+            self._queue.put(task)
         return task.future.result()
 
     def _run(self) -> None:
@@ -120,9 +123,9 @@ class Committer:
                 task.future.set_exception(_shown(error))
         try:
             self._store.write(group.operations, durable=group.durable)
-        except FrostlineError as error:
+        except BaseException as error:
             for task, _ in accepted:
-                task.future.set_exception(error)
+                task.future.set_exception(_shown(error))
             return
         self._publish(group)
         for task, committed in accepted:
@@ -133,7 +136,10 @@ class Committer:
             self._index.commit_load(load_id, first_seq)
         self.state = group.state
         for listener in self._listeners:
-            listener(group.state)
+            try:
+                listener(group.state)
+            except Exception:
+                structlog.get_logger().exception("commit_listener_failed")
 
 
 def _answer(future: Future[Any], work: Callable[[], Any]) -> None:

@@ -1,7 +1,7 @@
 """Compaction: many cold files become few, and versions whose delete is past the retention are left out.
 
-Only neighbours in `_seq` order are merged, so that files stay apart in `_seq` and a delete can be placed.
-Old files stay on disk until no snapshot names them; the sweep takes them.
+Only neighbours in `_seq` order are merged, so that files stay apart in `_seq` where they can. Old files stay on
+disk until no snapshot names them; the sweep takes them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from storage.cold import ColdWriter, layout_of, read_rows
+from storage.deletes import DeleteSet
 from storage.edits import CompactChange, Edit
-from storage.errors import Cancelled
+from storage.errors import Cancelled, Conflict
 from storage.hot_codec import conform
 from storage.local_files import file_name
 from storage.options import KEEP_FOR_EVER
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from storage.engine import Engine
 
 FILES_KEPT_MAX: Final = 8  # a run of small files longer than this is merged; a scan pays ~1 ms for each
+NO_LIMIT: Final = 1 << 62
 DEAD_SHARE_MAX: Final = 0.2  # a file with more purgeable versions than this is rewritten
 
 
@@ -51,18 +53,28 @@ class CompactFigures:
 
 
 def plan_compaction(
-    table: TableDef, partition: PartitionState, settings: StorageSettings, now_ms: int, *, force: bool = False
+    table: TableDef,
+    partition: PartitionState,
+    settings: StorageSettings,
+    now_ms: int,
+    *,
+    purge_limit_seq: int = NO_LIMIT,
+    force: bool = False,
 ) -> CompactPlan | None:
-    """What to merge next, None when nothing is worth it. `force` (COMPACT TABLE) takes all files."""
-    before = purge_before_seq(table, now_ms)
+    """What to merge next, None when nothing is worth it. `force` (COMPACT TABLE) takes all files.
+
+    purge_limit_seq: deletes from this commit on stay, whatever the retention; see `Engine.purge_limit_seq`.
+    """
+    before = min(purge_before_seq(table, now_ms), purge_limit_seq)
+    old = partition.deletes.as_of(before - 1)
     if force:
-        worth = len(partition.cold) > 1 or any(_purgeable(partition, f, before) for f in partition.cold)
+        worth = len(partition.cold) > 1 or any(_purgeable(partition, f, old) for f in partition.cold)
         return CompactPlan(partition.cold, before) if worth else None
     run = _longest_run_of_small(partition.cold, settings.file_bytes_target)
     if len(run) > FILES_KEPT_MAX:
         return CompactPlan(run, before)
     for file in partition.cold:
-        if _purgeable(partition, file, before) > file.rows * DEAD_SHARE_MAX:
+        if _purgeable(partition, file, old) > file.rows * DEAD_SHARE_MAX:
             return CompactPlan((file,), before)
     return None
 
@@ -77,11 +89,15 @@ def compact_partition(
     engine: Engine, table: TableDef, partition: PartitionState, plan: CompactPlan, cancelled: Callable[[], bool]
 ) -> CompactFigures:
     """Rewrite the plan's files and commit. Raises Cancelled, Conflict, NotFound, StorageUnavailable, Corruption."""
-    with engine.moving(partition.partition_id):
-        purge = _purge_set(partition, plan)
+    # The snapshot keeps the files on disk when the table is dropped and swept meanwhile.
+    with engine.moving(partition.partition_id), engine.snapshot() as snapshot:
+        now = snapshot.state.partition(partition.partition_id)
+        _check_current(snapshot.state.catalog.table_by_id(table), now, plan)
+        before = min(plan.purge_before_seq, engine.purge_limit_seq())
+        purge = _Purge(now.deletes.as_of(before - 1))
         files = _rewrite(engine, table, plan, purge, cancelled)
         replaced = tuple(file.file_id for file in plan.files)
-        change = CompactChange(partition.partition_id, replaced, files, purge)
+        change = CompactChange(partition.partition_id, replaced, files, purge.left_out)
         try:
             engine.commit(Edit(maintenance=(change,)))
         except Exception:
@@ -97,6 +113,38 @@ def compact_partition(
     )
 
 
+def _check_current(table: TableDef, partition: PartitionState, plan: CompactPlan) -> None:
+    if not {file.file_id for file in partition.cold}.issuperset(file.file_id for file in plan.files):
+        raise Conflict(f"files of table '{table.name}' were compacted by another job first")
+
+
+class _Purge:
+    """Leaves deleted versions out and remembers which: only their deletes may be forgotten.
+
+    Files can interleave in `_seq` (rows stay hot while a bulk load commits behind them), so a delete inside a
+    file's range may name another file's version.
+    """
+
+    def __init__(self, old: DeleteSet) -> None:
+        self._old = old
+        self._left_out: list[np.ndarray] = []
+
+    def kept(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not self._old.chunks:
+            return batch
+        seqs = batch.column(SEQ).to_numpy(zero_copy_only=False)
+        gone = self._old.contains(seqs)
+        if not gone.any():
+            return batch
+        self._left_out.append(seqs[gone])
+        return kept_rows(batch, ~gone)
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """int64, sorted."""
+        return np.sort(np.concatenate([np.empty(0, np.int64), *self._left_out]))
+
+
 def _longest_run_of_small(cold: tuple[ColdFile, ...], target_bytes: int) -> tuple[ColdFile, ...]:
     best: tuple[ColdFile, ...] = ()
     run: tuple[ColdFile, ...] = ()
@@ -106,27 +154,25 @@ def _longest_run_of_small(cold: tuple[ColdFile, ...], target_bytes: int) -> tupl
     return best
 
 
-def _purgeable(partition: PartitionState, file: ColdFile, before_seq: int) -> int:
-    """About how many of the file's versions are past the retention."""
-    if before_seq <= 0:
+def _purgeable(partition: PartitionState, file: ColdFile, old: DeleteSet) -> int:
+    """At least how many of the file's versions are in `old`. Never more: a plan that purges nothing would come
+    again for ever. Exact unless files interleave in `_seq`."""
+    inside = old.count_between(file.seq_min, file.seq_max)
+    if inside == 0:
         return 0
-    return partition.deletes.as_of(before_seq - 1).count_between(file.seq_min, file.seq_max)
-
-
-def _purge_set(partition: PartitionState, plan: CompactPlan) -> np.ndarray:
-    """int64, sorted: `_seq`s that lie in the plan's files and may go."""
-    every = partition.deletes.as_of(plan.purge_before_seq - 1).all.seqs
-    inside = np.zeros(len(every), dtype=bool)
-    for file in plan.files:
-        inside |= (every >= file.seq_min) & (every <= file.seq_max)
-    hot = [chunk.seqs for chunk in partition.hot]
-    if hot:  # a hot version may lie between two bulk loads' `_seq`s: it is not the file's to purge
-        inside &= ~np.isin(every, np.concatenate(hot))
-    return every[inside]
+    for other in partition.cold:
+        low, high = max(file.seq_min, other.seq_min), min(file.seq_max, other.seq_max)
+        if other is not file and low <= high:
+            inside -= old.count_between(low, high)
+    for chunk in partition.hot:
+        if chunk.dead is not None and chunk.seqs[0] < file.seq_max:
+            dead = chunk.seqs[chunk.dead]
+            inside -= int(((dead > file.seq_min) & (dead < file.seq_max)).sum())
+    return max(inside, 0)
 
 
 def _rewrite(
-    engine: Engine, table: TableDef, plan: CompactPlan, purge: np.ndarray, cancelled: Callable[[], bool]
+    engine: Engine, table: TableDef, plan: CompactPlan, purge: _Purge, cancelled: Callable[[], bool]
 ) -> tuple[ColdFile, ...]:
     out = _FileSeries(engine, table)
     try:
@@ -140,22 +186,18 @@ def _rewrite(
         raise
 
 
-def _kept_rows(engine: Engine, table: TableDef, plan: CompactPlan, purge: np.ndarray) -> Iterator[pa.RecordBatch]:
+def _kept_rows(engine: Engine, table: TableDef, plan: CompactPlan, purge: _Purge) -> Iterator[pa.RecordBatch]:
     schema, fills = table.physical_schema, fill_arrays(table)
     for file in plan.files:
         engine.files.verify(file.path, file.checksum)
         for stored in read_rows(engine.files, file, schema):
-            batch = conform(stored, schema, fills)
-            if len(purge):
-                keep = ~np.isin(batch.column(SEQ).to_numpy(zero_copy_only=False), purge)
-                batch = kept_rows(batch, keep)
+            batch = purge.kept(conform(stored, schema, fills))
             if batch.num_rows:
                 yield batch
 
 
 class _FileSeries:
-    """Files of about the target size. They may overlap in `_seq` only within one compaction if sorted: they don't,
-    because rows are sorted inside a row group and files follow the order of the inputs."""
+    """Files of about the target size, in the order of the inputs; they interleave in `_seq` only where those did."""
 
     def __init__(self, engine: Engine, table: TableDef) -> None:
         self._engine = engine

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim
 from storage.key_index import KeyIndex
 from storage.keys import JOBS, META
-from storage.local_files import LocalFiles
+from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
 from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
 from storage.recover import live_files, recover
@@ -46,23 +46,22 @@ class Engine:
 
     def __init__(self, directory: Path, settings: StorageSettings, clock: Clock) -> None:
         """Take the lock and recover. Raises DirectoryInUse, Corruption, StorageUnavailable."""
-        directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.settings = settings
         self.clock = clock
-        self._lock = DirectoryLock(directory)
-        try:
-            self._store = HotStore(directory / "rows")
-            recovered = recover(self._store)
-        except BaseException:
-            self._lock.release()
-            raise
-        self.files = LocalFiles(directory / "cold")
         self.snapshots = SnapshotRegistry()
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
         self._room = threading.Condition()
-        self._start(recovered.meta, recovered.state)
+        with ExitStack() as undo:
+            self._lock = DirectoryLock(made_folder(directory))
+            undo.callback(self._lock.release)
+            self.files = LocalFiles(made_folder(directory / "cold"))
+            self._store = HotStore(made_folder(directory / "rows"))
+            undo.callback(self._store.close)
+            recovered = recover(self._store)
+            self._start(recovered.meta, recovered.state)
+            undo.pop_all()
 
     @staticmethod
     def open(directory: Path, settings: StorageSettings, clock: Clock) -> Engine:
@@ -121,8 +120,9 @@ class Engine:
         """An id never given out before, for tables, partitions, files and loads alike."""
         with self._ids_lock:
             if self._next_id >= self._reserved_below:
-                self._reserved_below = self._next_id + IDS_AT_ONCE
-                self._store.write([next_id_operation(self._reserved_below)], durable=True)
+                below = self._next_id + IDS_AT_ONCE
+                self._store.write([next_id_operation(below)], durable=True)
+                self._reserved_below = below
             self._next_id += 1
             return self._next_id - 1
 
@@ -131,7 +131,7 @@ class Engine:
         return RowStage(table, self.files, self.settings, self.clock, self.new_id)
 
     def add_commit_listener(self, listener: Listener) -> None:
-        """Called on the committer thread after each publish; must be quick and must not raise."""
+        """Called on the committer thread after each publish; must be quick. What it raises is logged."""
         self._committer.add_listener(listener)
 
     def wait_for_room(self, cancelled: Callable[[], bool]) -> None:
@@ -156,6 +156,12 @@ class Engine:
             lock = self._moving.setdefault(partition_id, threading.Lock())
         with lock:
             yield
+
+    def purge_limit_seq(self) -> int:
+        """Deletes committed from here on must be kept: a transaction that began before them has to meet them."""
+        newest = self.state.last_seq  # before the registry: a snapshot opened after this is of a later state
+        oldest = self.snapshots.oldest_seq()
+        return min(newest, newest if oldest is None else oldest) + 1
 
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome the manifest decides, at restart)."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from storage.cold import ColdWriter, layout_of
 from storage.edits import Edit, FlushChange
 from storage.errors import Cancelled
-from storage.local_files import file_name
+from storage.local_files import FILE_SUFFIX, file_name
 from storage.schema import TableDef
 from storage.state import ColdFile, HotChunk, PartitionState
 
@@ -84,12 +84,15 @@ def flush_partition(
 def _write(engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]) -> ColdFile:
     now_ms = engine.clock.wall_ms()
     first_seq = int(partition.hot[0].seqs[0])
+    file_id = engine.new_id()
     path = f"{table.name.namespace}/{table.name.table}/{file_name(now_ms, first_seq)}"
+    if engine.files.full(path).exists():  # left by a crash in this very second; the sweep will remove it
+        path = path.removesuffix(FILE_SUFFIX) + f"-{file_id:x}{FILE_SUFFIX}"
     schema = partition.hot[0].batch.schema.remove(0)
     writer = ColdWriter(engine.files, path, schema, layout_of(table, engine.settings.row_group_rows))
     try:
         _write_chunks(writer, partition.hot, cancelled)
-        return writer.finish(engine.new_id(), table.version, now_ms)
+        return writer.finish(file_id, table.version, now_ms)
     except BaseException:
         writer.abandon()
         raise

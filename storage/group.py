@@ -79,6 +79,8 @@ class Group:
         old = draft.state.catalog
         catalog = _stamped(old, catalog, draft.first_seq, self._now_ms)
         draft.operations += catalog_operations(old, catalog, self._now_ms)
+        # A dropped table takes the newest `_seq`s from disk with it; they must never be given out again.
+        draft.operations.append(last_seq_operation(draft.first_seq))
         partitions = dict(draft.state.partitions)
         for partition_id in old.partition_ids() - catalog.partition_ids():
             partitions.pop(partition_id, None)
@@ -144,7 +146,7 @@ def _insert_files(draft: Draft, table: TableDef, state: PartitionState, change: 
     )
     draft.operations += [_manifest_put(table.partition_id, file) for file in files]
     draft.next_seq += sum(file.rows for file in files)
-    if change.load_id:
+    if change.load_id and table.primary_key:
         draft.operations.append(load_operation(change.load_id, base))
         draft.loads[change.load_id] = base
     late = change.late_keys
@@ -213,9 +215,14 @@ def _purge_operations(state: PartitionState, purged: np.ndarray) -> list[Operati
     """Rewrite the delete records that name purged versions."""
     every = state.deletes.all
     gone = np.isin(every.seqs, purged)
+    touched = np.unique(every.commits[gone])
+    kept = ~gone & np.isin(every.commits, touched)
+    order = np.argsort(every.commits[kept], kind="stable")  # by commit, then by `_seq`
+    left_seqs = every.seqs[kept][order]
+    bounds = np.searchsorted(every.commits[kept][order], np.append(touched, np.iinfo(np.int64).max))
     operations: list[Operation] = []
-    for commit in np.unique(every.commits[gone]).tolist():
-        left = every.seqs[(every.commits == commit) & ~gone]
+    for commit, start, end in zip(touched.tolist(), bounds[:-1], bounds[1:], strict=True):
+        left = left_seqs[start:end]
         key = pair_key(state.partition_id, commit)
         operations.append(Put(DELETES, key, left.astype("<i8").tobytes()) if len(left) else Remove(DELETES, key))
     return operations

@@ -63,7 +63,10 @@ class HotStore:
         self.failed: str | None = None
 
     def get(self, family: str, key: bytes) -> bytes | None:
-        value: bytes | None = self._families[family].get(key)
+        try:
+            value: bytes | None = self._families[family].get(key)
+        except Exception as error:
+            raise _mapped(error, f"can't read the row store's family '{family}'") from None
         return value
 
     def scan(self, family: str, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:

@@ -35,19 +35,24 @@ def encode_rows(batch: pa.RecordBatch, schema_version: int) -> bytes:
 
 
 def schema_version_of(value: bytes) -> int:
+    """Raises Corruption."""
+    if len(value) < _HEAD.size:
+        raise Corruption("a hot batch is cut off")
     return int(_HEAD.unpack_from(value)[1])
 
 
 def decode_rows(value: bytes, schema: pa.Schema) -> pa.RecordBatch:
     """`schema`: the physical schema at the value's schema version. Raises Corruption."""
-    kind, _version = _HEAD.unpack_from(value)
-    body = pa.py_buffer(value).slice(_HEAD.size)
     try:
+        kind, _version = _HEAD.unpack_from(value)
+        body = pa.py_buffer(value).slice(_HEAD.size)
         if kind == _STREAM:
             return pa.ipc.open_stream(body).read_next_batch()
-        return pa.ipc.read_record_batch(pa.ipc.read_message(body), schema)
-    except (pa.ArrowInvalid, OSError) as error:
+        if kind == _BATCH:
+            return pa.ipc.read_record_batch(pa.ipc.read_message(body), schema)
+    except (pa.ArrowException, OSError, EOFError, StopIteration, struct.error) as error:
         raise Corruption(f"a hot batch can't be read: {str(error)[:100]}") from None
+    raise Corruption(f"a hot batch has format {kind}, which this server does not know")
 
 
 def with_seq(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
@@ -88,4 +93,14 @@ def _column(batch: pa.RecordBatch, field: pa.Field, names: set[str], fills: dict
 
 
 def _has_dictionary(schema: pa.Schema) -> bool:
-    return any("dictionary" in str(field.type) for field in schema)
+    return any(_holds_dictionary(field.type) for field in schema)
+
+
+def _holds_dictionary(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _holds_dictionary(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return True
+    if pa.types.is_run_end_encoded(kind):
+        return _holds_dictionary(kind.value_type)
+    return any(_holds_dictionary(kind.field(i).type) for i in range(kind.num_fields))

@@ -40,7 +40,7 @@ def claim_keys(claim: KeyClaim, store: HotStore, index: KeyIndex) -> list[tuple[
     seen: set[bytes] = set()
     for (key, ordinal), seq in zip(claim.entries, found, strict=True):
         if key in seen or (seq is not None and not _is_replaced(seq, claim.replaced)):
-            raise _taken(claim, key, store)
+            raise _taken(claim, key, store, under_way=seq == UNDER_WAY)
         seen.add(key)
         if seq is None:
             operations.append(Put(PK, pk_key(claim.partition_id, key), load_entry(claim.load_id, ordinal)))
@@ -58,11 +58,13 @@ def _is_replaced(seq: int, replaced: np.ndarray) -> bool:
     return at < len(replaced) and int(replaced[at]) == seq
 
 
-def _taken(claim: KeyClaim, key: bytes, store: HotStore) -> ConstraintViolated | Conflict:
+def _taken(claim: KeyClaim, key: bytes, store: HotStore, *, under_way: bool) -> ConstraintViolated | Conflict:
     entry = store.get(PK, pk_key(claim.partition_id, key))
     own = entry is None or entry.startswith(claim.load_id.to_bytes(8, "big"))
     if own:
         return ConstraintViolated(f"the load brings a primary key twice for table '{claim.table}'; no row was stored")
+    if under_way:
+        return Conflict(f"another bulk load under way brings the same primary key to table '{claim.table}'; try again")
     return ConstraintViolated(
         f"a row of the load has a primary key that already exists in table '{claim.table}'; no row was stored"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -39,8 +40,11 @@ class HashingFile:
     """A binary sink that hashes what goes through it; what pyarrow's writer writes into."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("wb", buffering=1 << 20)
+        made_folder(path.parent)
+        try:
+            self._file: BinaryIO = path.open("wb", buffering=1 << 20)
+        except OSError as error:
+            raise StorageUnavailable(f"a cold file could not be created: {error.strerror}") from None
         self._hash = hashlib.blake2b(digest_size=16)
         self.bytes = 0
         self.closed = False
@@ -67,9 +71,14 @@ class HashingFile:
         if self.closed:
             return
         self.closed = True
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def give_up(self) -> None:
+        """Close without sync, whatever the disk says; the file is about to go."""
+        self.closed = True
+        self._file.raw.close()  # type: ignore[attr-defined]
 
     @property
     def checksum(self) -> str:
@@ -80,7 +89,6 @@ class LocalFiles:
     """The `cold` folder of a data directory. Paths are relative to it and made of checked names only."""
 
     def __init__(self, root: Path) -> None:
-        root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self._held: set[str] = set()
 
@@ -111,7 +119,8 @@ class LocalFiles:
                 )
             os.link(part, self.full(path))
             part.unlink()
-            _sync_folder(part.parent)
+            for folder in self.full(path).parents[: len(Path(path).parents)]:  # any of them may be new
+                _sync_folder(folder)
         except OSError as error:
             raise StorageUnavailable(f"a cold file could not be stored: {error.strerror}") from None
 
@@ -133,8 +142,32 @@ class LocalFiles:
     def listed(self) -> Iterator[tuple[str, int]]:
         """(path, modified ms) of every file, parts too."""
         for found in self.root.rglob("*"):
-            if found.is_file():
-                yield str(found.relative_to(self.root)), int(found.stat().st_mtime * 1000)
+            with suppress(FileNotFoundError):  # a part was linked or removed meanwhile
+                if found.is_file():
+                    yield str(found.relative_to(self.root)), int(found.stat().st_mtime * 1000)
+
+    def remove(self, path: str) -> int | None:
+        """Remove a file that nothing names; its bytes, None when it is gone already. Raises StorageUnavailable."""
+        try:
+            freed = self.full(path).stat().st_size
+            self.full(path).unlink()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageUnavailable(f"a cold file could not be removed: {error.strerror}") from None
+        return freed
+
+
+def made_folder(path: Path) -> Path:
+    """`path`, created with its parents where missing, each made durable. Raises StorageUnavailable."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            _sync_folder(folder.parent)
+    except OSError as error:
+        raise StorageUnavailable(f"folder '{path.name}' can't be created: {error.strerror}") from None
+    return path
 
 
 def checksum_of(path: Path) -> str:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 
 from storage.catalog import Catalog, UserRecord
 from storage.errors import Corruption
@@ -90,17 +91,22 @@ def format_operation() -> Operation:
 def read_meta(pairs: Iterable[tuple[bytes, bytes]]) -> MetaRecords:
     """Raises Corruption when a record can't be read or the format is another one's."""
     found: dict[MetaKind, dict[str, bytes]] = {kind: {} for kind in MetaKind}
-    for key, value in pairs:
-        kind, name = split_meta_key(key)
-        found[kind][name] = value
-    if found[MetaKind.FORMAT] and int(found[MetaKind.FORMAT][""]) != FORMAT_VERSION:
-        raise Corruption(
-            f"the data directory has format {int(found[MetaKind.FORMAT][''])}, this server reads {FORMAT_VERSION}"
-        )
+    stored = dict(pairs)
+    _check_format(stored)
     try:
+        for key, value in stored.items():
+            kind, name = split_meta_key(key)
+            found[kind][name] = value
         return _records(found)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, pa.ArrowException, OSError) as error:
         raise Corruption(f"a catalog record can't be read: {error}") from None
+
+
+def _check_format(stored: Mapping[bytes, bytes]) -> None:
+    """Before anything else: what the records mean depends on it."""
+    written = stored.get(meta_key(MetaKind.FORMAT, ""), b"none").decode(errors="replace")
+    if stored and written != str(FORMAT_VERSION):
+        raise Corruption(f"the data directory has format '{written[:20]}', this server reads '{FORMAT_VERSION}'")
 
 
 def _records(found: dict[MetaKind, dict[str, bytes]]) -> MetaRecords:

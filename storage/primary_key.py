@@ -80,8 +80,8 @@ def _as_int64(column: pa.Array, name: str) -> np.ndarray:
 
 
 def _ordered_bits(values: np.ndarray) -> np.ndarray:
-    """IEEE 754 bits, turned so that they sort as the numbers do; -0.0 and 0.0 are one key."""
-    bits = (values + 0.0).view(np.int64)
+    """IEEE 754 bits, turned so that they sort as the numbers do; -0.0 and 0.0 are one key, and so are all NaNs."""
+    bits = np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)
     return np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits)
 
 

@@ -54,6 +54,10 @@ def load_partition(store: HotStore, table: TableDef, meta: MetaRecords) -> tuple
     newest = max((file.seq_max for file in cold), default=0)
     for key, value in store.scan(DELETES, start, end):
         commit = split_pair_key(key)[1]
+        if len(value) % 8:
+            raise Corruption(
+                f"table '{table.name}' has a delete record of {len(value)} bytes, which is no list of rows"
+            )
         seqs = np.frombuffer(value, dtype="<i8").astype(np.int64)
         deletes = deletes.with_chunk(DeleteChunk(seqs, np.full(len(seqs), commit, dtype=np.int64)))
         newest = max(newest, commit)

@@ -54,6 +54,12 @@ class SnapshotRegistry:
             snapshots = list(self._open)
         return {file.path for snapshot in snapshots for file in _files(snapshot.state)}
 
+    def oldest_seq(self) -> int | None:
+        """`last_seq` of the oldest state that is still read; None when no snapshot is open."""
+        with self._lock:
+            snapshots = list(self._open)
+        return min((snapshot.state.last_seq for snapshot in snapshots), default=None)
+
     def count(self) -> int:
         with self._lock:
             return len(self._open)

@@ -32,9 +32,10 @@ def sweep(engine: Engine) -> SweepFigures:
     partitions = _forget_dropped(engine)
     files = freed = 0
     for path in _unnamed(engine):
-        freed += engine.files.full(path).stat().st_size
-        engine.files.full(path).unlink(missing_ok=True)
-        files += 1
+        bytes_ = engine.files.remove(path)
+        if bytes_ is not None:
+            freed += bytes_
+            files += 1
     return SweepFigures(files=files, bytes=freed, partitions=partitions)
 
 

@@ -178,7 +178,7 @@ class Transaction:
                 return None
             edit = Edit(catalog=self._catalog_change(), rows=changes, durable=durable)
             committed = self._engine.commit(edit)
-            self._written.clear()
+            self._written = [s for s in self._written if s.files and not _is_part(s, edit)]  # of tables dropped again
             return committed
         except StorageUnavailable:
             self._written.clear()  # the edit may be on disk: its files must stay until a restart tells
@@ -316,6 +316,10 @@ class Transaction:
             for batch in read_rows(self._engine.files, file, schema):
                 keys = encode_keys([batch.column(n) for n in names], list(table.primary_key))
                 yield keys, batch.column(SEQ).to_numpy(zero_copy_only=False)
+
+
+def _is_part(staged: Staged, edit: Edit) -> bool:
+    return not {file.file_id for file in edit.files}.isdisjoint(file.file_id for file in staged.files)
 
 
 def _keys_of(table: TableDef, batches: tuple[pa.RecordBatch, ...]) -> list[bytes]:
