@@ -98,6 +98,7 @@ _NOISE = re.compile(
     r"|You might need to add explicit type casts|Column names are case sensitive).*",
     re.IGNORECASE | re.DOTALL,
 )
+_SYSTEM_COLUMN = re.compile(r",? \w+\._(?:seq|updated|deleted)\b")
 _PATH = re.compile(r"(?:file://)?(?<!\w)/(?:[\w.@+~-]+/)+[\w.@+~-]*|[\w./@+~-]+\.parquet")
 _OWN_CATALOG = re.compile(r"\bfrostline\.(?=\w+\.)")
 
@@ -144,6 +145,7 @@ def clean(message: str) -> str:
         message = cut
     message = _NOISE.sub("", message)
     message = _PATH.sub("(a file)", message)
+    message = _SYSTEM_COLUMN.sub("", message)
     message = _OWN_CATALOG.sub("", message)
     message = " ".join(message.split()).rstrip(".:, ")
     return message[:SENTENCE_CHARS_MAX] or "the statement failed"

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from flight_server.sql.call import Call
 from flight_server.sql.columns import check_default, new_column, writable_name
+from flight_server.sql.declared import holds_all_of
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.statements import (
     AddColumn,
@@ -146,7 +147,8 @@ def _rename_column(table: TableDef, action: RenameColumn) -> TableDef:
 def _change_type(table: TableDef, action: ChangeColumnType) -> TableDef:
     column = _column(table, action.name)
     is_key = column.name in table.primary_key
-    if not is_widening(column.type, action.type) or (is_key and not _keeps_key_bytes(column.type, action.type)):
+    widens = is_widening(column.type, action.type) and holds_all_of(action.sql_type, column.sql_type)
+    if not widens or (is_key and not _keeps_key_bytes(column.type, action.type)):
         raise InvalidRequest(
             f"column '{column.name}' can't change from {column.sql_type} to {action.sql_type}: only to a type that "
             "holds every value it could have held",

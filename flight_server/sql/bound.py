@@ -35,6 +35,17 @@ def run_bound(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch])
     return Changed(rows)
 
 
+def check_bound(needed: int, given: int) -> None:
+    """As many values as placeholders. Raises InvalidRequest (07002 for too few, 07001 for too many)."""
+    if needed == given:
+        return
+    noun = "parameter" if needed == 1 else "parameters"
+    raise InvalidRequest(
+        f"the statement has {needed or 'no'} {noun}, but {given or 'no'} values were bound",
+        sqlstate="07002" if given < needed else "07001",
+    )
+
+
 def _places(change: DataChange) -> tuple[int, ...] | None:
     """For `VALUES ($2, $1)`: (1, 0); None when the statement is anything else."""
     if not isinstance(change, Insert) or not isinstance(change.source, ValuesRows) or len(change.source.rows) != 1:

@@ -13,6 +13,7 @@ from flight_server.job_port import JobDoor
 from flight_server.query.engine import Plan, QueryEngine, row_view
 from flight_server.query.scope import QueryScope
 from flight_server.sql.defaults import Generator
+from flight_server.sql.rows import is_narrow_float
 from flight_server.sql.statements import TableRef
 from storage.clock import Clock
 from storage.engine import Engine
@@ -85,8 +86,10 @@ class Call:
         casts: Mapping[str, pa.DataType] | None = None,
         extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None,
     ) -> Plan:
-        """Plan a SELECT made from the statement; `casts`: output column -> type it must come in."""
+        """Plan a SELECT made from the statement; `casts`: output column -> type it must come in (but REAL,
+        whose overflow only `rows.cast_column` sees)."""
         rows = row_view(self.text or sql)
+        casts = {name: kind for name, kind in (casts or {}).items() if not is_narrow_float(kind)}
         return self.services.queries.plan(sql, self.scope(extra), self.params, rows=rows, casts=casts)
 
     def stream(

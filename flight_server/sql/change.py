@@ -9,6 +9,7 @@ from __future__ import annotations
 from flight_server.sql import change_text
 from flight_server.sql.assign import assigned_values, new_types
 from flight_server.sql.call import Call
+from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import Target, target
 from flight_server.sql.insert import insert_rows
 from flight_server.sql.merge import merge_rows
@@ -34,11 +35,13 @@ def run_change(call: Call, change: DataChange) -> Changed:
 
 
 def _update(call: Call, to: Target, change: Update) -> Changed:
-    sql = change_text.update_sql(to, change, assigned_values(to.table, change.assignments))
+    assigned = assigned_values(to.table, change.assignments)
+    sql = change_text.update_sql(to, change, assigned)
     repeats = Repeats.FIRST_WINS if change.from_sql else Repeats.IMPOSSIBLE
     with StagedChange(call, to.table, repeats=repeats, keep_new=change.returning_sql is not None) as staged:
-        for batch in call.stream(sql, new_types(to.table)):
-            staged.add(batch)
+        with naming_columns(to.table, [c for c in to.table.columns if c.name in assigned]):
+            for batch in call.stream(sql, new_types(to.table)):
+                staged.add(batch)
         result = returned(call, to, change.returning_sql, staged.kept)
         return Changed(staged.apply(), result)
 

@@ -89,7 +89,7 @@ def merge_matched_sql(to: Target, merge: Merge, values: Sequence[Mapping[str, st
     ]
     inner = ", ".join([*to.version_sql, f"{action} AS {quoted(ACTION)}"])
     source = f"{to.from_sql} JOIN {merge.source_sql} ON {merge.on_sql}"
-    if not any(values):
+    if not any(values) and merge.returning_sql is None:
         return f"SELECT {inner} FROM {source}"
     new = [text.replace("@action@", f"({action})") for text in new]
     return f"SELECT {inner}, {', '.join(new)} FROM {source}"

@@ -9,6 +9,7 @@ import msgspec
 from flight_server.sql.alter import alter_table
 from flight_server.sql.call import Call
 from flight_server.sql.columns import check_default, columns_of_schema, key_column, new_column, writable_name
+from flight_server.sql.parameters import number_parameters
 from flight_server.sql.rows import checked_rows
 from flight_server.sql.stage_change import Changed, StagedChange
 from flight_server.sql.statements import (
@@ -128,6 +129,8 @@ def _drop_table(call: Call, statement: DropTable) -> None:
 def _create_view(call: Call, statement: CreateView) -> None:
     name = writable_name(call.name(statement.view))
     sql = statement.sql
+    if number_parameters(sql).count:
+        raise InvalidRequest(f"view '{name}' can't have parameters", sqlstate="42P02")
     if statement.columns:
         listed = ", ".join(quoted(checked_column(column)) for column in statement.columns)
         sql = f"SELECT * FROM ({sql}) AS {quoted(name.table)} ({listed})"
@@ -135,9 +138,7 @@ def _create_view(call: Call, statement: CreateView) -> None:
     view = ViewDef(name=name, sql=sql, default_namespace=call.namespace, created_ms=now_ms)
     call.transaction.change_catalog(lambda catalog: catalog.with_view(view, or_replace=statement.or_replace))
     # Planned with the view in place: finds unknown names, and views that name themselves.
-    plan = call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}")
-    if plan.parameters:
-        raise InvalidRequest(f"view '{name}' can't have parameters", sqlstate="42P02")
+    call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}")
 
 
 def _drop_view(call: Call, statement: DropView) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from flight_server.access.session_options import set_session_option
 from flight_server.access.sessions import Session
 from flight_server.ports import StatementShape
-from flight_server.sql.bound import run_bound
+from flight_server.sql.bound import check_bound, run_bound
 from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.change import run_change
 from flight_server.sql.define import define
@@ -86,7 +86,7 @@ class StatementExecutor:
         cancelled: Callable[[], bool],
     ) -> StatementOutcome:
         """One or several statements; a query is planned only, everything else has happened on return."""
-        texts = self._texts(sql)
+        texts = self._texts(sql, 0 if params is None else params.num_columns)
         running = self._statements.add(session.principal.name, sql)
         outcome: StatementOutcome | None = None
         try:
@@ -119,11 +119,11 @@ class StatementExecutor:
         cancelled: Callable[[], bool],
     ) -> int:
         """A change once per row of `batches`, all as one. Returns the rows affected in total."""
-        texts = self._texts(sql)
+        kept = list(batches)
+        texts = self._texts(sql, kept[0].num_columns if kept else None)
         statement = parse(texts[0])
         if len(texts) > 1 or not isinstance(statement, Insert | Update | Delete | Merge | Truncate):
             raise InvalidRequest("only one INSERT, UPDATE, DELETE or MERGE can be run with many rows of parameters")
-        kept = list(batches)
         return self._frames.tracked(
             session,
             sql,
@@ -204,9 +204,13 @@ class StatementExecutor:
                 )
                 return _outcome(changed, running)
 
-    def _texts(self, sql: str) -> tuple[str, ...]:
+    def _texts(self, sql: str, values: int | None) -> tuple[str, ...]:
+        """The statements, `values` being how many parameters were bound; None = not known."""
         check_text(sql, self._limits)
-        return split_statements(number_parameters(sql).sql)
+        numbered = number_parameters(sql)
+        if values is not None:
+            check_bound(numbered.count, values)
+        return split_statements(numbered.sql)
 
     def _query(
         self,

@@ -9,8 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from flight_server.sql.type_names import sql_type_name
 from flight_server.sql.virtual_rows import table_of
 from storage.catalog import Catalog
+from storage.errors import FrostlineError
 from storage.names import CATALOG, TableName
 from storage.schema import Column, TableDef
 
@@ -62,11 +64,21 @@ def _columns(catalog: Catalog, system: Mapping[TableName, pa.Schema], schema_of:
     for table in catalog.tables.values():
         for position, column in enumerate(table.columns, start=1):
             yield _column_row(table.name, position, column)
-    schemas = {**{name: schema_of(name) for name in catalog.views}, **system}
+    schemas = {**{name: _schema_or_none(name, schema_of) for name in catalog.views}, **system}
     for name, schema in schemas.items():
         for position, field in enumerate(schema, start=1):
-            typed = Column(name=field.name, physical_name=field.name, type=field.type, sql_type=str(field.type).upper())
-            yield _column_row(name, position, typed)
+            shown = sql_type_name(field.type)
+            yield _column_row(
+                name, position, Column(name=field.name, physical_name=field.name, type=field.type, sql_type=shown)
+            )
+
+
+def _schema_or_none(view: TableName, schema_of: SchemaOf) -> pa.Schema:
+    """No columns for a view that no longer works: it must not hide the others."""
+    try:
+        return schema_of(view)
+    except FrostlineError:
+        return pa.schema([])
 
 
 def _column_row(name: TableName, position: int, column: Column) -> tuple[Any, ...]:

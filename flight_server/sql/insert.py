@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flight_server.sql.call import Call
+from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import Target
 from flight_server.sql.rows import checked_rows, target_columns
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
@@ -96,8 +97,7 @@ def _values(
         return
     texts = ", ".join(f"({', '.join('NULL' if item is None else item for item in row)})" for row in rows)
     names = ", ".join(f"c{i}" for i in range(len(columns)))
-    types = {f"c{i}": column.type for i, column in enumerate(columns)}
-    found = call.collect(f"SELECT * FROM (VALUES {texts}) AS v({names})", types)
+    found = _evaluated(call, table, columns, f"(VALUES {texts}) AS v({names})")
     given = {c.name: found.column(i).combine_chunks() for i, c in enumerate(columns)}
     for index, column in enumerate(columns):
         missing = np.array([row[index] is None for row in rows])
@@ -105,6 +105,25 @@ def _values(
             default = default_array(call, column, len(rows)).cast(column.type)
             given[column.name] = pc.if_else(pa.array(missing), default, given[column.name])
     yield full_rows(call, table, given, len(rows))
+
+
+def _evaluated(call: Call, table: TableDef, columns: tuple[Column, ...], source: str) -> pa.Table:
+    """c0.. of `source` in the columns' types. An error names the column that it is about."""
+    types = {f"c{i}": column.type for i, column in enumerate(columns)}
+    try:
+        return call.collect(f"SELECT * FROM {source}", types)
+    except InvalidRequest:
+        call.collect(f"SELECT * FROM {source}")  # raises as above if it is not the cast that failed
+        for (name, data_type), column in zip(types.items(), columns, strict=True):
+            try:
+                call.collect(f"SELECT {name} FROM {source}", {name: data_type})
+            except InvalidRequest as error:
+                raise InvalidRequest(
+                    f"a value for column '{column.name}' ({column.sql_type}) of table '{table.name}' can't be used: "
+                    f"{error.message}",
+                    sqlstate=error.sqlstate,
+                ) from None
+        raise
 
 
 def _bound_row(
@@ -121,6 +140,7 @@ def _bound_row(
 
 def _selected(call: Call, table: TableDef, columns: tuple[Column, ...] | None, sql: str) -> Iterator[pa.RecordBatch]:
     wanted = columns or table.columns
-    for batch in call.stream_positional(sql, [c.type for c in wanted], str(table.name)):
-        given = {c.name: batch.column(i) for i, c in enumerate(wanted)}
-        yield full_rows(call, table, given, batch.num_rows)
+    with naming_columns(table, wanted):
+        for batch in call.stream_positional(sql, [c.type for c in wanted], str(table.name)):
+            given = {c.name: batch.column(i) for i, c in enumerate(wanted)}
+            yield full_rows(call, table, given, batch.num_rows)

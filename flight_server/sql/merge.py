@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 from flight_server.sql import change_text
 from flight_server.sql.assign import assigned_values, new_types
 from flight_server.sql.call import Call
+from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import ACTION, Target
 from flight_server.sql.insert import default_array, full_rows
+from flight_server.sql.merge_source import without_stars
 from flight_server.sql.rows import target_columns
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
 from flight_server.sql.statements import Merge, MergeClause
@@ -21,13 +23,15 @@ from storage.schema import Column
 
 
 def merge_rows(call: Call, to: Target, merge: Merge) -> Changed:
-    """Run one MERGE. A target row that two source rows match is refused."""
+    """Run one MERGE. A target row that two source rows match is refused. RETURNING shows deleted rows as they were."""
+    merge = without_stars(call, to, merge)
     keep = merge.returning_sql is not None
-    with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep) as staged:
-        if any(clause.matched for clause in merge.clauses):
-            _matched(call, to, merge, staged)
-        for rows in _unmatched(call, to, merge):
-            staged.add_rows(rows)
+    with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep, keep_old=keep) as staged:
+        with naming_columns(to.table, to.table.columns):
+            if any(clause.matched for clause in merge.clauses):
+                _matched(call, to, merge, staged)
+            for rows in _unmatched(call, to, merge):
+                staged.add_rows(rows)
         result = returned(call, to, merge.returning_sql, staged.kept)
         return Changed(staged.apply(), result)
 
@@ -42,7 +46,12 @@ def _matched(call: Call, to: Target, merge: Merge, staged: StagedChange) -> None
         action = batch.column(ACTION)
         staged.add(kept_rows(batch, pc.is_in(action, pa.array(updates, action.type))))
         gone = kept_rows(batch, pc.is_in(action, pa.array(deletes, action.type)))
-        staged.add(gone.select([name for name in gone.schema.names if not name.startswith("c")]))
+        staged.add(gone.rename_columns([_as_old(name) for name in gone.schema.names]))
+
+
+def _as_old(name: str) -> str:
+    """A deleting clause assigns nothing, so `c0..` are the row as it was."""
+    return f"o{name[1:]}" if name.startswith("c") else name
 
 
 def _unmatched(call: Call, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:

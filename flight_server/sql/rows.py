@@ -7,17 +7,14 @@ only a commit can check.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flight_server.sql.declared import as_declared
 from storage.errors import ConstraintViolated, InvalidRequest
 from storage.primary_key import encode_keys
 from storage.schema import SYSTEM_COLUMNS, Column, TableDef
-
-_UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
 def target_columns(table: TableDef, names: tuple[str, ...] | None) -> tuple[Column, ...]:
@@ -67,7 +64,7 @@ def cast_column(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
     if values.type == column.type:
         return values
     try:
-        return values.cast(column.type)
+        return _to_narrow_float(values, column.type) if is_narrow_float(column.type) else values.cast(column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as error:
         raise InvalidRequest(
             f"a value for column '{column.name}' of table '{table.name}' does not fit {column.sql_type}: "
@@ -76,37 +73,28 @@ def cast_column(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
         ) from None
 
 
+def is_narrow_float(data_type: pa.DataType) -> bool:
+    """REAL and smaller. The engine makes infinity of a number too large for it, so the cast to it is made here."""
+    return bool(pa.types.is_float32(data_type) or pa.types.is_float16(data_type))
+
+
+def _to_narrow_float(values: pa.Array, data_type: pa.DataType) -> pa.Array:
+    wide = values.cast(pa.float64(), safe=False)
+    narrow = wide.cast(data_type, safe=False)
+    finite = pc.is_finite(narrow if pa.types.is_float32(data_type) else narrow.cast(pa.float32()))
+    lost = pc.and_(pc.is_finite(wide), pc.invert(finite))
+    if pc.any(lost).as_py():
+        raise pa.ArrowInvalid(f"{wide.filter(lost)[0].as_py()} is out of range")
+    return narrow
+
+
 def _checked(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     values = cast_column(table, column, values)
     if values.null_count and not column.nullable:
         raise ConstraintViolated(f"column '{column.name}' of table '{table.name}' must not be NULL", sqlstate="23502")
-    if column.sql_type in ("UUID", "JSON") and pa.types.is_string(column.type):
-        _check_text(table, column, values)
-    return values
-
-
-def _check_text(table: TableDef, column: Column, values: pa.Array) -> None:
-    if column.sql_type == "UUID":
-        good = pc.match_substring_regex(values, _UUID)
-        bad = next((v for v, ok in zip(values, good, strict=True) if ok.as_py() is False), None)
-    else:
-        bad = next((v for v in values if v.is_valid and not _is_json(v.as_py())), None)
-    if bad is not None:
-        shown = str(bad.as_py())[:40]
-        raise InvalidRequest(
-            f"'{shown}' is not valid {column.sql_type} (column '{column.name}' of table '{table.name}')",
-            sqlstate="22P02",
-        )
-
-
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text.encode())
-    except msgspec.DecodeError:
-        return False
-    return True
+    return as_declared(table, column, values)
 
 
 def _short(error: Exception) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from flight_server.access.session_options import session_options
 from flight_server.sql.call import Call
 from flight_server.sql.statements import Describe, Show, ShowKind
+from flight_server.sql.type_names import sql_type_name
 from storage.errors import NotFound
 from storage.names import TableName, quoted
 from storage.schema import Column, TableDef
@@ -130,7 +131,7 @@ def _described_schema(schema: pa.Schema) -> pa.Table:
     return _texts(
         {
             "column": schema.names,
-            "type": [str(field.type) for field in schema],
+            "type": [sql_type_name(field.type) for field in schema],
             "nullable": ["YES" if field.nullable else "NO" for field in schema],
             "default": nothing,
             "key": nothing,

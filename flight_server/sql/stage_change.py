@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from flight_server.sql.call import Call
 from flight_server.sql.change_text import OLD_SEQ, Target
-from flight_server.sql.rows import checked_rows, keys_of, logical
+from flight_server.sql.rows import cast_column, checked_rows, keys_of, logical
 from storage.errors import InvalidRequest
 from storage.primary_key import encode_keys
 from storage.row_filter import kept_rows
@@ -61,6 +61,7 @@ class StagedChange:
         self._keep_new, self._keep_old = keep_new, keep_old
         self.kept: list[pa.RecordBatch] = []  # logical rows for RETURNING
         self.seen_keys: set[bytes] = set()  # of the statement so far, for ON CONFLICT
+        self._only_deleted = 0
         self._applied = False
 
     def __enter__(self) -> StagedChange:
@@ -78,10 +79,11 @@ class StagedChange:
         if OLD_SEQ in names:
             batch = self._without_repeats(batch)
             self._take_versions(batch)
+            self._only_deleted += 0 if "c0" in names else batch.num_rows
         if "c0" in names:
             self.add_rows(self._new_rows(batch))
         elif self._keep_old and "o0" in names:
-            columns = [batch.column(f"o{i}") for i in range(len(self._table.columns))]
+            columns = [cast_column(self._table, c, batch.column(f"o{i}")) for i, c in enumerate(self._table.columns)]
             self.kept.append(pa.RecordBatch.from_arrays(columns, names=self._table.arrow_schema.names))
 
     def add_rows(self, rows: pa.RecordBatch) -> None:
@@ -105,7 +107,7 @@ class StagedChange:
         keys = [] if staged.files else self._keys
         self._call.transaction.change(self._table, deletes=seqs, deleted_keys=self._old_keys, staged=staged, keys=keys)
         self._applied = True
-        return max(staged.rows, len(seqs))
+        return staged.rows + self._only_deleted
 
     def _new_rows(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = {c.name: batch.column(f"c{i}") for i, c in enumerate(self._table.columns)}

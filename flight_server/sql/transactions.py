@@ -8,13 +8,13 @@ from typing import Final
 
 from flight_server.access.sessions import Session
 from storage.engine import Engine
-from storage.errors import FrostlineError, NotFound, NotSupported
+from storage.errors import InvalidRequest, NotFound, NotSupported
 from storage.transaction import Transaction
 
 ID_BYTES: Final = 16
 
 
-class TransactionState(FrostlineError):
+class TransactionState(InvalidRequest):
     """BEGIN inside a transaction, or COMMIT outside of one."""
 
     sqlstate = "25000"

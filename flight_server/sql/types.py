@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.declared import has_length_inside
 from flight_server.sql.type_names import sql_type_name, unit_for
 from storage.errors import InvalidRequest
 from storage.names import quoted
@@ -225,6 +226,7 @@ def _with_time_zone(cursor: Cursor) -> bool:
 
 def _array_of(cursor: Cursor, item: ReadType) -> ReadType:
     """`[]` or `[n]` behind a type; the word ARRAY is read already."""
+    _refuse_length(item)
     if not cursor.accept("["):
         return ReadType(pa.list_(item.type), f"{item.sql}[]")
     if cursor.accept("]"):
@@ -236,6 +238,19 @@ def _array_of(cursor: Cursor, item: ReadType) -> ReadType:
     return ReadType(pa.list_(item.type, size), f"{item.sql}[{size}]")
 
 
+def _item(cursor: Cursor, depth: int) -> ReadType:
+    """The type of what is in an array, a struct or a map."""
+    item = read_type(cursor, depth)
+    _refuse_length(item)
+    return item
+
+
+def _refuse_length(item: ReadType) -> None:
+    """Lengths are only checked of columns themselves, and what is not checked must not be promised."""
+    if has_length_inside(item.sql):
+        raise not_supported(f"{item.sql} inside an array, struct or map", "leave out the length")
+
+
 def _opening(cursor: Cursor) -> str:
     """Step over `<` or `(`; returns what closes it."""
     return ">" if cursor.expect_any("<", "(") == "<" else ")"
@@ -243,7 +258,7 @@ def _opening(cursor: Cursor) -> str:
 
 def _array(cursor: Cursor, depth: int) -> ReadType:
     closing = _opening(cursor)
-    item = read_type(cursor, depth)
+    item = _item(cursor, depth)
     cursor.expect(closing)
     return ReadType(pa.list_(item.type), f"{item.sql}[]")
 
@@ -254,7 +269,7 @@ def _struct(cursor: Cursor, depth: int) -> ReadType:
     def member() -> tuple[str, ReadType]:
         name = cursor.name("struct member")
         cursor.accept(":")
-        return name, read_type(cursor, depth)
+        return name, _item(cursor, depth)
 
     members = cursor.listed(member)
     cursor.expect(closing)
@@ -267,9 +282,9 @@ def _struct(cursor: Cursor, depth: int) -> ReadType:
 
 def _map(cursor: Cursor, depth: int) -> ReadType:
     closing = _opening(cursor)
-    key = read_type(cursor, depth)
+    key = _item(cursor, depth)
     cursor.expect(",")
-    value = read_type(cursor, depth)
+    value = _item(cursor, depth)
     cursor.expect(closing)
     return ReadType(pa.map_(key.type, value.type), f"MAP<{key.sql}, {value.sql}>")
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from flight_server.sql import change_text
 from flight_server.sql.assign import assigned_values, new_types
 from flight_server.sql.call import Call
+from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import EXCLUDED, Target
 from flight_server.sql.rows import keys_of, logical
 from flight_server.sql.stage_change import StagedChange
@@ -58,8 +59,9 @@ def _update_hits(call: Call, to: Target, conflict: OnConflict, hit: pa.RecordBat
     values = assigned_values(to.table, conflict.assignments)
     sql = change_text.conflict_sql(to, to.table.primary_key, values, conflict.where_sql)
     rows = pa.Table.from_batches([logical(to.table, hit)])
-    for batch in call.stream(sql, new_types(to.table), extra={EXCLUDED: rows}):
-        staged.add(batch)
+    with naming_columns(to.table, [c for c in to.table.columns if c.name in values]):
+        for batch in call.stream(sql, new_types(to.table), extra={EXCLUDED: rows}):
+            staged.add(batch)
 
 
 def _takes_all_from_new(table: TableDef, conflict: OnConflict) -> bool:
