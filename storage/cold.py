@@ -21,6 +21,7 @@ from storage.cold_types import from_file_batch, to_file_batch
 from storage.errors import Corruption, StorageUnavailable
 from storage.hot_codec import SEQ_FIELD
 from storage.local_files import HashingFile, LocalFiles
+from storage.row_filter import sorted_rows
 from storage.schema import SEQ, Column, TableDef
 from storage.state import ColdFile
 
@@ -119,10 +120,9 @@ class ColdWriter:
         seqs = rows.column(SEQ).to_numpy()
         self._seq_min = min(self._seq_min, int(seqs.min()))
         self._seq_max = max(self._seq_max, int(seqs.max()))
-        if self._layout.sort_by:
-            rows = rows.sort_by([(name, "ascending") for name in self._layout.sort_by])
         try:
-            for batch in rows.to_batches():
+            for part in rows.to_batches():
+                batch = sorted_rows(part, self._layout.sort_by) if self._layout.sort_by else part
                 self._writer.write_batch(to_file_batch(batch), row_group_size=self._layout.row_group_rows * 2)
         except OSError as error:
             raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
@@ -217,6 +217,10 @@ def _text(value: Any) -> str | None:
 
 def _is_sortable(column: Column) -> bool:
     kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_run_end_encoded(kind) or pa.types.is_dictionary(kind):
+        kind = kind.value_type
     return not (pa.types.is_nested(kind) or pa.types.is_interval(kind) or pa.types.is_null(kind))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.errors import Corruption
+from storage.row_filter import repeated
 from storage.schema import SEQ
 
 _HEAD = struct.Struct(">BI")
@@ -58,7 +59,7 @@ def decode_rows(value: bytes, schema: pa.Schema) -> pa.RecordBatch:
 def with_seq(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
     """`batch` with `_seq` = first_seq.. in front."""
     seqs = pa.array(np.arange(first_seq, first_seq + batch.num_rows, dtype=np.int64))
-    return pa.RecordBatch.from_arrays([seqs, *batch.columns], schema=pa.schema([SEQ_FIELD, *batch.schema]))
+    return pa.RecordBatch.from_arrays([seqs, *batch.columns], schema=batch.schema.insert(0, SEQ_FIELD))
 
 
 def conform(batch: pa.RecordBatch, physical: pa.Schema, fills: dict[str, pa.Array]) -> pa.RecordBatch:
@@ -89,7 +90,7 @@ def _column(batch: pa.RecordBatch, field: pa.Field, names: set[str], fills: dict
     fill = fills.get(field.name)
     if fill is None:
         return pa.nulls(batch.num_rows, field.type)
-    return fill.cast(field.type).take(pa.array(np.zeros(batch.num_rows, dtype=np.int64)))
+    return repeated(fill.cast(field.type), batch.num_rows)
 
 
 def _has_dictionary(schema: pa.Schema) -> bool:

@@ -15,6 +15,7 @@ from storage.errors import InvalidRequest
 
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
 KEEP_FOR_EVER: Final = -1
+NUMBER_MAX: Final = 1 << 60  # seconds or bytes; records hold 64 bits
 _DURATION = re.compile(r"(\d+)\s*([smhd]?)")
 _UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+)\s*(|[kmg]i?b?)", re.IGNORECASE)
@@ -109,7 +110,7 @@ def parse_size_bytes(name: str, text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
         raise InvalidRequest(f"bad {name} '{text}': use a whole number, or one with k, M or G behind it")
-    return int(match[1]) * _SIZE_UNIT[match[2][:1].lower()]
+    return _bounded(name, text, int(match[1][:30]) * _SIZE_UNIT[match[2][:1].lower()])
 
 
 def parse_duration_seconds(name: str, text: str) -> int:
@@ -117,7 +118,13 @@ def parse_duration_seconds(name: str, text: str) -> int:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise InvalidRequest(f"bad {name} '{text}': use seconds, or a number with s, m, h or d behind it")
-    return int(match[1]) * _UNIT_SECONDS[match[2]]
+    return _bounded(name, text, int(match[1][:30]) * _UNIT_SECONDS[match[2]])
+
+
+def _bounded(name: str, text: str, number: int) -> int:
+    if number > NUMBER_MAX:
+        raise InvalidRequest(f"bad {name} '{text[:40]}': the number is too large")
+    return number
 
 
 def _columns(text: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ def _as_int64(column: pa.Array, name: str) -> np.ndarray:
     kind = column.type
     if pa.types.is_uint64(kind):
         return column.to_numpy(zero_copy_only=False).view(np.int64) ^ np.int64(-(2**63))
+    if pa.types.is_int64(kind):
+        return column.to_numpy(zero_copy_only=False)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     if pa.types.is_date32(kind) or pa.types.is_time32(kind):
@@ -81,7 +83,8 @@ def _as_int64(column: pa.Array, name: str) -> np.ndarray:
 
 def _ordered_bits(values: np.ndarray) -> np.ndarray:
     """IEEE 754 bits, turned so that they sort as the numbers do; -0.0 and 0.0 are one key, and so are all NaNs."""
-    bits = np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)
+    values = np.where(np.isnan(values), np.nan, values)  # before the addition, which warns of some NaNs
+    bits = (values + 0.0).view(np.int64)
     return np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits)
 
 

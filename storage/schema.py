@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -52,7 +53,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = ""
 
 
-class TableDef(msgspec.Struct, frozen=True, kw_only=True):
+class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A table at one schema version. Replaced as a whole by each ALTER, with `version` one higher."""
 
     table_id: int
@@ -75,17 +76,17 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True):
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
 
-    @property
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         """What `SELECT *` shows: user columns by their logical names."""
         return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
 
-    @property
+    @cached_property
     def physical_schema(self) -> pa.Schema:
         """How hot batches are kept: user columns by physical name. All nullable: old rows may lack any."""
         return pa.schema([pa.field(c.physical_name, c.type) for c in self.columns])
 
-    @property
+    @cached_property
     def key_columns(self) -> tuple[Column, ...]:
         by_name = {c.name: c for c in self.columns}
         return tuple(by_name[name] for name in self.primary_key)

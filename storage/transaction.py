@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import compress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -48,11 +50,28 @@ class _Pending:
     keys: dict[bytes, int | None] = field(default_factory=dict)  # own: key -> provisional `_seq`, None = deleted
     deletes: list[np.ndarray] = field(default_factory=list)  # `_seq`s of the snapshot's versions
     deleted_keys: dict[bytes, None] = field(default_factory=dict)
-    staged: list[tuple[int, Staged]] = field(default_factory=list)  # (provisional base, rows)
+    own_deletes: list[np.ndarray] = field(default_factory=list)  # provisional `_seq`s, inserted and deleted again
+    staged: list[_Own] = field(default_factory=list)
 
     def copy(self) -> _Pending:
         """Independent of what comes later."""
-        return _Pending(self.table, dict(self.keys), list(self.deletes), dict(self.deleted_keys), list(self.staged))
+        return _Pending(
+            self.table,
+            dict(self.keys),
+            list(self.deletes),
+            dict(self.deleted_keys),
+            list(self.own_deletes),
+            list(self.staged),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Rows of one statement. `keys`: encoded primary keys of `staged.batches`."""
+
+    base: int  # provisional `_seq` of the first row
+    staged: Staged
+    keys: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +90,21 @@ class Transaction:
     def __init__(self, engine: Engine, snapshot: Snapshot) -> None:
         self._engine = engine
         self._snapshot = snapshot
-        self.state: DatabaseState = snapshot.state
+        self._state = snapshot.state
+        self._unshown: list[Callable[[], None]] = []
         self._pending: dict[int, _Pending] = {}
         self._catalog_changes: list[CatalogChange] = []
         self._next_provisional = FIRST_PROVISIONAL
         self._written: list[Staged] = []
         self.ended = False
+
+    @property
+    def state(self) -> DatabaseState:
+        """The snapshot with the own changes. They are put in when somebody looks: most statements only commit."""
+        unshown, self._unshown = self._unshown, []
+        for show in unshown:
+            show()
+        return self._state
 
     @property
     def is_empty(self) -> bool:
@@ -95,7 +123,7 @@ class Transaction:
             state = partitions.get(table.partition_id)
             if state is not None and old.tables.get(table.name) is not table:
                 partitions[table.partition_id] = transition.after_alter(state, table, fill_arrays(table))
-        self.state = replace(self.state, catalog=catalog, partitions=MappingProxyType(partitions))
+        self._state = replace(self._state, catalog=catalog, partitions=MappingProxyType(partitions))
         self._catalog_changes.append(change)
 
     def find_keys(self, table: TableDef, keys: Sequence[bytes]) -> list[int | None]:
@@ -143,7 +171,8 @@ class Transaction:
         """Undo all changes since `mark`."""
         for staged in self._written[mark.written :]:
             self._discard(staged)
-        self.state = mark.state
+        self._state = mark.state
+        self._unshown.clear()
         self._pending = {key: value.copy() for key, value in mark.pending.items()}
         del self._catalog_changes[mark.catalog_changes :]
         del self._written[mark.written :]
@@ -153,21 +182,22 @@ class Transaction:
         base = self._next_provisional
         self._next_provisional += staged.rows
         self._written.append(staged)
-        pending.staged.append((base, staged))
+        pending.staged.append(_Own(base, staged, keys))
         if keys:
             pending.keys.update(zip(keys, range(base, base + len(keys)), strict=True))
-        self._show(table, staged, base)
+        self._unshown.append(partial(self._show, table, staged, base))
 
     def _delete(self, table: TableDef, seqs: np.ndarray, keys: Sequence[bytes]) -> None:
         pending = self._of(table)
-        pending.deletes.append(seqs[seqs < FIRST_PROVISIONAL])
+        is_own = seqs >= FIRST_PROVISIONAL
+        pending.deletes.append(seqs[~is_own])
+        pending.own_deletes.append(seqs[is_own])
         if keys:
             for key, seq in zip(keys, seqs.tolist(), strict=True):
                 pending.keys[key] = None
                 if seq < FIRST_PROVISIONAL:
                     pending.deleted_keys[key] = None
-        partition = self.state.partition(table.partition_id)
-        self._put(transition.with_deletes(partition, seqs, self._next_provisional))
+        self._unshown.append(partial(self._show_deleted, table, seqs, self._next_provisional))
 
     def commit(self, *, durable: bool) -> Committed | None:
         """One edit over everything; None when there was nothing. Raises Conflict, ConstraintViolated,
@@ -205,8 +235,8 @@ class Transaction:
         return self._pending.setdefault(table.partition_id, _Pending(table))
 
     def _put(self, partition: PartitionState) -> None:
-        partitions = MappingProxyType({**self.state.partitions, partition.partition_id: partition})
-        self.state = replace(self.state, partitions=partitions)
+        partitions = MappingProxyType({**self._state.partitions, partition.partition_id: partition})
+        self._state = replace(self._state, partitions=partitions)
 
     def _check_free(self, table: TableDef, staged: Staged, keys: Sequence[bytes], deleted: frozenset[bytes]) -> None:
         found = self.find_keys(table, keys)
@@ -219,8 +249,11 @@ class Transaction:
         if taken:
             raise key_taken(table, staged.batches, taken)
 
+    def _show_deleted(self, table: TableDef, seqs: np.ndarray, commit_seq: int) -> None:
+        self._put(transition.with_deletes(self._state.partition(table.partition_id), seqs, commit_seq))
+
     def _show(self, table: TableDef, staged: Staged, base: int) -> None:
-        partition = self.state.partition(table.partition_id)
+        partition = self._state.partition(table.partition_id)
         for batch in staged.batches:
             partition = transition.with_rows(partition, with_seq(batch, base))
             base += batch.num_rows
@@ -244,32 +277,21 @@ class Transaction:
 
     def _change(self, pending: _Pending) -> RowChange:
         """The overlay of one table as part of the edit: provisional `_seq`s out, live rows in order."""
-        table = self.state.catalog.table_by_id(pending.table)
-        partition = self.state.partition(table.partition_id)
-        deletes = np.sort(np.concatenate([np.empty(0, np.int64), *pending.deletes]).astype(np.int64))
-        own_dead = partition.deletes.all.seqs
-        own_dead = own_dead[own_dead >= FIRST_PROVISIONAL]
-        batches = tuple(b for b in self._live_batches(pending, table, own_dead) if b.num_rows)
+        table = self._state.catalog.table_by_id(pending.table)
+        own_dead = _all(pending.own_deletes)
+        batches: list[pa.RecordBatch] = []
+        keys: list[bytes] = []
+        for own in pending.staged:
+            _add_live(own, table, own_dead, batches, keys)
         change = RowChange(
             table=table,
-            inserts=batches,
-            deletes=deletes,
-            new_keys=tuple(_keys_of(table, batches)),
+            inserts=tuple(batches),
+            deletes=np.sort(_all(pending.deletes)),
+            new_keys=tuple(keys),
             deleted_keys=tuple(pending.deleted_keys),
         )
-        loads = [(base, staged) for base, staged in pending.staged if staged.files]
+        loads = [(own.base, own.staged) for own in pending.staged if own.staged.files]
         return self._with_loads(change, loads, own_dead) if loads else change
-
-    def _live_batches(self, pending: _Pending, table: TableDef, own_dead: np.ndarray) -> list[pa.RecordBatch]:
-        live = []
-        for base, staged in pending.staged:
-            for batch in staged.batches:
-                seqs = np.arange(base, base + batch.num_rows, dtype=np.int64)
-                base += batch.num_rows
-                keep = ~np.isin(seqs, own_dead)
-                kept = kept_rows(batch, keep)
-                live.append(conform(kept, table.physical_schema, fill_arrays(table)))
-        return live
 
     def _with_loads(self, change: RowChange, loads: list[tuple[int, Staged]], own_dead: np.ndarray) -> RowChange:
         """Several loads into one table become one, ordinals running on."""
@@ -322,9 +344,24 @@ def _is_part(staged: Staged, edit: Edit) -> bool:
     return not {file.file_id for file in edit.files}.isdisjoint(file.file_id for file in staged.files)
 
 
-def _keys_of(table: TableDef, batches: tuple[pa.RecordBatch, ...]) -> list[bytes]:
-    keys: list[bytes] = []
-    if table.primary_key:
-        for batch in batches:
-            keys += encode_keys([batch.column(c.physical_name) for c in table.key_columns], list(table.primary_key))
-    return keys
+def _all(arrays: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *arrays]).astype(np.int64)
+
+
+def _add_live(
+    own: _Own, table: TableDef, own_dead: np.ndarray, batches: list[pa.RecordBatch], keys: list[bytes]
+) -> None:
+    """Put the rows of one statement that are still there, under the table's newest schema, and their keys."""
+    first = own.base
+    for batch in own.staged.batches:
+        row = first - own.base
+        batch_keys = own.keys[row : row + batch.num_rows]
+        if len(own_dead):
+            keep = ~np.isin(np.arange(first, first + batch.num_rows, dtype=np.int64), own_dead)
+            batch_keys = list(compress(batch_keys, keep.tolist()))
+            first, batch = first + batch.num_rows, kept_rows(batch, keep)
+        else:
+            first += batch.num_rows
+        if batch.num_rows:
+            batches.append(conform(batch, table.physical_schema, fill_arrays(table)))
+            keys += batch_keys

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
 from tests.server_process import ServerProcess
+
+settings.register_profile("frostline", deadline=None)  # a busy machine must not fail a test
+settings.load_profile("frostline")
 
 
 @pytest.fixture(autouse=True)
