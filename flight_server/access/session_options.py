@@ -31,12 +31,18 @@ def session_options(session: Session) -> Mapping[str, OptionValue]:
     return {name: option.read(session) for name, option in _OPTIONS.items()}
 
 
+def option_name(name: str) -> str:
+    """`name` as the table below has it: SET TIME ZONE sets what PostgreSQL and its drivers call timezone."""
+    folded = name.lower()
+    return _OTHER_NAMES.get(folded, folded)
+
+
 def set_session_option(session: Session, name: str, value: OptionValue, namespaces: Container[str]) -> None:
     """Set one option; None resets it. `namespaces` are those that exist.
 
     Raises: NotFound (no such option or namespace), InvalidRequest (bad value); the session is as before.
     """
-    option = _OPTIONS.get(name.lower())
+    option = _OPTIONS.get(option_name(name))
     if option is None:
         raise NotFound(
             f"unknown session option '{name[:80]}': known are {', '.join(sorted(_OPTIONS))}", sqlstate="42704"
@@ -96,6 +102,7 @@ def _set_statement_timeout(session: Session, value: OptionValue) -> None:
     session.statement_timeout_seconds = seconds
 
 
+_OTHER_NAMES: Final = {"timezone": "time_zone"}
 _OPTIONS: Final[Mapping[str, _Option]] = {
     "catalog": _Option(lambda _: CATALOG, _set_catalog),
     "schema": _Option(lambda s: s.namespace, _set_namespace),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from flight_server.access.session_options import session_options
+from flight_server.access.session_options import option_name, session_options
 from flight_server.sql.call import Call
 from flight_server.sql.statements import Describe, Show, ShowKind
 from flight_server.sql.type_names import sql_type_name
@@ -91,9 +91,10 @@ def _kind(call: Call, name: TableName) -> str:
 
 def _variable(call: Call, name: str) -> pa.Table:
     options = session_options(call.session)
-    if name.lower() not in options:
+    name = option_name(name)
+    if name not in options:
         raise NotFound(f"unknown variable '{name}': known are {', '.join(sorted(options))}", sqlstate="42704")
-    return _texts({name.lower(): [str(options[name.lower()])]})
+    return _texts({name: [str(options[name])]})
 
 
 def _columns(call: Call, statement: Show) -> pa.Table:
