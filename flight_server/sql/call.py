@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -43,7 +43,7 @@ class Call:
 
     text:    the statement as written (after time travel is rewritten): says which system columns it names
     params:  "1", "2", .. -> value; None when the statement has none
-    virtual: system tables as this caller sees them
+    make_virtual: gives the system tables as this caller sees them
     """
 
     services: Services
@@ -52,7 +52,12 @@ class Call:
     cancelled: Callable[[], bool]
     text: str = ""
     params: Params | None = None
-    virtual: Virtual = field(default_factory=lambda: MappingProxyType({}))
+    make_virtual: Callable[[Call], Virtual] = lambda _: MappingProxyType({})
+
+    @property
+    def virtual(self) -> Virtual:
+        """System tables, each computed when called."""
+        return self.make_virtual(self)
 
     @property
     def namespace(self) -> str:

@@ -18,7 +18,7 @@ from flight_server.sql.bound import check_bound, run_bound
 from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.change import run_change
 from flight_server.sql.define import define
-from flight_server.sql.frames import Change, Frames, schema_of, system_relations
+from flight_server.sql.frames import RELATIONS, Change, Frames, schema_of
 from flight_server.sql.guard import check_text
 from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.ingest import ingest_rows
@@ -165,7 +165,7 @@ class StatementExecutor:
         return (transaction.transaction if transaction else self._services.engine).state.catalog
 
     def system_schemas(self) -> Mapping[TableName, pa.Schema]:
-        return system_relations()
+        return RELATIONS
 
     def schema_of(self, session: Session, name: TableName) -> pa.Schema:
         with self._frames.reading(session, None) as call:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
 
 from flight_server.access.sessions import Session
-from flight_server.sql.call import Call, Services
+from flight_server.sql.call import Call, Services, Virtual
 from flight_server.sql.information_schema import information_schema, information_schemas
 from flight_server.sql.running import RunningStatements
 from flight_server.sql.stage_change import Changed
@@ -112,11 +114,12 @@ class Frames:
         return Reading(self.call(session, transaction, stop or _never), close=joined is None)
 
     def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:
-        state = transaction.state
-        virtual = system_tables(self._sources, state, session.principal)
-        call = Call(self._services, session, transaction, stop, virtual=virtual)
-        virtual |= information_schema(state.catalog, system_relations(), lambda name: schema_of(call, name))
-        return call
+        return Call(self._services, session, transaction, stop, make_virtual=self._virtual)
+
+    def _virtual(self, call: Call) -> Virtual:
+        state = call.transaction.state
+        tables = system_tables(self._sources, state, call.session.principal)
+        return tables | information_schema(state.catalog, RELATIONS, partial(schema_of, call))
 
 
 class Reading:
@@ -134,9 +137,8 @@ class Reading:
             self._call.transaction.rollback()
 
 
-def system_relations() -> Mapping[TableName, pa.Schema]:
-    """All tables that are computed, with their schemas."""
-    return {**system_schemas(), **information_schemas()}
+RELATIONS: Final[Mapping[TableName, pa.Schema]] = MappingProxyType({**system_schemas(), **information_schemas()})
+"""All tables that are computed, with their schemas."""
 
 
 def schema_of(call: Call, name: TableName) -> pa.Schema:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -64,12 +65,15 @@ class RunningStatements:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._all: OrderedDict[str, RunningStatement] = OrderedDict()
+        self._all: dict[str, RunningStatement] = {}
+        self._ended: deque[str] = deque()
+        self._prefix = f"{uuid.uuid4().hex[:8]}-"  # ids of an earlier run of the server mean nothing
+        self._numbers = itertools.count(1)
 
     def add(self, user: str, text: str) -> RunningStatement:
         """Begin to keep track of a statement."""
         statement = RunningStatement(
-            query_id=uuid.uuid4().hex,
+            query_id=f"{self._prefix}{next(self._numbers)}",
             user=user,
             text=text[:TEXT_CHARACTERS_MAX],
             started_ms=self._clock.wall_ms(),
@@ -77,7 +81,6 @@ class RunningStatements:
         )
         with self._lock:
             self._all[statement.query_id] = statement
-            self._forget_old()
         return statement
 
     def end(self, statement: RunningStatement, error: BaseException | None) -> None:
@@ -90,6 +93,7 @@ class RunningStatements:
             statement.state = RunningState.FINISHED if error is None else failed
             statement.elapsed_ms = self._elapsed_ms(statement)
             statement.stop = None
+        self._keep_ended(statement)
 
     def cancel(self, query_id: str, reason: str) -> bool:
         with self._lock:
@@ -111,7 +115,8 @@ class RunningStatements:
     def _elapsed_ms(self, statement: RunningStatement) -> int:
         return int((self._clock.monotonic_seconds() - statement.started_seconds) * 1000)
 
-    def _forget_old(self) -> None:
-        ended = [key for key, statement in self._all.items() if not statement.is_live]
-        for key in ended[: max(0, len(ended) - KEPT_MAX)]:
-            del self._all[key]
+    def _keep_ended(self, statement: RunningStatement) -> None:
+        with self._lock:
+            self._ended.append(statement.query_id)
+            while len(self._ended) > KEPT_MAX:
+                self._all.pop(self._ended.popleft(), None)

@@ -39,7 +39,7 @@ class Sources:
 
 def system_tables(sources: Sources, state: DatabaseState, who: Principal) -> dict[TableName, Callable[[], pa.Table]]:
     """Every system table, to be called when named."""
-    return {_name(name): partial(_computed, name, rows, sources, state, who) for name, rows in _ROWS.items()}
+    return {_NAMES[name]: partial(_computed, name, rows, sources, state, who) for name, rows in _ROWS.items()}
 
 
 def _computed(name: str, rows: _Rows, sources: Sources, state: DatabaseState, who: Principal) -> pa.Table:
@@ -48,11 +48,7 @@ def _computed(name: str, rows: _Rows, sources: Sources, state: DatabaseState, wh
 
 def system_schemas() -> Mapping[TableName, pa.Schema]:
     """For metadata commands."""
-    return MappingProxyType({_name(name): schema for name, schema in _SCHEMAS.items()})
-
-
-def _name(table: str) -> TableName:
-    return TableName(SCHEMA, table)
+    return MappingProxyType({_NAMES[name]: schema for name, schema in _SCHEMAS.items()})
 
 
 def _namespaces(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
@@ -284,3 +280,4 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "settings": _schema(name=_TEXT, value=_TEXT),
     "stats": _schema(statistic=_TEXT, value=_BIG),
 }
+_NAMES = {name: TableName(SCHEMA, name) for name in _SCHEMAS}
