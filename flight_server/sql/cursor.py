@@ -197,15 +197,17 @@ class Cursor:
 
     def expression(self, what: str, stops: Collection[str] = ()) -> str:
         """The text up to a comma, a closing bracket, a clause word or one of `stops`, all outside brackets."""
-        return self.slice(what, lambda: self._ends_expression(stops))
+        first = self.at
+        return self.slice(what, lambda: self._ends_expression(stops, is_first=self.at == first))
 
-    def _ends_expression(self, stops: Collection[str]) -> bool:
+    def _ends_expression(self, stops: Collection[str], *, is_first: bool) -> bool:
         key = self.token.key
         if not key:
             return False
         before = self.tokens[self.at - 1]
         if key in _SOFT_CLAUSE_WORDS:
-            return not (before.key in _BEFORE_VALUE or (before.kind is TokenKind.SYMBOL and before.key not in CLOSING))
+            is_value = before.key in _BEFORE_VALUE or (before.kind is TokenKind.SYMBOL and before.key not in CLOSING)
+            return not (is_first or is_value)
         if not (key == "," or key in CLAUSE_WORDS or key in stops):
             return False
         return before.key != "." and (before.key, key) not in _JOINING

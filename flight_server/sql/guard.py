@@ -13,8 +13,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from flight_server.sql.comments import comment_end
 from flight_server.sql.guard_limits import GuardLimits, over_limit
 from flight_server.sql.guard_scan import Piece, Scan
+from flight_server.sql.lexer import APART
 
 __all__ = ["GuardLimits", "check_text"]
 
@@ -23,22 +25,22 @@ _LITERAL = (
     r"|(?:(?i:DATE|TIME|TIMESTAMP|INTERVAL|X)\s*+)?'(?:[^']++|'')*+'"
     r"|\$[0-9]++|\?|(?i:NULL|TRUE|FALSE|DEFAULT))\s*+(?=[,)])"
 )
+_JOINED = rf"[^\s{re.escape(APART)}]"  # a character that would make the quote behind it a part of a name
 # The order is the meaning: what comes first wins. (?P<row>) takes a bracket full of literals at once, because
 # VALUES and IN lists may be long and can do no harm.
 _PIECE: Final = re.compile(
     rf"(?P<row>\({_LITERAL}(?:,{_LITERAL})*+\))"
-    r"|(?P<string>[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z)|'[^']*+(?:'|\Z))"
-    r"|(?P<quoted>\"[^\"]*+(?:\"|\Z))"
+    rf"|(?P<string>(?<!{_JOINED})[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z)|'[^']*+(?:'|\Z))"
+    r"|(?P<quoted>\"(?:[^\"]++|\"\")*+(?:\"|\Z))"
     r"|(?P<number>\$?[0-9][\w.]*+(?:(?<=[eE])[-+][0-9]++)?|\?)"
     r"|(?P<word>[^\W\d][\w$]*+)"
     r"|(?P<note>--[^\r\n]*+)"
-    r"|(?P<jump>/\*|\$(?:[^\W\d]\w*)?\$)"
+    rf"|(?P<jump>/\*|(?<!{_JOINED})\$(?:[^\W\d]\w*)?\$)"
     r"|(?P<open>[(\[{])"
     r"|(?P<close>[)\]}])"
     r"|(?P<symbol>[,;.*]|\|>|-(?!-)|/(?!\*)|[<>=!~@#&|^%:+]+|[^\s\w])",
     re.DOTALL,
 )
-_COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 
 
 def check_text(sql: str, limits: GuardLimits) -> None:
@@ -66,21 +68,11 @@ def _pieces(sql: str) -> Iterator[tuple[Piece, str]]:
         if jump is None:
             return
         if jump[0] == "/*":
-            at = _comment_end(sql, jump.end())
+            at = comment_end(sql, jump.end())
         else:
             yield Piece.OPERAND, "$$"
             end = sql.find(jump[0], jump.end())
             at = end + len(jump[0]) if end >= 0 else len(sql)
-
-
-def _comment_end(sql: str, at: int) -> int:
-    """Where the comment ends whose text begins at `at`; comments nest. The end of the text if it does not."""
-    depth = 1
-    for edge in _COMMENT_EDGE.finditer(sql, at):
-        depth += 1 if edge[0] == "/*" else -1
-        if depth == 0:
-            return edge.end()
-    return len(sql)
 
 
 _GROUPS: Final = {

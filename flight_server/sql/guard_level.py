@@ -54,7 +54,8 @@ class Level:
         self.counted = counted
         self.nesting: int = 0 if outer is None else outer.nesting + 1 + outer.prefixes
         self.is_costly = is_costly
-        self.costly: int = (0 if outer is None else outer.costly) + is_costly  # costly levels from the outermost to here
+        # costly levels from the outermost to here
+        self.costly: int = (0 if outer is None else outer.costly) + is_costly
         self.below = 0  # costly levels and casts inside this level, one in the other
         self.prefixes: int = 0  # NOT, -, + and the like in front of this operand
         self.items = 1

@@ -18,6 +18,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token as RawToken
 from sqlglot.tokenizer_core import TokenType
 
+from flight_server.sql.comments import is_blank
 from storage.errors import InvalidRequest
 
 SYNTAX_ERROR: Final = "42601"
@@ -68,6 +69,7 @@ _KINDS: Final = {
     TokenType.NUMBER: TokenKind.NUMBER,
     TokenType.PLACEHOLDER: TokenKind.PARAMETER,
 }
+APART: Final = "(),;=+-*/<>[]{}|%:!~&^.'\""  # what never runs together with a string behind it
 _STARTED_AT = re.compile(r"from \d+:(\d+)$")
 _NUMBER_PREFIX: Final = ("0x", "0X", "0b", "0B")
 _COMMENT_STARTS: Final = ("--", "/*", "{#")
@@ -82,19 +84,33 @@ def lex(text: str) -> list[Token]:
         raise _unreadable(text, error) from None
     tokens: list[Token] = []
     for raw in raw_tokens:
-        if tokens and tokens[-1].key == "R" and tokens[-1].end == raw.start and text[raw.start] in "'\"":
-            raise syntax_error(tokens[-1].start, "raw strings (R'..') are not allowed; write '..' or E'..'")
         kind = _KINDS.get(raw.token_type)
         start, end = raw.start, raw.end + 1
+        if kind is TokenKind.STRING or kind is TokenKind.QUOTED:
+            _refuse_run_together(text, start, tokens)
         if kind is TokenKind.NUMBER:
             _append_number(tokens, raw.text, start, end)
         elif kind is None:
             tokens.append(_word_or_symbol(raw, start, end))
-        elif raw.text[:2] in _NUMBER_PREFIX or text.startswith(_NUMBER_PREFIX, start):
+        elif text.startswith(_NUMBER_PREFIX, start):
             tokens.append(Token(TokenKind.NUMBER, "", text[start:end], start, end))
         else:
             tokens.append(Token(kind, "", raw.text, start, end))
+    _check_gaps(text, tokens)
     return tokens
+
+
+def _check_gaps(text: str, tokens: list[Token]) -> None:
+    """What is left out must be white space and comments: the tokenizer has its own ideas of nested ones."""
+    if not any(start in text for start in _COMMENT_STARTS):
+        return
+    end = 0
+    for token in tokens:
+        if token.start - end > 1 and not is_blank(text, end, token.start):
+            raise syntax_error(end, "the comment that begins here does not end where it seems to")
+        end = token.end
+    if not is_blank(text, end, len(text)):
+        raise syntax_error(end, "the comment that begins here does not end where it seems to")
 
 
 def _refuse_characters(text: str) -> None:
@@ -107,9 +123,27 @@ def _refuse_characters(text: str) -> None:
         raise syntax_error(error.start, "half a surrogate pair is no character") from None
 
 
+def _refuse_run_together(text: str, start: int, tokens: list[Token]) -> None:
+    """Refuse a quote that the engine may read with what stands before it: `#E'..'`, `#$$`, `Q'[..]'`, `R".."`.
+
+    Lexer, guard and engine must find the same ends of strings, or one could be shown what another is not.
+    """
+    before = text[start - 1 : start]
+    if not before or before.isspace() or before in APART:
+        return
+    word = tokens[-1].key if tokens and tokens[-1].end == start else ""
+    if text[start] == '"' and word not in ("B", "R", "BR", "RB"):
+        return
+    if text[start] == "'" and len(word) > 2:  # DATE'2026-01-31'
+        return
+    raise syntax_error(start, "a blank is missing before the quote; raw and other prefixed strings are not allowed")
+
+
 def _word_or_symbol(raw: RawToken, start: int, end: int) -> Token:
     text = raw.text
     if raw.token_type is TokenType.PARAMETER and text != "@":
+        if text == "$":
+            raise syntax_error(start, "a parameter is ? or a number from $1 up")
         return Token(TokenKind.PARAMETER, "", text, start, end)
     if raw.token_type is TokenType.UNKNOWN:
         raise syntax_error(start, f"{text} is not allowed; quote names with double quotes")

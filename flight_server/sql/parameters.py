@@ -8,6 +8,7 @@ from typing import Final
 from flight_server.sql.lexer import Token, TokenKind, lex, syntax_error
 from storage.errors import InvalidRequest
 
+_APART: Final = "(),;:=<>+-*/%|[]"  # and the empty text, at the ends
 PARAMETERS_MAX: Final = 65_535  # as PostgreSQL and JDBC clients have it
 
 
@@ -34,11 +35,15 @@ def number_parameters(text: str) -> NumberedText:
     parts: list[str] = []
     end = 0
     for number, token in enumerate(unnumbered, start=1):
-        # A digit or letter right behind `?` would become a part of the number.
-        gap = " " if text[token.end : token.end + 1].isalnum() else ""
-        parts += (text[end : token.start], f"${number}", gap)
+        parts += (text[end : token.start], _gap(text, token.start - 1), f"${number}", _gap(text, token.end))
         end = token.end
     return NumberedText("".join((*parts, text[end:])), len(unnumbered))
+
+
+def _gap(text: str, at: int) -> str:
+    """A blank if the character at `at` would run together with a number: `LIMIT?`, `?AS a`."""
+    neighbour = text[at : at + 1] if at >= 0 else ""
+    return "" if neighbour.isspace() or neighbour in _APART else " "
 
 
 def _highest(found: list[Token]) -> int:

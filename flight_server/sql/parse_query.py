@@ -23,7 +23,7 @@ def parse_with(cursor: Cursor) -> Query | Insert:
         return parse_insert(cursor, common_tables)
     if cursor.sees_any(_CHANGES):
         raise not_supported(f"WITH before {cursor.token.key}", "put the query into a subquery of the statement")
-    if cursor.sees("TABLE"):
+    if cursor.ended or cursor.sees("TABLE"):
         return Query(f"{common_tables} {cursor.query('a query')}")
     cursor.at = start
     return Query(cursor.query("a query"))
@@ -31,7 +31,8 @@ def parse_with(cursor: Cursor) -> Query | Insert:
 
 def _common_tables(cursor: Cursor) -> str:
     """The text `WITH a AS (..), b AS (..)`; a bracket that neither a comma nor AS follows is the last one."""
-    return cursor.slice("common tables", lambda: _is_behind_common_tables(cursor))
+    first = cursor.at
+    return cursor.slice("common tables", lambda: cursor.at > first and _is_behind_common_tables(cursor))
 
 
 def _is_behind_common_tables(cursor: Cursor) -> bool:

@@ -1,0 +1,218 @@
+"""Queries, looking around, sessions, transactions and jobs; what no statement looks like."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flight_server.sql.parse import parse
+from flight_server.sql.statements import (
+    CompactTable,
+    Describe,
+    FlushTable,
+    KillJob,
+    KillQuery,
+    Query,
+    SetVariable,
+    Show,
+    ShowKind,
+    Statement,
+    TableRef,
+    TransactionAction,
+    TransactionControl,
+    Use,
+    WaitForJob,
+)
+from storage.errors import FrostlineError, InvalidRequest, NotSupported
+from tests.sql.test_lexer import TRICKY
+
+T = TableRef(None, "t")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "select * from t where a = 'x' order by 1",
+        "(SELECT 1) UNION (SELECT 2)",
+        "VALUES (1), (2)",
+        "WITH a AS (SELECT 1), b (x) AS (SELECT 2) SELECT * FROM a, b",
+        "WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT 2 FROM a) SELECT * FROM a",
+        "WITH a AS (SELECT 1) (SELECT * FROM a)",
+        "EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE VERBOSE SELECT 1",
+        "EXPLAIN (ANALYZE, VERBOSE) SELECT 1",
+        "EXPLAIN (SELECT 1)",
+        "EXPLAIN FORMAT TREE WITH a AS (SELECT 1) SELECT * FROM a",
+    ],
+)
+def test_a_query_is_left_as_it_is(text: str) -> None:
+    assert parse(text) == Query(text)
+    assert parse(f"-- before\n{text} /* after */ ; ") == Query(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sql"),
+    [
+        ("TABLE n.t ORDER BY a LIMIT 3", "SELECT * FROM n.t ORDER BY a LIMIT 3"),
+        ("WITH a AS (SELECT 1) TABLE a", "WITH a AS (SELECT 1) SELECT * FROM a"),
+        ("EXPLAIN TABLE t", "EXPLAIN SELECT * FROM t"),
+        ("SELECT 1 -- one\n + 2", "SELECT 1         + 2"),
+    ],
+)
+def test_what_the_engine_does_not_read_is_written_out(text: str, sql: str) -> None:
+    assert parse(text) == Query(sql)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SHOW NAMESPACES", Show(ShowKind.NAMESPACES)),
+        ("SHOW SCHEMAS", Show(ShowKind.NAMESPACES)),
+        ("SHOW TABLES", Show(ShowKind.TABLES)),
+        ("SHOW TABLES IN N", Show(ShowKind.TABLES, in_namespace="n")),
+        ("SHOW TABLES FROM frostline.system", Show(ShowKind.TABLES, in_namespace="system")),
+        ("SHOW COLUMNS FROM n.t", Show(ShowKind.COLUMNS, TableRef("n", "t"))),
+        ("SHOW STATS FOR TABLE t", Show(ShowKind.STATS, T)),
+        ("SHOW CREATE TABLE t", Show(ShowKind.CREATE_TABLE, T)),
+        ("SHOW ALL", Show(ShowKind.ALL)),
+        ("SHOW Durability", Show(ShowKind.VARIABLE, variable="durability")),
+        ("SHOW TIME ZONE", Show(ShowKind.VARIABLE, variable="timezone")),
+        ("SHOW a.b", Show(ShowKind.VARIABLE, variable="a.b")),
+        ("DESCRIBE system.jobs", Describe(TableRef("system", "jobs"), False)),
+        ("DESC TABLE t HISTORY", Describe(T, True)),
+        ("USE n", Use("n")),
+        ("USE frostline.n", Use("n")),
+        ("USE NAMESPACE n", Use("n")),
+        ("SET durability = 'relaxed'", SetVariable("durability", "relaxed")),
+        ("SET durability TO relaxed", SetVariable("durability", "relaxed")),
+        ("SET SESSION x = -5", SetVariable("x", "-5")),
+        ("SET x = ON", SetVariable("x", "ON")),
+        ("SET search_path TO a, b", SetVariable("search_path", "a, b")),
+        ("SET x TO DEFAULT", SetVariable("x", None)),
+        ("SET TIME ZONE 'Europe/Paris'", SetVariable("timezone", "Europe/Paris")),
+        ("SET TIME ZONE LOCAL", SetVariable("timezone", None)),
+        ("SET timezone = 'UTC'", SetVariable("timezone", "UTC")),
+        ("RESET x", SetVariable("x", None)),
+        ("BEGIN", TransactionControl(TransactionAction.BEGIN)),
+        ("BEGIN TRANSACTION", TransactionControl(TransactionAction.BEGIN)),
+        ("START TRANSACTION READ WRITE, ISOLATION LEVEL SNAPSHOT", TransactionControl(TransactionAction.BEGIN)),
+        ("COMMIT", TransactionControl(TransactionAction.COMMIT)),
+        ("END WORK", TransactionControl(TransactionAction.COMMIT)),
+        ("ROLLBACK", TransactionControl(TransactionAction.ROLLBACK)),
+        ("ABORT", TransactionControl(TransactionAction.ROLLBACK)),
+        ("SAVEPOINT A", TransactionControl(TransactionAction.SAVEPOINT, "a")),
+        ("RELEASE SAVEPOINT a", TransactionControl(TransactionAction.RELEASE, "a")),
+        ("RELEASE a", TransactionControl(TransactionAction.RELEASE, "a")),
+        ('ROLLBACK TO SAVEPOINT "A b"', TransactionControl(TransactionAction.ROLLBACK_TO, "A b")),
+        ("ROLLBACK TRANSACTION TO a", TransactionControl(TransactionAction.ROLLBACK_TO, "a")),
+        ("FLUSH TABLE t", FlushTable(T)),
+        ("FLUSH ALL", FlushTable(None)),
+        ("FLUSH ALL TABLES IN n", FlushTable(None, "n")),
+        ("COMPACT TABLE n.t", CompactTable(TableRef("n", "t"))),
+        ("KILL JOB 'FL-1'", KillJob("FL-1")),
+        ("WAIT FOR JOB 'FL-1'", WaitForJob("FL-1")),
+        ("KILL QUERY 'q'", KillQuery("q")),
+    ],
+)
+def test_a_statement_is_read(text: str, expected: Statement) -> None:
+    assert parse(text) == expected
+    if "," not in text and '"' not in text:
+        assert parse(text.replace(" ", " /* c */ -- d\n ") + ";") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("COPY t TO 'x'", "COPY"),
+        ("copy (SELECT 1) to 'x'", "COPY"),
+        ("LOAD 'x'", "LOAD"),
+        ("INSTALL x", "INSTALL"),
+        ("ATTACH 'x'", "ATTACH"),
+        ("PREPARE p AS SELECT 1", "PREPARE"),
+        ("EXECUTE p", "EXECUTE"),
+        ("DEALLOCATE p", "DEALLOCATE"),
+        ("GRANT SELECT ON t TO 'u'", "GRANT"),
+        ("REVOKE SELECT ON t FROM 'u'", "REVOKE"),
+        ("SUBSCRIBE TO SELECT * FROM t", "SUBSCRIBE"),
+        ("VACUUM", "VACUUM"),
+        ("PRAGMA x", "PRAGMA"),
+        ("EVICT TABLE t", "EVICT"),
+        ("KILL LIVE QUERY 'x'", "KILL LIVE QUERY"),
+        ("EXPLAIN INSERT INTO t VALUES (1)", "EXPLAIN of INSERT"),
+        ("EXPLAIN ANALYZE COPY t TO 'x'", "EXPLAIN of COPY"),
+        ("EXPLAIN CREATE EXTERNAL TABLE t", "EXPLAIN of CREATE"),
+        ("EXPLAIN EXPLAIN SELECT 1", "EXPLAIN of EXPLAIN"),
+        ("EXPLAIN WITH a AS (SELECT 1) DELETE FROM t", "EXPLAIN of DELETE"),
+        ("SHOW STORAGES", "SHOW STORAGES"),
+        ("DESCRIBE SELECT 1", "DESCRIBE of a query"),
+        ("SET LOCAL x = 1", "SET LOCAL"),
+        ("SET TRANSACTION ISOLATION LEVEL SNAPSHOT", "SET TRANSACTION"),
+        ("RESET ALL", "RESET ALL"),
+        ("BEGIN READ ONLY", "a READ ONLY transaction"),
+        ("BEGIN ISOLATION LEVEL SERIALIZABLE", "ISOLATION LEVEL SERIALIZABLE"),
+        ("COMMIT AND CHAIN", "COMMIT AND CHAIN"),
+        ("COMPACT ALL", "COMPACT ALL"),
+    ],
+)
+def test_a_refused_statement_is_named(text: str, name: str) -> None:
+    with pytest.raises(NotSupported, match=f"^{name} is not supported"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no SQL statement"),
+        (" ; ", "no SQL statement"),
+        ("-- nothing", "no SQL statement"),
+        ("FOO bar", "position 1: expected the first word of a statement.*found FOO"),
+        ("\ufeffSELECT 1", "position 1"),
+        ("'SELECT 1'", "position 1"),
+        ("SELECT 1; SELECT 2", "position 9: expected the end of the statement, found ;"),
+        ("SELECT (1", "position 8: no \\) ends what begins here"),
+        ("SELECT 1)", "position 9: expected the end of the statement, found \\)"),
+        ("SELECT (1]", "position 10: expected \\), found \\]"),
+        ("EXPLAIN", "expected a query to explain"),
+        ("WITH a AS (SELECT 1)", "expected a query"),
+        ("SHOW", "expected the name of a setting"),
+        ("SHOW TABLES x", "position 13: expected the end of the statement, found x"),
+        ("SET x", "expected = or TO"),
+        ("SET x = (1)", "expected a string, a number or a word"),
+        ("DESCRIBE", "expected the name of a table"),
+        ("USE a.b", "namespace name 'a.b' is not allowed"),
+        ("KILL JOB 5", "expected the job's id as a string"),
+        ("FLUSH t", "expected TABLE or ALL"),
+        ("WAIT 5", "expected FOR"),
+        ("COMMIT now", "expected the end of the statement, found now"),
+    ],
+)
+def test_what_is_no_statement_is_refused_by_its_position(text: str, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        parse(text)
+
+
+STARTS = (
+    "SELECT,INSERT INTO t,INSERT INTO t VALUES,UPDATE t SET,DELETE FROM t WHERE,MERGE INTO t USING,CREATE TABLE t,"
+    "CREATE VIEW v AS,ALTER TABLE t,DROP,SHOW,SET,EXPLAIN,WITH a AS,BEGIN,COMMENT ON,FLUSH,TABLE,"
+)
+WORDS = (
+    "( ) [ ] { } , ; . * = + - :: a t x.y \"Q\" 'str' 1 2.5 $1 ? AS OF VERSION TIMESTAMP FOR SYSTEM_TIME ON CONFLICT "
+    "DO UPDATE SET NOTHING WHEN MATCHED NOT THEN CASE END DELETE INSERT VALUES DEFAULT NULL PRIMARY KEY INT STRUCT < > "
+    "ADD COLUMN TYPE RENAME TO IF EXISTS SELECT FROM WHERE RETURNING UNION LIMIT WITH IS IN JOIN USING"
+)
+_STARTS = st.sampled_from(STARTS.split(","))
+_WORDS = st.lists(st.sampled_from(WORDS.split()), max_size=12).map(" ".join)
+
+
+@given(_STARTS, st.one_of(_WORDS, TRICKY))
+@settings(max_examples=600, deadline=None)
+def test_any_text_is_a_statement_or_a_refusal(start: str, rest: str) -> None:
+    try:
+        parse(f"{start} {rest}")
+    except FrostlineError as error:
+        refusal = error
+    else:
+        return
+    assert refusal.sqlstate[:2] in ("42", "22", "0A")
