@@ -1,30 +1,52 @@
 """One change, many rows of parameters: all of them as one.
 
-An INSERT whose values are nothing but placeholders takes the columns as they come; anything else runs row by row
-in the one transaction, each seeing what those before it did.
+An INSERT whose values are nothing but placeholders takes the columns as they come, an UPDATE or DELETE by key becomes
+a join with them. Anything else, and rows that meet each other, runs row by row in the one transaction, each run seeing
+what those before it did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
+from flight_server.sql.bound_join import BOUND, bound_table, joined_with_bound
 from flight_server.sql.call import Call
 from flight_server.sql.change import run_change
 from flight_server.sql.change_text import target
 from flight_server.sql.insert import full_rows, insert_batches
 from flight_server.sql.rows import target_columns
-from flight_server.sql.stage_change import Changed
-from flight_server.sql.statements import DataChange, Insert, ValuesRows
+from flight_server.sql.stage_change import MEETS_TWICE, Changed, Repeats
+from flight_server.sql.statements import DataChange, Insert, Update, ValuesRows
 from storage.errors import Cancelled, InvalidRequest
 
 
 def run_bound(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
-    """Raises as `run_change`, and InvalidRequest when a parameter is missing."""
+    """Raises as `run_change`."""
+    try:
+        changed = _at_once(call, change, batches)
+    except InvalidRequest as error:
+        if error.sqlstate != MEETS_TWICE:
+            raise
+        changed = None
+    return changed or _row_by_row(call, change, batches)
+
+
+def _at_once(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed | None:
+    """All rows in one run; None when this change has no such form."""
     places = _places(change)
     if places is not None and isinstance(change, Insert):
         return _insert(call, change, places, batches)
+    join = joined_with_bound(change)
+    if join is None or sum(batch.num_rows for batch in batches) == 1:
+        return None
+    repeats = Repeats.REFUSED if isinstance(change, Update) else Repeats.FIRST_WINS
+    return run_change(replace(call, rows={BOUND: bound_table(batches)}), join, repeats)
+
+
+def _row_by_row(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
     rows = 0
     for batch in batches:
         for row in range(batch.num_rows):
@@ -39,9 +61,9 @@ def check_bound(needed: int, given: int) -> None:
     """As many values as placeholders. Raises InvalidRequest (07002 for too few, 07001 for too many)."""
     if needed == given:
         return
-    noun = "parameter" if needed == 1 else "parameters"
     raise InvalidRequest(
-        f"the statement has {needed or 'no'} {noun}, but {given or 'no'} values were bound",
+        f"the statement has {needed or 'no'} parameter{'' if needed == 1 else 's'}, but {given or 'no'} "
+        f"value{' was' if given == 1 else 's were'} bound",
         sqlstate="07002" if given < needed else "07001",
     )
 
@@ -50,8 +72,12 @@ def _places(change: DataChange) -> tuple[int, ...] | None:
     """For `VALUES ($2, $1)`: (1, 0); None when the statement is anything else."""
     if not isinstance(change, Insert) or not isinstance(change.source, ValuesRows) or len(change.source.rows) != 1:
         return None
+    conflict = change.on_conflict
+    texts = [] if conflict is None else [conflict.where_sql, *(a.value_sql for a in conflict.assignments)]
+    if change.returning_sql is not None or any("$" in (text or "") for text in texts):
+        return None
     items = [(item or "").strip() for item in change.source.rows[0]]
-    if change.returning_sql is not None or not all(i.startswith("$") and i[1:].isdigit() for i in items):
+    if not all(i.startswith("$") and i[1:].isdigit() for i in items):
         return None
     return tuple(int(item[1:]) - 1 for item in items)
 
@@ -64,11 +90,6 @@ def _insert(call: Call, change: Insert, places: tuple[int, ...], batches: Sequen
             f"the statement gives {len(places)} values for {len(columns)} columns of table '{to.table.name}'",
             sqlstate="42601",
         )
-    for batch in batches:
-        if batch.num_columns <= max(places):
-            raise InvalidRequest(
-                f"{max(places) + 1} parameters are needed, {batch.num_columns} were bound", sqlstate="07002"
-            )
     rows = (
         full_rows(call, to.table, {c.name: b.column(p) for c, p in zip(columns, places, strict=True)}, b.num_rows)
         for b in batches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -43,6 +43,7 @@ class Call:
 
     text:    the statement as written (after time travel is rewritten): says which system columns it names
     params:  "1", "2", .. -> value; None when the statement has none
+    rows:    bare name -> rows that the statement may name beside tables
     make_virtual: gives the system tables as this caller sees them
     """
 
@@ -52,6 +53,7 @@ class Call:
     cancelled: Callable[[], bool]
     text: str = ""
     params: Params | None = None
+    rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
     make_virtual: Callable[[Call], Virtual] = lambda _: MappingProxyType({})
 
     @property
@@ -80,7 +82,7 @@ class Call:
             state=self.transaction.state,
             namespace=self.namespace,
             virtual=self.virtual,
-            extra=extra or {},
+            extra={**self.rows, **(extra or {})},
             now_ms=self.services.clock.wall_ms(),
             time_zone=self.session.time_zone,
         )

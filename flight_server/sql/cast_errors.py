@@ -47,6 +47,15 @@ def naming_columns(table: TableDef, columns: Sequence[Column]) -> Iterator[None]
         ) from None
 
 
+def unusable(table: TableDef, column: Column, error: InvalidRequest) -> InvalidRequest:
+    """The engine's `error` about a value that is known to be for `column`."""
+    return InvalidRequest(
+        f"a value for column '{column.name}' ({column.sql_type}) of table '{table.name}' can't be used: "
+        f"{error.message}",
+        sqlstate=error.sqlstate,
+    )
+
+
 def _is_about(message: str, data_type: pa.DataType) -> bool:
     return re.search(rf"\b{re.escape(_engine_name(data_type))}(?!\w)", message, re.IGNORECASE) is not None
 

@@ -17,27 +17,31 @@ from flight_server.sql.stage_change import Changed, Repeats, StagedChange, retur
 from flight_server.sql.statements import DataChange, Delete, Insert, Merge, Truncate, Update
 
 
-def run_change(call: Call, change: DataChange) -> Changed:
-    """Apply one statement to the call's transaction. Raises InvalidRequest, ConstraintViolated, Conflict, NotFound,
-    NotSupported, Cancelled, LimitExceeded, StorageUnavailable."""
+def run_change(call: Call, change: DataChange, repeats: Repeats = Repeats.FIRST_WINS) -> Changed:
+    """Apply one statement to the call's transaction.
+
+    repeats: what happens when FROM or USING meets a row of the target twice
+    Raises InvalidRequest, ConstraintViolated, Conflict, NotFound, NotSupported, Cancelled, LimitExceeded,
+    StorageUnavailable.
+    """
     to = target(call.table(change.table), call.name(change.table), change.table)
     match change:
         case Insert():
             return insert_rows(call, to, change)
         case Update():
-            return _update(call, to, change)
+            return _update(call, to, change, repeats)
         case Delete():
-            return _delete(call, to, change)
+            return _delete(call, to, change, repeats)
         case Merge():
             return merge_rows(call, to, change)
         case Truncate():
             return _truncate(call, to)
 
 
-def _update(call: Call, to: Target, change: Update) -> Changed:
+def _update(call: Call, to: Target, change: Update, repeats: Repeats) -> Changed:
     assigned = assigned_values(to.table, change.assignments)
     sql = change_text.update_sql(to, change, assigned)
-    repeats = Repeats.FIRST_WINS if change.from_sql else Repeats.IMPOSSIBLE
+    repeats = repeats if change.from_sql else Repeats.IMPOSSIBLE
     with StagedChange(call, to.table, repeats=repeats, keep_new=change.returning_sql is not None) as staged:
         with naming_columns(to.table, [c for c in to.table.columns if c.name in assigned]):
             for batch in call.stream(sql, new_types(to.table)):
@@ -46,8 +50,8 @@ def _update(call: Call, to: Target, change: Update) -> Changed:
         return Changed(staged.apply(), result)
 
 
-def _delete(call: Call, to: Target, change: Delete) -> Changed:
-    repeats = Repeats.FIRST_WINS if change.using_sql else Repeats.IMPOSSIBLE
+def _delete(call: Call, to: Target, change: Delete, repeats: Repeats) -> Changed:
+    repeats = repeats if change.using_sql else Repeats.IMPOSSIBLE
     with StagedChange(call, to.table, repeats=repeats, keep_old=change.returning_sql is not None) as staged:
         for batch in call.stream(change_text.delete_sql(to, change)):
             staged.add(batch)

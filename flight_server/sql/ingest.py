@@ -32,6 +32,7 @@ def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBa
     _check_mode(call, command, name, exists=exists)
     if exists and command.if_exists is IfExists.APPEND:
         return _append(call, call.transaction.state.catalog.table(name), reader, schema)
+    _refuse_pandas_index(schema)
     table = new_table(call, name, columns_of_schema(schema), _create_statement(command))
     call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=exists))
     return _append(call, table, reader, schema)
@@ -72,6 +73,17 @@ def _check_columns(table: TableDef, schema: pa.Schema) -> None:
     if unknown:
         raise InvalidRequest(
             f"the rows have columns that table '{table.name}' does not: {', '.join(unknown[:10])}", sqlstate="42703"
+        )
+
+
+def _refuse_pandas_index(schema: pa.Schema) -> None:
+    """The one reserved column name that people send without having written it."""
+    index = next((name for name in schema.names if name.startswith("__index_level_")), None)
+    if index is not None:
+        raise InvalidRequest(
+            f"column name '{index}' is not allowed, since it starts with _: give the index of the frame a name, or "
+            "write it with index=False",
+            sqlstate="42939",
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from flight_server.sql.call import Call
-from flight_server.sql.cast_errors import naming_columns
+from flight_server.sql.cast_errors import naming_columns, unusable
 from flight_server.sql.change_text import Target
 from flight_server.sql.rows import checked_rows, target_columns
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
@@ -17,6 +18,8 @@ from flight_server.sql.statements import DefaultRow, Insert, QueryRows, ValuesRo
 from flight_server.sql.upsert import conflict_columns, upsert
 from storage.errors import InvalidRequest
 from storage.schema import Column, TableDef
+
+_GIVEN: Final = "@given"
 
 
 def insert_rows(call: Call, to: Target, change: Insert) -> Changed:
@@ -53,8 +56,26 @@ def new_rows(call: Call, table: TableDef, change: Insert) -> Iterator[pa.RecordB
 
 def full_rows(call: Call, table: TableDef, given: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
     """`given` columns by logical name, the others by their DEFAULT or NULL; checked."""
-    columns = {c.name: given[c.name] if c.name in given else default_array(call, c, rows) for c in table.columns}
+    columns = {
+        c.name: _readable(call, table, c, given[c.name]) if c.name in given else default_array(call, c, rows)
+        for c in table.columns
+    }
     return checked_rows(table, columns, rows)
+
+
+def _readable(call: Call, table: TableDef, column: Column, values: pa.Array) -> pa.Array:
+    """Text for a column that is none is read by the engine, so that it may look as it may in a statement."""
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    to_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    to_interval = pa.types.is_interval(column.type) and values.type != column.type
+    if not (to_interval or (is_text and not to_text)) or isinstance(column.type, pa.BaseExtensionType):
+        return values
+    rows = pa.table({"c0": values, "n": pa.array(np.arange(len(values)))})
+    try:
+        found = call.collect(f'SELECT c0 FROM "{_GIVEN}" ORDER BY n', {"c0": column.type}, {_GIVEN: rows})
+    except InvalidRequest as error:
+        raise unusable(table, column, error) from None
+    return found.column(0).combine_chunks()
 
 
 def default_array(call: Call, column: Column, rows: int) -> pa.Array:
@@ -118,11 +139,7 @@ def _evaluated(call: Call, table: TableDef, columns: tuple[Column, ...], source:
             try:
                 call.collect(f"SELECT {name} FROM {source}", {name: data_type})
             except InvalidRequest as error:
-                raise InvalidRequest(
-                    f"a value for column '{column.name}' ({column.sql_type}) of table '{table.name}' can't be used: "
-                    f"{error.message}",
-                    sqlstate=error.sqlstate,
-                ) from None
+                raise unusable(table, column, error) from None
         raise
 
 

@@ -36,13 +36,25 @@ def merge_rows(call: Call, to: Target, merge: Merge) -> Changed:
         return Changed(staged.apply(), result)
 
 
-def _matched(call: Call, to: Target, merge: Merge, staged: StagedChange) -> None:
+def merge_selects(to: Target, merge: Merge) -> Iterator[str]:
+    """The texts of all the SELECTs that the statement runs. Raises InvalidRequest."""
+    if any(clause.matched for clause in merge.clauses):
+        yield _matched_sql(to, merge)
+    for clause, taken in _inserting(merge):
+        yield _insert_sql(to, merge, clause, taken)
+
+
+def _matched_sql(to: Target, merge: Merge) -> str:
     clauses = [clause for clause in merge.clauses if clause.matched]
     values = [assigned_values(to.table, clause.assignments) for clause in clauses]
+    return change_text.merge_matched_sql(to, merge, values)
+
+
+def _matched(call: Call, to: Target, merge: Merge, staged: StagedChange) -> None:
+    clauses = [clause for clause in merge.clauses if clause.matched]
     deletes = [i for i, clause in enumerate(clauses) if clause.action == "delete"]
     updates = [i for i, clause in enumerate(clauses) if clause.action == "update"]
-    sql = change_text.merge_matched_sql(to, merge, values)
-    for batch in call.stream(sql, new_types(to.table)):
+    for batch in call.stream(_matched_sql(to, merge), new_types(to.table)):
         action = batch.column(ACTION)
         staged.add(kept_rows(batch, pc.is_in(action, pa.array(updates, action.type))))
         gone = kept_rows(batch, pc.is_in(action, pa.array(deletes, action.type)))
@@ -54,19 +66,27 @@ def _as_old(name: str) -> str:
     return f"o{name[1:]}" if name.startswith("c") else name
 
 
-def _unmatched(call: Call, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:
-    taken: list[MergeClause] = []
+def _inserting(merge: Merge) -> Iterator[tuple[MergeClause, tuple[MergeClause, ...]]]:
+    """Each WHEN NOT MATCHED .. INSERT, with the clauses that come before it."""
+    taken: tuple[MergeClause, ...] = ()
     for clause in (c for c in merge.clauses if not c.matched):
         if clause.action == "insert":
-            yield from _insert(call, to, merge, clause, taken)
-        taken.append(clause)
+            yield clause, taken
         if clause.condition_sql is None:
             return  # what comes after it can never fit
+        taken = (*taken, clause)
 
 
-def _insert(
-    call: Call, to: Target, merge: Merge, clause: MergeClause, taken: list[MergeClause]
-) -> Iterator[pa.RecordBatch]:
+def _unmatched(call: Call, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:
+    for clause, taken in _inserting(merge):
+        columns = target_columns(to.table, clause.columns)
+        types = {f"c{i}": column.type for i, column in enumerate(columns)}
+        for batch in call.stream(_insert_sql(to, merge, clause, taken), types):
+            given = {c.name: _given(call, c, clause.values[i], batch, i) for i, c in enumerate(columns)}
+            yield full_rows(call, to.table, given, batch.num_rows)
+
+
+def _insert_sql(to: Target, merge: Merge, clause: MergeClause, taken: tuple[MergeClause, ...]) -> str:
     columns = target_columns(to.table, clause.columns)
     if len(columns) != len(clause.values):
         raise InvalidRequest(
@@ -74,11 +94,7 @@ def _insert(
             sqlstate="42601",
         )
     texts = ["NULL" if value is None else f"({value})" for value in clause.values]
-    types = {f"c{i}": column.type for i, column in enumerate(columns)}
-    sql = change_text.merge_unmatched_sql(to, merge, clause, taken, texts)
-    for batch in call.stream(sql, types):
-        given = {c.name: _given(call, c, clause.values[i], batch, i) for i, c in enumerate(columns)}
-        yield full_rows(call, to.table, given, batch.num_rows)
+    return change_text.merge_unmatched_sql(to, merge, clause, taken, texts)
 
 
 def _given(call: Call, column: Column, value: str | None, batch: pa.RecordBatch, index: int) -> pa.Array:

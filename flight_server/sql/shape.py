@@ -7,15 +7,12 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from flight_server.ports import StatementShape
-from flight_server.sql import change_text
-from flight_server.sql.assign import assigned_values, new_types
 from flight_server.sql.call import Call
-from flight_server.sql.change_text import Target, target
+from flight_server.sql.change_text import target
 from flight_server.sql.job_statements import JOB_SCHEMA
-from flight_server.sql.rows import target_columns
+from flight_server.sql.parameter_types import change_parameters
 from flight_server.sql.show import describe, show
 from flight_server.sql.statements import (
-    Assignment,
     CompactTable,
     DataChange,
     Delete,
@@ -25,17 +22,14 @@ from flight_server.sql.statements import (
     KillJob,
     Merge,
     Query,
-    QueryRows,
     Show,
     Statement,
     Truncate,
     Update,
-    ValuesRows,
     WaitForJob,
 )
 
 NO_COLUMNS = pa.schema([])
-_Types = dict[str, pa.DataType]
 
 
 def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShape:
@@ -58,56 +52,13 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
 
 def _change_shape(call: Call, change: DataChange, parameters: int) -> StatementShape:
     to = target(call.table(change.table), call.name(change.table), change.table)
-    types = _parameter_types(call, to, change)
+    types = change_parameters(call, to, change)
     returning = None if isinstance(change, Truncate) else change.returning_sql
     if returning is None:
         return StatementShape(True, NO_COLUMNS, _schema(types, parameters))
     rows = to.table.arrow_schema.empty_table()
     dataset = call.plan(f'SELECT {returning} FROM "{to.alias}"', extra={to.alias: rows}).schema
     return StatementShape(False, dataset, _schema(types, parameters))
-
-
-def _parameter_types(call: Call, to: Target, change: DataChange) -> _Types:
-    match change:
-        case Insert():
-            return _insert_types(call, to, change)
-        case Update():
-            values = assigned_values(to.table, change.assignments)
-            planned = call.plan(change_text.update_sql(to, change, values), new_types(to.table)).parameters
-            return {**planned, **_assigned_types(to, change.assignments)}
-        case Delete():
-            return dict(call.plan(change_text.delete_sql(to, change)).parameters)
-        case Merge() | Truncate():
-            return {}
-
-
-def _insert_types(call: Call, to: Target, change: Insert) -> _Types:
-    columns = target_columns(to.table, change.columns)
-    if isinstance(change.source, QueryRows):
-        return dict(call.plan(change.source.sql).parameters)
-    types: _Types = {}
-    if isinstance(change.source, ValuesRows):
-        for row in change.source.rows:
-            for column, item in zip(columns, row, strict=False):
-                types |= _bare(item, column.type)
-    if change.on_conflict is not None:
-        types |= _assigned_types(to, change.on_conflict.assignments)
-    return types
-
-
-def _assigned_types(to: Target, assignments: tuple[Assignment, ...]) -> _Types:
-    types: _Types = {}
-    for assignment in assignments:
-        column = to.table.column(assignment.column)
-        if column is not None:
-            types |= _bare(assignment.value_sql, column.type)
-    return types
-
-
-def _bare(item: str | None, data_type: pa.DataType) -> _Types:
-    """A placeholder standing alone takes the type of the column it goes to."""
-    text = (item or "").strip()
-    return {text[1:]: data_type} if text.startswith("$") and text[1:].isdigit() else {}
 
 
 def _schema(types: Mapping[str, pa.DataType], parameters: int) -> pa.Schema:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,8 @@ from storage.errors import InvalidRequest
 from storage.primary_key import encode_keys
 from storage.row_filter import kept_rows
 from storage.schema import TableDef
+
+MEETS_TWICE: Final = "21000"  # SQLSTATE of a statement that would change one row twice
 
 
 class Repeats(Enum):
@@ -131,7 +134,7 @@ class StagedChange:
         if self._repeats is Repeats.REFUSED:
             raise InvalidRequest(
                 f"the statement would change one row of table '{self._table.name}' twice; make its source rows unique",
-                sqlstate="21000",
+                sqlstate=MEETS_TWICE,
             )
         return kept_rows(batch, keep)
 

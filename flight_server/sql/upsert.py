@@ -15,7 +15,7 @@ from flight_server.sql.call import Call
 from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import EXCLUDED, Target
 from flight_server.sql.rows import keys_of, logical
-from flight_server.sql.stage_change import StagedChange
+from flight_server.sql.stage_change import MEETS_TWICE, StagedChange
 from flight_server.sql.statements import OnConflict
 from storage.errors import InvalidRequest
 from storage.row_filter import kept_rows
@@ -42,7 +42,9 @@ def upsert(call: Call, to: Target, conflict: OnConflict, rows: pa.RecordBatch, s
     known = np.array([seq is not None for seq in found], dtype=bool)
     fresh = _first_of_each(keys, staged.seen_keys)
     if conflict.assignments and not fresh.all():
-        raise InvalidRequest("ON CONFLICT DO UPDATE meets the same primary key twice in its new rows", sqlstate="21000")
+        raise InvalidRequest(
+            "ON CONFLICT DO UPDATE meets the same primary key twice in its new rows", sqlstate=MEETS_TWICE
+        )
     staged.add_rows(kept_rows(rows, ~known & fresh))
     if not conflict.assignments or not known.any():
         return
