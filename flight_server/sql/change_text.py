@@ -123,7 +123,7 @@ def _value(to: Target, column: str, values: Mapping[str, str]) -> str:
 
 
 def _where(condition: str | None) -> str:
-    return f" WHERE {condition}" if condition else ""
+    return f" WHERE ({condition})" if condition else ""
 
 
 def _first_fitting(clauses: Sequence[MergeClause]) -> str:
