@@ -27,13 +27,12 @@ from flight_server.sql.parameters import number_parameters
 from flight_server.sql.parse import parse
 from flight_server.sql.result import CountResult, RowsResult, StatementOutcome, TableResult
 from flight_server.sql.running import RunningStatement, RunningStatements
-from flight_server.sql.shape import shape_of
+from flight_server.sql.shape import shape_of, shape_untold
 from flight_server.sql.show import describe, show
 from flight_server.sql.split import split_statements
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.statements import (
     CompactTable,
-    DataChange,
     Delete,
     Describe,
     FlushTable,
@@ -105,10 +104,16 @@ class StatementExecutor:
         """What the text's last statement would do. Executes nothing."""
         check_text(sql, self._limits)
         numbered = number_parameters(sql)
-        text = split_statements(numbered.sql)[-1]
+        texts = split_statements(numbered.sql)
+        text = texts[-1]
         statement = parse(text)
         with self._frames.reading(session, transaction_id) as call:
-            return shape_of(_with_text(call, statement, text), statement, numbered.count)
+            try:
+                return shape_of(_with_text(call, statement, text), statement, numbered.count)
+            except (NotFound, InvalidRequest):
+                if len(texts) == 1:
+                    raise
+                return shape_untold(statement, numbered.count)  # what it names may come from those before it
 
     def run_many(
         self,
@@ -123,6 +128,8 @@ class StatementExecutor:
         texts = self._texts(sql, kept[0].num_columns if kept else None)
         statement = parse(texts[0])
         if len(texts) > 1 or not isinstance(statement, Insert | Update | Delete | Merge | Truncate):
+            if [batch.num_rows for batch in kept] == [1]:
+                return _count(self.run(session, sql, kept[0], transaction_id, cancelled))
             raise InvalidRequest("only one INSERT, UPDATE, DELETE or MERGE can be run with many rows of parameters")
         return self._frames.tracked(
             session,
@@ -187,22 +194,21 @@ class StatementExecutor:
         def stop() -> bool:
             return cancelled() or running.reason is not None
 
+        def changed(change: Change) -> StatementOutcome:
+            return _outcome(self._frames.changed(session, transaction_id, stop, change), running)
+
         match statement:
             case Query(sql):
                 return self._query(session, sql, params, transaction_id, running, stop)
             case Insert() | Update() | Delete() | Merge() | Truncate():
-                change = _bind(statement, text, params)
-                return _outcome(self._frames.changed(session, transaction_id, stop, change), running)
+                return changed(lambda call: run_change(_ready(call, statement, text, params), statement))
             case Show() | Describe() | FlushTable() | CompactTable() | KillJob() | WaitForJob():
                 return TableResult(self._answer(session, statement, transaction_id, stop), running.query_id)
             case Use() | SetVariable() | TransactionControl() | KillQuery():
                 self._control(session, statement, transaction_id)
                 return CountResult(0, running.query_id)
             case _:
-                changed = self._frames.changed(
-                    session, transaction_id, stop, lambda call: define(_with_text(call, statement, text), statement)
-                )
-                return _outcome(changed, running)
+                return changed(lambda call: define(_ready(call, statement, text, params), statement))
 
     def _texts(self, sql: str, values: int | None) -> tuple[str, ...]:
         """The statements, `values` being how many parameters were bound; None = not known."""
@@ -292,12 +298,16 @@ def _scalars(params: pa.RecordBatch | None) -> Params | None:
     return {str(i + 1): column[0] for i, column in enumerate(params.columns)}
 
 
-def _bind(statement: DataChange, text: str, params: Params | None) -> Change:
-    def change(call: Call) -> Changed:
-        call = _with_text(call, statement, text)
-        return run_change(call if params is None else call.with_params(params), statement)
+def _ready(call: Call, statement: Statement, text: str, params: Params | None) -> Call:
+    call = _with_text(call, statement, text)
+    return call if params is None else call.with_params(params)
 
-    return change
+
+def _count(outcome: StatementOutcome) -> int:
+    """The rows affected; those of a query are not asked for."""
+    if outcome.rows_affected is None:
+        outcome.cancel("only the row count was asked for")
+    return outcome.rows_affected or 0
 
 
 def _with_text(call: Call, statement: Statement, text: str) -> Call:

@@ -50,6 +50,13 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
             return StatementShape(True, NO_COLUMNS, _schema({}, parameters))
 
 
+def shape_untold(statement: Statement, parameters: int) -> StatementShape:
+    """As much as the words alone say: the columns of its rows show when it runs."""
+    returning = isinstance(statement, Insert | Update | Delete | Merge) and statement.returning_sql is not None
+    gives_rows = isinstance(statement, Query | Show | Describe | FlushTable | CompactTable | KillJob | WaitForJob)
+    return StatementShape(not (gives_rows or returning), NO_COLUMNS, _schema({}, parameters))
+
+
 def _change_shape(call: Call, change: DataChange, parameters: int) -> StatementShape:
     to = target(call.table(change.table), call.name(change.table), change.table)
     types = change_parameters(call, to, change)
