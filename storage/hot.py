@@ -72,10 +72,12 @@ class HotStore:
     def scan(self, family: str, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < end, in key order. Raises Corruption."""
         try:
-            for key, value in self._families[family].items(from_key=start or None):
-                if end is not None and key >= end:
-                    return
-                yield key, value
+            found = self._families[family].iter()
+            found.seek(start)
+            while found.valid() and (end is None or found.key() < end):
+                yield found.key(), found.value()
+                found.next()
+            found.status()  # at damage the iterator just ends, as after the last key: only this tells
         except Exception as error:
             raise _mapped(error, f"can't read the row store's family '{family}'") from None
 

@@ -28,8 +28,8 @@ from storage.settings import StorageSettings
 from storage.state import DatabaseState, PartitionState
 from storage.transaction import Transaction
 
-# Three rows go straight to Parquet; row groups and files are as small as they may be.
-SPILLING = StorageSettings(hot_statement_bytes_max=16, row_group_rows=1024, file_bytes_target=1 << 20)
+# Every row goes straight to Parquet; row groups and files are as small as they may be.
+SPILLING = StorageSettings(hot_statement_bytes_max=1, row_group_rows=1024, file_bytes_target=1 << 20)
 
 
 def never() -> bool:
