@@ -19,7 +19,7 @@ from adbc_driver_manager import Error
 from rich.console import Console
 from rich.table import Table
 
-from bench.demo_data import NAMESPACE, correct, freeze, load, stats
+from bench.demo_data import NAMESPACE, correct, freeze, load, newest_job, stats
 from bench.demo_queries import PANDAS_QUERIES, POLARS_QUERIES, DemoQuery
 from bench.demo_server import DEFAULT_URI, PASSWORD_VARIABLE, Address, DemoFailed, running_server
 from bench.flights import read_tables
@@ -55,11 +55,12 @@ def _show(console: Console, address: Address) -> None:
     console.print(f"[bold]Frostline[/bold] at {address.uri}" + (" (started for this demo)" if address.is_own else ""))
     tables = read_tables()
     with closing(address.connect()) as connection:
+        before = newest_job(connection)
         console.print("\n[bold]1. Load[/bold] five tables through adbc_ingest: their rows are hot")
         load(connection, tables)
         _print_stats(console, stats(connection, tables))
         console.print("\n[bold]2. Freeze[/bold]: FLUSH ALL writes hot rows to Parquet")
-        _print_rows(console, "finished flush jobs", freeze(connection).to_pylist())
+        _print_rows(console, "finished flush jobs", freeze(connection, before).to_pylist())
         console.print("\n[bold]3. Change[/bold]: new rows are hot, old ones are marked deleted, no file is rewritten")
         _print_rows(console, None, [{"rows": n, "change": title} for (title, _), n in correct(connection)])
         _print_stats(console, stats(connection, tables))
@@ -88,7 +89,9 @@ def _print_stats(console: Console, facts: Mapping[str, Mapping[str, int]]) -> No
 
 
 def _print_rows(console: Console, title: str | None, rows: Iterable[Mapping[str, Any]]) -> None:
-    shown = Table(title=title, title_justify="left", title_style="", header_style="bold")
+    if title is not None:  # not as the table's own title, which a narrow table would break into lines
+        console.print(f"\n{title}")
+    shown = Table(header_style="bold")
     for number, row in enumerate(rows):
         if number == 0:
             for name, value in row.items():

@@ -14,6 +14,7 @@ from bench.flights import by_month
 
 NAMESPACE: Final = "nycflights"  # of its own, so that a table of the user's called `flights` stays whole
 BATCH_ROWS: Final = 4096
+FLUSHES_MAX: Final = 5
 
 
 def load(connection: Any, tables: dict[str, pa.Table]) -> None:
@@ -55,16 +56,28 @@ def _ingest(connection: Any, table: str, rows: pa.Table, mode: str, sent: Callab
         cursor.adbc_ingest(table, reader, mode=mode, db_schema_name=NAMESPACE)
 
 
-def freeze(connection: Any) -> pa.Table:
-    """Flush every hot row to Parquet; returns the finished jobs."""
-    for job in query(connection, f"FLUSH ALL IN {NAMESPACE}").to_pylist():
-        query(connection, f"WAIT FOR JOB '{job['job_id']}'")
+def newest_job(connection: Any) -> str:
+    """When the newest job so far was created, for `freeze` to leave out those of an earlier demo."""
+    found = query(connection, "SELECT CAST(max(created) AS VARCHAR) AS newest FROM system.jobs")["newest"][0].as_py()
+    return str(found or "1970-01-01T00:00:00Z")
+
+
+def freeze(connection: Any, after: str) -> pa.Table:
+    """Flush every hot row to Parquet; returns what all flushes created later than `after` have moved."""
+    # A flush that a policy began a moment ago does not hold the newest rows: ask until there is nothing left to do.
+    for _ in range(FLUSHES_MAX):
+        jobs = query(connection, f"FLUSH ALL IN {NAMESPACE}").to_pylist()
+        if not jobs:
+            break
+        for job in jobs:
+            query(connection, f"WAIT FOR JOB '{job['job_id']}'")
     return query(
         connection,
         f"""
         SELECT target AS "table", count(*) AS jobs, sum(rows) AS rows, sum(bytes) AS bytes
         FROM system.jobs
         WHERE job_type = 'flush' AND status = 'completed' AND target LIKE '{NAMESPACE}.%'
+              AND created > CAST('{after}' AS TIMESTAMP)
         GROUP BY target ORDER BY rows DESC
         """,
     )
