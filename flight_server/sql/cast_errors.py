@@ -57,12 +57,18 @@ def unusable(table: TableDef, column: Column, error: InvalidRequest) -> InvalidR
 
 
 def _is_about(message: str, data_type: pa.DataType) -> bool:
-    return re.search(rf"\b{re.escape(_engine_name(data_type))}(?!\w)", message, re.IGNORECASE) is not None
+    named = any(re.search(rf"\b{re.escape(name)}(?!\w)", message, re.IGNORECASE) for name in _engine_names(data_type))
+    return named or any(_is_about(message, data_type.field(i).type) for i in range(data_type.num_fields))
+
+
+def _engine_names(data_type: pa.DataType) -> tuple[str, ...]:
+    if pa.types.is_decimal128(data_type):
+        precision, scale = data_type.precision, data_type.scale
+        return f"Decimal128({precision}, {scale})", f"Decimal128 of precision {precision}"
+    return (_engine_name(data_type),)
 
 
 def _engine_name(data_type: pa.DataType) -> str:
-    if pa.types.is_decimal128(data_type):
-        return f"Decimal128({data_type.precision}, {data_type.scale})"
     if pa.types.is_timestamp(data_type):
         return "timestamp"
     if pa.types.is_time(data_type):
