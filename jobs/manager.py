@@ -20,7 +20,7 @@ import trio
 
 from jobs.executor import Executor, Step
 from jobs.ledger import ID_PREFIX, JobRecord, JobType, Ledger, Trigger
-from jobs.outcome import Completed, Continue, Failed, Outcome, Retry, Skipped, Stopped
+from jobs.outcome import Completed, Continue, Failed, Figures, Outcome, Retry, Skipped, Stopped
 from jobs.policy import PRIORITY, USER_BONUS, Waiting, next_job, retry_wait_seconds
 from jobs.settings import JobSettings
 from jobs.states import JobState
@@ -44,6 +44,8 @@ class _Live:
     ready_seconds: float
     running: bool = False
     kill: bool = False
+    again: bool = False  # asked for while it ran: what came since must be seen to as well
+    closing: bool = False  # its work is over, only its end is still being written
     finished: trio.Event = field(default_factory=trio.Event)
 
     def is_ready(self, now_seconds: float) -> bool:
@@ -91,6 +93,8 @@ class JobManager:
     ) -> str:
         """Queue a job and return its id; the live one's id when this type already works on this target.
 
+        A live one that runs already does its work once more, so that what was committed before this call is in it.
+
         Raises: StorageUnavailable (the ledger can't be written), Cancelled (the server is stopping).
         """
         async with self._submitting:
@@ -98,6 +102,7 @@ class JobManager:
                 raise Cancelled("the server is stopping and takes no new jobs", sqlstate="57P01")
             live = self._find_live(job_type, target)
             if live is not None:
+                self._live[live.job_id].again = self._live[live.job_id].running
                 return live.job_id
             record = JobRecord(
                 job_id=f"{ID_PREFIX[job_type]}-{await trio.to_thread.run_sync(self._new_id)}",
@@ -114,7 +119,7 @@ class JobManager:
         return record.job_id
 
     def _find_live(self, job_type: JobType, target: str) -> JobRecord | None:
-        records = (self.ledger.get(job_id) for job_id in self._live)
+        records = (self.ledger.get(job_id) for job_id, live in self._live.items() if not live.closing)
         return next((r for r in records if r.job_type is job_type and r.target == target), None)
 
     async def cancel(self, job_id: str) -> JobState:
@@ -214,8 +219,11 @@ class JobManager:
                 report=partial(self._report, job_id),
             )
             # Not abandoned on cancel: the thread holds files and rows, and it looks at `cancelled` by itself.
+            live.again = False
             outcome = await trio.to_thread.run_sync(_run_guarded, self._executors[step.record.job_type], step)
+            outcome = _once_more(outcome) if live.again else outcome
             if not isinstance(outcome, Continue):
+                live.closing = True
                 return outcome
             steps_done += 1
             moved_on = self.ledger.get(job_id).with_figures(outcome.figures)
@@ -231,7 +239,8 @@ class JobManager:
         match outcome:
             case Completed(message, figures):
                 done = record.with_figures(figures)
-                await self._finish(done, JobState.COMPLETED, message=message, progress=1.0, error="")
+                said = message if figures.rows or not record.rows else str(Figures(record.rows, 0, record.files))
+                await self._finish(done, JobState.COMPLETED, message=said, progress=1.0, error="")
             case Skipped(message):
                 await self._finish(record, JobState.SKIPPED, message=message)
             case Retry():
@@ -256,7 +265,8 @@ class JobManager:
             wait_seconds = retry_wait_seconds(attempts, self._settings, self._random.random())
         log.warning("job will be tried again", error=outcome.error, attempts=attempts, wait_seconds=wait_seconds)
         await self._put(record.moved(JobState.RETRYING, attempts=attempts, error=outcome.error))
-        self._live[record.job_id].ready_seconds = trio.current_time() + wait_seconds
+        live = self._live[record.job_id]
+        live.ready_seconds, live.closing = trio.current_time() + wait_seconds, False
 
     async def _finish(self, record: JobRecord, to: JobState, **changes: object) -> None:
         finished = record.moved(to, finished_ms=self._clock.wall_ms(), **changes)
@@ -282,6 +292,11 @@ class JobManager:
 
     def _wake(self) -> None:
         self._changed.set()
+
+
+def _once_more(outcome: Outcome) -> Outcome:
+    """A job that was asked for again while it ran is not done yet."""
+    return Continue(outcome.figures) if isinstance(outcome, Completed) else outcome
 
 
 def _run_guarded(executor: Executor, step: Step) -> Outcome:

@@ -149,6 +149,21 @@ def test_asking_again_for_a_live_job_gives_the_same_id_and_after_its_end_a_new_o
     in_trio(main)
 
 
+def test_a_running_job_that_is_asked_for_again_does_its_work_once_more():
+    async def main() -> None:
+        gate = Gate()
+        async with running({JobType.FLUSH: gate}) as manager:
+            ask = partial(manager.submit, JobType.FLUSH, "a", trigger=Trigger.USER)
+            first = await ask()
+            await gate.until_started(1)
+            assert await ask() == first
+            gate.open.set()
+            assert (await manager.wait(first)).status is JobState.COMPLETED
+            assert gate.started == ["a", "a"]
+
+    in_trio(main)
+
+
 def test_many_askers_at_once_get_one_job():
     async def main() -> None:
         gate = Gate()
