@@ -1,0 +1,51 @@
+"""What people really call: pandas and polars over ADBC."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import polars as pl
+import pytest
+from adbc_driver_manager import Error
+
+from tests.sql_end_to_end.furniture import Client
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    days = pd.to_datetime(["2024-01-01", "2024-01-02"])
+    return pd.DataFrame({"a": [1, 2], "s": ["x", None], "f": [1.5, 2.5], "t": days, "c": pd.Categorical(["u", "v"])})
+
+
+def test_pandas_writes_and_reads(client: Client, frame: pd.DataFrame) -> None:
+    name = f"{client.namespace}_frame"
+    client.do("USE public")
+    assert frame.to_sql(name, client.connection, index=False) == 2
+    assert frame.to_sql(name, client.connection, index=False, if_exists="append") == 2
+    assert frame.to_sql(name, client.connection, index=False, if_exists="replace") == 2
+    read = pd.read_sql(f"SELECT * FROM {name} ORDER BY a", client.connection)
+    pd.testing.assert_frame_equal(read, frame, check_dtype=False, check_categorical=False)
+    assert len(pd.read_sql_table(name, client.connection)) == 2
+    with pytest.raises(ValueError, match="already exists"):
+        frame.to_sql(name, client.connection, index=False)
+
+
+def test_pandas_is_told_what_to_do_with_its_nameless_index(client: Client, frame: pd.DataFrame) -> None:
+    with pytest.raises(pd.errors.DatabaseError) as refused:
+        frame.to_sql(f"{client.namespace}_indexed", client.connection, index=True)
+    assert "index=False" in str(refused.value.__cause__)
+
+
+def test_polars_writes_and_reads(client: Client) -> None:
+    name = f"public.{client.namespace}_polars"
+    categories = pl.Series(["k", "l"], dtype=pl.Categorical)
+    frame = pl.DataFrame({"a": [1, 2], "s": ["x", None], "l": [[1], [2, 3]], "c": categories, "d": [dt.date.max] * 2})
+    for mode in ("fail", "append", "replace"):
+        assert frame.write_database(name, client.connection, if_table_exists=mode, engine="adbc") == 2
+    with pytest.raises(Error, match="42P07"):
+        frame.write_database(name, client.connection, engine="adbc")
+    read = pl.read_database(f"SELECT * FROM {name} ORDER BY a", client.connection)
+    assert read.to_dict(as_series=False) == frame.to_dict(as_series=False)
+    one = pl.read_database(f"SELECT a FROM {name} WHERE a = $1", client.connection, execute_options={"parameters": [2]})
+    assert one["a"].to_list() == [2]
