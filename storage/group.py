@@ -58,6 +58,8 @@ class Group:
         """Check and take in one edit. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound, InvalidRequest."""
         first = max(self.state.last_seq + 1, self._now_ms << SEQ_TIME_SHIFT)
         draft = Draft(self.state, first, first)
+        # Two changes of one table would write its delete record twice, under one key.
+        assert len({change.table.table_id for change in edit.rows}) == len(edit.rows), "one change a table"
         if edit.catalog is not None:
             self._change_catalog(draft, edit.catalog(self.state.catalog))
         for change in edit.rows:

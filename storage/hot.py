@@ -108,13 +108,6 @@ class HotStore:
             case RemoveRange(_, start, end):
                 batch.delete_range(start, end, handle)
 
-    def sync(self) -> None:
-        """Make earlier `durable=False` writes durable."""
-        try:
-            self._db.flush_wal(sync=True)
-        except Exception as error:
-            raise _mapped(error, "the disk refused a sync") from None
-
     def close(self) -> None:
         """Write memtables out and close; the store can't be used afterwards."""
         self._families.clear()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -25,10 +27,17 @@ SEED = int(os.environ.get("FROSTLINE_CRASH_SEED") or Random().randrange(10**9))
 ROUNDS = int(os.environ.get("FROSTLINE_CRASH_ROUNDS") or 10)
 
 
-def new_server(directory: Path) -> ServerProcess:
+@contextmanager
+def new_server(directory: Path) -> Iterator[ServerProcess]:
+    """A server on the directory; when a check fails, what it logged is shown."""
     config = directory / "frostline.toml"
     config.write_text(CONFIG)
-    return ServerProcess(directory / "data", "--config", str(config))
+    with ServerProcess(directory / "data", "--config", str(config)) as server:
+        try:
+            yield server
+        except BaseException:
+            print("\n".join(server.stderr[-20:]))
+            raise
 
 
 def create_tables(directory: Path) -> None:

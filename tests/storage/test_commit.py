@@ -93,7 +93,7 @@ def test_a_delete_has_a_time_of_its_own(engine: Engine):
 
 def refused_edits(engine: Engine, table: TableDef) -> dict[str, tuple[type[FrostlineError], Callable[[], Edit]]]:
     """Name -> an edit whose first part is fine and whose last part is not."""
-    other = make_table(engine, "other", key=("k",))
+    other, third = make_table(engine, "other", key=("k",)), make_table(engine, "third")
     insert(engine, other, (1, "taken"))
     fine = inserting(table, (9, "fine")).rows[0]
     twice, taken = inserting(other, (5, "x"), (5, "y")).rows[0], inserting(other, (2, "x"), (1, "y")).rows[0]
@@ -107,7 +107,7 @@ def refused_edits(engine: Engine, table: TableDef) -> dict[str, tuple[type[Frost
     return {
         "key taken": (ConstraintViolated, lambda: Edit(rows=(fine, taken))),
         "key twice": (ConstraintViolated, lambda: Edit(rows=(fine, twice))),
-        "row dead": (Conflict, lambda: Edit(rows=(fine, dying))),
+        "row dead": (Conflict, lambda: Edit(rows=(inserting(third, (9, "fine")).rows[0], dying))),
         "table altered": (Conflict, lambda: Edit(rows=(fine, stale))),
         "name taken": (AlreadyExists, lambda: Edit(catalog=lambda c: c.with_new_table(again), rows=(fine,))),
     }
@@ -226,6 +226,13 @@ def test_a_bug_in_one_edit_reaches_its_writer_alone(engine: Engine):
         engine.commit(Edit(catalog=broken))  # type: ignore[arg-type]
     insert(engine, table, (1, "a"))
     assert values(engine, table) == [1]
+
+
+def test_an_edit_with_two_changes_of_one_table_is_a_bug_and_refused(engine: Engine):
+    table = make_table(engine)
+    with pytest.raises(AssertionError, match="one change a table"):
+        engine.commit(Edit(rows=inserting(table, (1, "a")).rows * 2))
+    assert values(engine, table) == []
 
 
 def test_after_the_close_commits_are_refused_and_none_waits_for_ever(tmp_path: Path, clock: ManualClock):
