@@ -75,7 +75,7 @@ def open_server(
     generated = _root_password(engine, passwords, clock, chosen_password)
     tokens = Tokens(stored_key(engine.directory / TOKEN_KEY_FILE), clock, settings.access.token_seconds)
     authenticator = Authenticator(lambda: engine.state.catalog.users, passwords, tokens, clock, settings.access)
-    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.cold_directory)
+    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.files)
     services = Services(engine=engine, queries=queries, jobs=jobs, clock=clock, defaults=Generator(clock))
     sessions = Sessions(clock, settings.access.session_idle_seconds)
     shown_settings = {name: str(value) for name, value in flat(settings).items()}

@@ -11,16 +11,15 @@ kept, least recently used first out, and are good in any later SessionContext.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, SessionContext
 
+from storage.local_files import LocalFiles
 from storage.state import ColdFile
 
 T = TypeVar("T")
@@ -32,9 +31,9 @@ _PATHS_TAG = 0x12  # field 2, length-delimited
 class ColdScans:
     """The kept scans. Safe to use from any thread."""
 
-    def __init__(self, context: SessionContext, directory: Path, plans_max: int) -> None:
+    def __init__(self, context: SessionContext, files: LocalFiles, plans_max: int) -> None:
         self._context = context
-        self._directory = directory
+        self._files = files
         self._plans_max = plans_max
         self._kept: OrderedDict[Hashable, DataFrame] = OrderedDict()
         self._lock = threading.Lock()
@@ -50,7 +49,7 @@ class ColdScans:
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        whole = [str(self._directory / path) for path in paths]
+        whole = [str(self._files.full(path)) for path in paths]
         made = outside_runtime(lambda: list_scan(self._context, whole, schema))
         with self._lock:
             kept = self._kept.setdefault(key, made)
@@ -58,12 +57,9 @@ class ColdScans:
                 self._kept.popitem(last=False)
         return kept
 
-    def is_whole(self, file: ColdFile) -> bool:
-        """Whether the file is there in its full size: DataFusion reads a missing one as no rows. Costs ~1.5 us."""
-        try:
-            return os.stat(self._directory / file.path).st_size == file.bytes
-        except OSError:
-            return False
+    def check(self, file: ColdFile) -> None:
+        """Raises Corruption when the file is not what was written; see `LocalFiles.check`."""
+        self._files.check(file.path, file.bytes, file.checksum)
 
     def __len__(self) -> int:
         return len(self._kept)

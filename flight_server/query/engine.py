@@ -32,6 +32,7 @@ from flight_server.query.settings import QuerySettings
 from flight_server.query.shape import Shape, client_schema, without_directory
 from flight_server.sql.lexer import mentions
 from storage.errors import Cancelled, FrostlineError
+from storage.local_files import LocalFiles
 from storage.names import CATALOG, DEFAULT_NAMESPACE
 from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
@@ -70,7 +71,7 @@ class Plan:
 class QueryEngine:
     """Plans and runs statements. Safe to use from any thread."""
 
-    def __init__(self, settings: QuerySettings, spill_directory: Path, cold_directory: Path) -> None:
+    def __init__(self, settings: QuerySettings, spill_directory: Path, files: LocalFiles) -> None:
         """`spill_directory` is emptied: what is in it is left from a crash."""
         # DataFusion's threads do not take turns within a join or a recursive query: with one thread a processor, a
         # single such statement can hold up all others. With more, the operating system shares out the time.
@@ -78,7 +79,7 @@ class QueryEngine:
         shutil.rmtree(spill_directory, ignore_errors=True)
         spill_directory.mkdir(parents=True)
         self._settings = settings
-        self._cold_directory = cold_directory
+        self._cold_directory = files.root
         self._runtime = (
             RuntimeEnvBuilder()
             .with_disk_manager_specified(str(spill_directory))
@@ -87,7 +88,7 @@ class QueryEngine:
         # Home of all kept plans: it has DataFusion's own default catalog, which `read_batches` needs. No statement
         # runs in it, and no table is ever registered in it.
         self._base = SessionContext(_config(settings, DEFAULT_NAMESPACE, "+00:00", bare=False), self._runtime)
-        self._scans = TableScans(self._base, ColdScans(self._base, cold_directory, COLD_PLANS_MAX))
+        self._scans = TableScans(self._base, ColdScans(self._base, files, COLD_PLANS_MAX))
         self._loop = QueryLoop()
 
     def plan(

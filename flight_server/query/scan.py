@@ -76,11 +76,10 @@ class TableScans:
 
     def _check_files(self, table: TableDef, partition: PartitionState) -> None:
         for file in partition.cold:
-            if not self._cold.is_whole(file):
-                raise Corruption(
-                    f"cold file '{file.path}' of table '{table.name}' is missing or has another size; "
-                    f"restore it from a backup"
-                )
+            try:
+                self._cold.check(file)
+            except Corruption as error:
+                raise Corruption(f"table '{table.name}' can't be read: {error.message}") from None
 
 
 def check_as_of(table: TableDef, as_of: int | None, now_ms: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flight_server.query import QueryEngine, QuerySettings
+from storage.local_files import LocalFiles
 from tests.query.database import Database
 
 
@@ -19,7 +20,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def queries(directory: Path) -> Iterator[QueryEngine]:
     (directory / "cold").mkdir()
-    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", directory / "cold")
+    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", LocalFiles(directory / "cold"))
     yield engine
     engine.close()
 

@@ -17,6 +17,7 @@ from flight_server.query import QueryEngine, QueryScope
 from storage.catalog import Catalog
 from storage.cold_types import to_file_batch
 from storage.deletes import DeleteSet, delete_chunk
+from storage.local_files import checksum_of
 from storage.names import TableName
 from storage.options import TableOptions
 from storage.schema import Column, TableDef, TableKind, ViewDef
@@ -84,7 +85,7 @@ class Database:
             seq_max=int(wanted.max()),
             seq_base=seq_base,
             schema_version=table.version,
-            checksum="",
+            checksum=checksum_of(path),
             column_names=tuple(values),
         )
         self._change(table, lambda p: PartitionState(p.partition_id, p.hot, (*p.cold, made), p.deletes))

@@ -10,6 +10,7 @@ import pytest
 from datafusion import SessionContext
 
 from flight_server.query.cold_scan import ColdScans, list_scan, with_paths
+from storage.local_files import LocalFiles
 
 SCHEMA = pa.schema([("a", pa.int64()), ("s", pa.string()), ("later", pa.list_(pa.int32()))])
 
@@ -53,7 +54,7 @@ def test_another_plan_than_a_listing_scan_is_refused():
 
 
 def test_scans_are_kept_by_key_and_the_least_used_leaves_first(paths: list[str], tmp_path: Path):
-    scans = ColdScans(SessionContext(), tmp_path, plans_max=2)
+    scans = ColdScans(SessionContext(), LocalFiles(tmp_path), plans_max=2)
     names = [Path(path).name for path in paths]
     first = scans.scan("first", names, SCHEMA)
     second = scans.scan("second", names[:1], SCHEMA)
