@@ -21,7 +21,7 @@ from flight_server.sql.running import RunningStatements
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.system_tables import Sources, system_schemas, system_tables
 from flight_server.sql.transactions import SessionTransactions
-from storage.errors import Conflict
+from storage.errors import Conflict, ConstraintViolated
 from storage.names import TableName, quoted
 from storage.transaction import Transaction
 
@@ -89,22 +89,32 @@ class Frames:
         for attempt in range(1, attempts + 1):
             try:
                 if attempt <= ATTEMPTS_FREE:
-                    return self._committed(session, stop, change)
+                    return self._committed(session, stop, change, last=attempt == attempts)
                 with self._turn:
-                    return self._committed(session, stop, change)
+                    return self._committed(session, stop, change, last=attempt == attempts)
             except Conflict:
                 if attempt == attempts or stop():
                     raise
         raise AssertionError("not reached")
 
-    def _committed(self, session: Session, stop: Callable[[], bool], change: Change) -> Changed:
+    def _committed(self, session: Session, stop: Callable[[], bool], change: Change, *, last: bool) -> Changed:
         transaction = self._services.engine.begin()
         try:
             changed = change(self.call(session, transaction, stop))
-            transaction.commit(durable=session.durability == "full")
+            self._commit(session, transaction, last=last)
         finally:
             transaction.rollback()
         return changed
+
+    def _commit(self, session: Session, transaction: Transaction, *, last: bool) -> None:
+        try:
+            transaction.commit(durable=session.durability == "full")
+        except ConstraintViolated as error:
+            if last:
+                raise
+            # Somebody took a key since the statement looked. When it looks again it sees that row: an INSERT is
+            # refused for good, an upsert or a MERGE updates it.
+            raise Conflict(error.message, sqlstate=error.sqlstate) from None
 
     def reading(
         self, session: Session, transaction_id: bytes | None, stop: Callable[[], bool] | None = None
