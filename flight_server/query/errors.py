@@ -41,6 +41,8 @@ def _rule(pattern: str, kind: type[FrostlineError], sqlstate: str, sentence: str
 
 # The first that matches wins: the narrow ones stand before the wide ones.
 RULES: Final = (
+    _rule(r"table '[^']*/[^']*' not found", NotFound, "42P01",
+          "files can't be read as tables; load their rows with a bulk ingest"),
     _rule(r"table '([^']*)' not found", NotFound, "42P01", r"table '\1' does not exist"),
     _rule(r"table function '?(\w+)'? not found", InvalidRequest, "42883", r"there is no table function '\1'"),
     _rule(r"Ambiguous reference to unqualified field (\S+)", InvalidRequest, "42702",

@@ -61,7 +61,7 @@ def writable_name(name: TableName) -> TableName:
     """Raises InvalidRequest for bad names and the system's namespaces."""
     if name.namespace in RESERVED_NAMESPACES:
         raise InvalidRequest(
-            f"namespace '{name.namespace}' is reserved; nothing can be created in it", sqlstate="42939"
+            f"namespace '{name.namespace}' is the system's own; what is in it can only be read", sqlstate="42939"
         )
     return table_name(name.namespace, name.table)
 
