@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -215,3 +215,16 @@ def write_directly(directory: Path, *operations: Operation) -> None:
 
 def files_on_disk(engine: Engine) -> set[str]:
     return {path for path, _ in engine.files.listed()}
+
+
+def between(action: Callable[[], object]) -> Callable[[], bool]:
+    """A `cancelled` that does something else, once, while files are being written."""
+    done: list[object] = []
+
+    def cancelled() -> bool:
+        if not done:
+            done.append(True)
+            action()
+        return False
+
+    return cancelled

@@ -1,0 +1,14 @@
+"""Fixtures that several storage tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.engine import Engine
+from storage.schema import TableDef
+from tests.storage.furniture import make_table
+
+
+@pytest.fixture
+def table(engine: Engine) -> TableDef:
+    return make_table(engine)
