@@ -73,9 +73,7 @@ class QueryEngine:
 
     def __init__(self, settings: QuerySettings, spill_directory: Path, files: LocalFiles) -> None:
         """`spill_directory` is emptied: what is in it is left from a crash."""
-        # DataFusion's threads do not take turns within a join or a recursive query: with one thread a processor, a
-        # single such statement can hold up all others. With more, the operating system shares out the time.
-        os.environ.setdefault("TOKIO_WORKER_THREADS", str(max(16, 4 * settings.target_partitions)))
+        os.environ.setdefault("TOKIO_WORKER_THREADS", str(settings.engine_threads))
         shutil.rmtree(spill_directory, ignore_errors=True)
         spill_directory.mkdir(parents=True)
         self._settings = settings
