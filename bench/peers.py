@@ -1,58 +1,81 @@
-"""What Frostline is held against: a bare Flight server that does the least a server can, in a process of its own.
-
-Run as `python -m bench.peers PARQUET`: it gives that file's table from memory and swallows uploads.
-"""
+"""The parts we stand on, used bare: DataFusion and DuckDB in this process over our own cold files, RocksDB alone."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow.parquet as pq
-from pyarrow import flight
+import duckdb
+import pyarrow as pa
+from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
+from rocksdict import Options, Rdict, WriteBatch
 
-_READY: Final = "ready: "
+from flight_server.query.settings import QuerySettings
+
+KEYS_WRITTEN_AT_ONCE: Final = 65_536
 
 
-class BareServer(flight.FlightServerBase):  # type: ignore[misc]
-    """DoGet: the table. DoPut: read everything, answer once."""
+def datafusion() -> SessionContext:
+    """With the settings that our server's query engine has."""
+    settings = QuerySettings()
+    os.environ.setdefault("TOKIO_WORKER_THREADS", str(max(16, 4 * settings.target_partitions)))
+    config = SessionConfig(
+        {
+            "datafusion.execution.parquet.schema_force_view_types": "false",
+            "datafusion.execution.parquet.pushdown_filters": "false",
+            "datafusion.sql_parser.map_string_types_to_utf8view": "false",
+            "datafusion.execution.time_zone": "+00:00",
+        }
+    )
+    config = config.with_target_partitions(settings.target_partitions).with_batch_size(settings.batch_rows)
+    return SessionContext(config, RuntimeEnvBuilder().with_fair_spill_pool(settings.memory_bytes_max))
 
-    def __init__(self, path: str, columns: list[str]) -> None:
-        self._table = pq.read_table(path, columns=columns)
-        super().__init__("grpc://127.0.0.1:0")
 
-    def get_flight_info(self, _: Any, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:
-        endpoint = flight.FlightEndpoint(b"table", [])
-        return flight.FlightInfo(self._table.schema, descriptor, [endpoint], -1, -1)
+def datafusion_over(folders: Mapping[str, Path]) -> SessionContext:
+    """Table name -> the folder with its Parquet files."""
+    context = datafusion()
+    for name, folder in folders.items():
+        context.register_parquet(name, f"{folder}/")
+    return context
 
-    def do_get(self, _: Any, ticket: flight.Ticket) -> flight.RecordBatchStream:
-        table = self._table if ticket.ticket == b"table" else self._table.slice(0, 1)
-        return flight.RecordBatchStream(table)
 
-    def do_put(self, _: Any, __: Any, reader: Any, writer: Any) -> None:
-        for _chunk in reader:
-            pass
-        writer.write(b"\x08\x01")
+def duckdb_over(folders: Mapping[str, Path]) -> Any:
+    """A connection with a view for each folder, and as many threads as there are processors."""
+    connection = duckdb.connect()
+    connection.execute(f"SET threads = {os.cpu_count() or 1}")
+    for name, folder in folders.items():
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder}/*.parquet')")
+    return connection
 
 
 @contextmanager
-def bare_server(path: Path, columns: list[str]) -> Iterator[flight.FlightClient]:
-    """A client of a bare server over `columns` of a Parquet file."""
-    command = [sys.executable, "-m", "bench.peers", str(path), *columns]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            with flight.connect(process.stdout.readline().removeprefix(_READY).strip()) as client:
-                yield client
-        finally:
-            process.terminate()
+def rocksdb(directory: Path) -> Iterator[Rdict]:
+    """An empty store, removed at the end."""
+    shutil.rmtree(directory, ignore_errors=True)
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    store = Rdict(str(directory), options)
+    try:
+        yield store
+    finally:
+        store.close()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
-if __name__ == "__main__":
-    server = BareServer(sys.argv[1], sys.argv[2:])
-    print(f"{_READY}grpc://127.0.0.1:{server.port}", flush=True)
-    server.serve()
+def write_keys(store: Rdict, keys: Sequence[bytes]) -> None:
+    """Eight bytes under each key, and one sync at the end."""
+    for offset in range(0, len(keys), KEYS_WRITTEN_AT_ONCE):
+        batch = WriteBatch(raw_mode=True)
+        for key in keys[offset : offset + KEYS_WRITTEN_AT_ONCE]:
+            batch.put(key, key)
+        store.write(batch)
+    store.flush_wal(True)
+
+
+def key_bytes(ids: pa.Array) -> list[bytes]:
+    """Big-endian, as an ordered key has to be."""
+    return [int(number).to_bytes(8, "big") for number in ids.to_numpy()]

@@ -1,167 +1,137 @@
-"""`make bench`: how near Frostline is to the parts it stands on. Ratios of one run, the two sides in turn.
+"""`make bench`: how near Frostline comes to the parts it stands on. `make bench-quick`: the same, small, in a minute.
 
-A first set of rows: reading against DataFusion in this process over the server's own cold files, fetching and small
-calls against a bare Flight server. Machines differ and are shared: quote the ratios, not the times.
+Prints one table, writes bench/out/latest.json (or quick.json) and bench/out/report.html. The quick run compares its
+ratios with bench/baseline-quick.json and ends with 1 when one got clearly worse.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import tempfile
+import shutil
+import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import pyarrow as pa
-from datafusion import SessionConfig, SessionContext
-from pyarrow import flight
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from bench import tpch
-from bench.demo_server import running_server
-from bench.peers import bare_server
+from bench import baseline
+from bench.case_bulk import bulk_ingest, bulk_ingest_large
+from bench.case_fetch import four_columns
+from bench.case_fresh import fresh_group_by, many_files
+from bench.case_growth import growth
+from bench.case_keys import keyed_ingest, upsert
+from bench.case_roapi import against_roapi
+from bench.case_small_reads import short_reads
+from bench.case_small_writes import one_row_inserts
+from bench.case_tpch import all_cold, partly_hot
+from bench.figures import Figure
+from bench.processes import Server, frostline
+from bench.report import write_report
+from bench.scale import FULL, QUICK, Run
+from bench.table import print_figures
+from bench.tpch_data import load, tpch_files
 
 OUT: Final = Path(__file__).parent / "out"
-FETCHED: Final = ["l_orderkey", "l_partkey", "l_extendedprice", "l_shipdate"]
-REPEATS: Final = 5
-COLD: Final = "all rows cold"
-MIXED: Final = "0.1% updated, hot rows too"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Median milliseconds of the two sides; `goal` is the largest ratio wanted, None = only told."""
-
-    name: str
-    ours: float
-    theirs: float
-    ratio: float
-    goal: float | None
-    holds: bool | None
-    unit: str = "ms"
+PIPE_WIDTH: Final = 170  # a name broken into five lines can't be read
+TPCH_CASES: Final[tuple[Callable[[Run, Server], Iterator[Figure]], ...]] = (
+    all_cold,
+    partly_hot,
+    four_columns,
+    against_roapi,
+)
+CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
+    bulk_ingest,
+    keyed_ingest,
+    upsert,
+    one_row_inserts,
+    short_reads,
+    fresh_group_by,
+    many_files,
+    growth,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run all rows; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Measure reading and small calls.")
-    parser.add_argument("--scale", type=float, default=1.0, help="TPC-H scale factor (default: 1)")
-    asked = parser.parse_args(arguments)
-    OUT.mkdir(exist_ok=True)
-    source = tpch.make_data(OUT / "data", asked.scale)
-    console = Console(highlight=False)
-    with tempfile.TemporaryDirectory(prefix="frostline-bench-") as folder:
-        rows = _measure(source, Path(folder))
-    console.print(_shown(rows))
-    (OUT / "latest.json").write_text(json.dumps([asdict(row) for row in rows], indent=1))
-    return 0
+    """Measure; returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    start = time.perf_counter()
+    figures = _measure(_run(asked), asked, console)
+    print_figures(console, figures)
+    name = "quick" if asked.quick else "latest"
+    _write(figures, name)
+    console.print(
+        f"{time.perf_counter() - start:.0f} s; figures in bench/out/{name}.json, plots in bench/out/report.html"
+    )
+    return _compare(figures, asked, console) if asked.quick else 0
 
 
-def _measure(source: Path, folder: Path) -> list[Row]:
-    with running_server(None, "root", None, folder) as address, closing(address.connect()) as connection:
-        for table in track(tpch.TABLES, "loading", transient=True):
-            tpch.load(connection, source, table)
-        _settle(connection)
-        beside = _datafusion(folder / "data" / "cold" / "public")
-        with bare_server(source / "lineitem.parquet", FETCHED) as bare, connection.cursor() as cursor:
-            rows = _reading(cursor, beside, COLD, goal=1.10)
-            rows.append(_fetching(cursor, bare))
-            rows += _small_calls(cursor, bare)
-            cursor.execute("UPDATE lineitem SET l_quantity = l_quantity + 1 WHERE l_orderkey % 1000 = 3")
-            return rows + _reading(cursor, beside, MIXED, goal=1.25)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Measure Frostline against its parts.")
+    parser.add_argument("--quick", action="store_true", help="small, within a minute; compares with the baseline")
+    parser.add_argument("--sf5", action="store_true", help="also load lineitem SF5, for the server's memory")
+    parser.add_argument("--only", metavar="NAME", help="only cases whose function's name has NAME in it")
+    parser.add_argument("--roapi", type=Path, metavar="FILE", help="the program, if it is not beside this Python")
+    parser.add_argument("--write-baseline", action="store_true", help="with --quick: make this run the baseline")
+    return parser
 
 
-def _reading(cursor: Any, beside: SessionContext, state: str, goal: float) -> list[Row]:
-    pairs = {
-        f"{name}, {state}": _pair(
-            lambda sql=sql: _rows(cursor, sql),  # type: ignore[misc]
-            lambda sql=sql: beside.sql(sql).to_arrow_table(),  # type: ignore[misc]
-        )
-        for name, sql in tpch.QUERIES.items()
-    }
-    rows = [_row(name, ours, theirs, goal=None) for name, (ours, theirs) in pairs.items()]
-    total = _row(f"these queries together, {state}", sum(r.ours for r in rows), sum(r.theirs for r in rows), goal)
-    return [*rows, total]
+def _run(asked: argparse.Namespace) -> Run:
+    beside = Path(sys.executable).with_name("roapi")
+    found = asked.roapi or (beside if beside.exists() else shutil.which("roapi"))
+    data = OUT / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    return Run(QUICK if asked.quick else FULL, data, Path(found) if found else None)
 
 
-def _fetching(cursor: Any, bare: flight.FlightClient) -> Row:
-    sql = f"SELECT {', '.join(FETCHED)} FROM lineitem"
-    pair = _pair(lambda: _rows(cursor, sql), lambda: bare.do_get(flight.Ticket(b"table")).read_all())
-    return _row(f"fetch lineitem x {len(FETCHED)} columns (theirs: bare Flight, from memory)", *pair, goal=1 / 0.7)
+def _measure(run: Run, asked: argparse.Namespace, console: Console) -> list[Figure]:
+    figures: list[Figure] = []
+    start = time.perf_counter()
+    for case in _cases(run, asked):
+        for figure in case:
+            at_seconds = time.perf_counter() - start
+            console.print(f"{at_seconds:5.0f} s  {figure.name}: {figure.ours:.4g} {figure.unit}", markup=False)
+            figures.append(figure)
+    if run.roapi is None:
+        console.print("ROAPI is not installed, so nothing is compared with it (pip install roapi)")
+    return figures
 
 
-def _small_calls(cursor: Any, bare: flight.FlightClient) -> list[Row]:
-    def bare_call() -> pa.Table:
-        bare.get_flight_info(flight.FlightDescriptor.for_command(b"x"))
-        return bare.do_get(flight.Ticket(b"row")).read_all()
-
-    one = _pair(lambda: _rows(cursor, "SELECT 1"), bare_call, repeats=100)
-    point = "SELECT o_orderkey, o_totalprice FROM orders WHERE o_orderkey = 12345"
-    by_key = _pair(lambda: _rows(cursor, point), bare_call, repeats=50)
-    return [
-        _row("SELECT 1 (theirs: bare GetFlightInfo + DoGet)", *one, goal=2.0),
-        _row("one cold row by value (theirs: bare GetFlightInfo + DoGet)", *by_key, goal=3.0),
-    ]
+def _cases(run: Run, asked: argparse.Namespace) -> Iterator[Iterator[Figure]]:
+    tpch = [case for case in TPCH_CASES if _is_asked(case, asked)]
+    if tpch:
+        with frostline(run.data / "server") as server:
+            load(server, tpch_files(run.data, run.scale.tpch_factor))
+            yield from (case(run, server) for case in tpch)
+    yield from (case(run) for case in CASES if _is_asked(case, asked))
+    if asked.sf5:
+        yield bulk_ingest_large(run)
 
 
-def _pair(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, float]:
-    """Median milliseconds of each, taken in turn after one unmeasured call."""
-    ours(), theirs()
-    pairs = [(_milliseconds(ours), _milliseconds(theirs)) for _ in range(repeats)]
-    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+def _is_asked(case: Callable[..., Iterator[Figure]], asked: argparse.Namespace) -> bool:
+    return asked.only is None or asked.only in case.__name__
 
 
-def _milliseconds(call: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    call()
-    return (time.perf_counter() - began) * 1000
+def _write(figures: Sequence[Figure], name: str) -> None:
+    records = [figure.record() for figure in figures]
+    (OUT / f"{name}.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    write_report(figures, OUT / "report.html")
 
 
-def _rows(cursor: Any, sql: str) -> pa.Table:
-    cursor.execute(sql)
-    return cursor.fetch_arrow_table()
-
-
-def _settle(connection: Any) -> None:
-    """Everything cold before the first measurement."""
-    with connection.cursor() as cursor:
-        cursor.execute("FLUSH ALL")
-        for job in cursor.fetchall():
-            cursor.execute(f"WAIT FOR JOB '{job[0]}'")
-            cursor.fetchall()
-
-
-def _datafusion(cold: Path) -> SessionContext:
-    """The engine alone over the same files, with the server's own settings for reading them."""
-    config = SessionConfig({"datafusion.execution.parquet.schema_force_view_types": "false"})
-    context = SessionContext(config.with_target_partitions(4).with_batch_size(32_768))
-    for table in tpch.TABLES:
-        context.register_parquet(table, str(cold / table))
-    return context
-
-
-def _row(name: str, ours: float, theirs: float, goal: float | None) -> Row:
-    ratio = round(ours / theirs, 2)
-    return Row(name, round(ours, 2), round(theirs, 2), ratio, goal, None if goal is None else ratio <= round(goal, 2))
-
-
-def _shown(rows: list[Row]) -> Table:
-    table = Table(title="Frostline over ADBC against the parts it stands on, median ms", title_justify="left")
-    table.add_column("what")
-    for heading in ("ours", "theirs", "ratio", "goal", "holds"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        goal = "" if row.goal is None else f"<= {row.goal:.2f}"
-        holds = "" if row.holds is None else "yes" if row.holds else "no"
-        table.add_row(row.name, f"{row.ours:,.1f}", f"{row.theirs:,.1f}", f"{row.ratio:.2f}", goal, holds)
-    return table
+def _compare(figures: Sequence[Figure], asked: argparse.Namespace, console: Console) -> int:
+    if asked.write_baseline:
+        baseline.write(figures)
+        return 0
+    found = list(baseline.worse(figures))
+    for sentence in found:
+        console.print(f"[red]worse[/red] {sentence}")
+    if not found:
+        console.print("nothing got worse than the committed figures")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Flight SQL through bare pyarrow.flight clients, so that a client costs the same on both sides of a comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.flight as flight
+
+from bench.bare_flight import BATCH_ROWS
+from bench.processes import PASSWORD
+from flight_server.wire import flight_sql_pb2 as pb
+from flight_server.wire.messages import pack_any
+
+
+class FlightSql:
+    """One connection, logged in. Close it."""
+
+    def __init__(self, uri: str) -> None:
+        self._client = flight.connect(uri)
+        header = self._client.authenticate_basic_token(b"root", PASSWORD.encode())
+        self._options = flight.FlightCallOptions(headers=[header])
+
+    def query(self, sql: str) -> pa.Table:
+        """One GetFlightInfo, one DoGet."""
+        info = self._client.get_flight_info(_descriptor(pb.CommandStatementQuery(query=sql)), self._options)
+        return self._client.do_get(info.endpoints[0].ticket, self._options).read_all()
+
+    def prepare(self, sql: str) -> flight.FlightDescriptor:
+        """The descriptor that runs the change `sql` with the rows that come with it: for `put`."""
+        request = pb.ActionCreatePreparedStatementRequest(query=sql)
+        action = flight.Action("CreatePreparedStatement", pack_any("ActionCreatePreparedStatementRequest", request))
+        [answer] = self._client.do_action(action, self._options)
+        body = pb.AnyMessage.FromString(answer.body.to_pybytes()).value
+        handle = pb.ActionCreatePreparedStatementResult.FromString(body).prepared_statement_handle
+        return _descriptor(pb.CommandPreparedStatementUpdate(prepared_statement_handle=handle))
+
+    def put(self, descriptor: flight.FlightDescriptor, rows: pa.Table | pa.RecordBatchReader) -> int:
+        """One DoPut; the count of changed rows."""
+        writer, reader = self._client.do_put(descriptor, rows.schema, self._options)
+        batches = rows.to_batches(max_chunksize=BATCH_ROWS) if isinstance(rows, pa.Table) else rows
+        with writer:
+            for batch in batches:
+                writer.write_batch(batch)
+            writer.done_writing()
+            return int(pb.DoPutUpdateResult.FromString(reader.read().to_pybytes()).record_count)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def ingest_into(table: str, namespace: str = "public", *, replace: bool = False) -> flight.FlightDescriptor:
+    """Bulk ingest: append to a table that is there, or make it anew. For `put`."""
+    message = pb.CommandStatementIngest(table=table, schema=namespace)
+    message.table_definition_options.if_not_exist = 1 if replace else 2
+    message.table_definition_options.if_exists = 3 if replace else 2
+    return _descriptor(message)
+
+
+def _descriptor(message: Any) -> flight.FlightDescriptor:
+    return flight.FlightDescriptor.for_command(pack_any(message.DESCRIPTOR.name, message))

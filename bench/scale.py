@@ -1,0 +1,69 @@
+"""How much of everything: the full run, and the quick one that ends within a minute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Rows, files, clients and repeats of the cases.
+
+    tpch_factor:       1 = 6 M rows of lineitem
+    rounds:            times each side is measured; the median counts
+    calls:             short calls in a round
+    key_rows, upsert_rows: of the table with a primary key
+    fresh_rows:        left by one-row inserts
+    insert_calls_many: one-row inserts of each of the 16 clients, in a round
+    growth_rows:       of the smallest table that grows, to ten times as many
+    growth_tables:     to which the tables grow, from one
+    """
+
+    tpch_factor: float
+    rounds: int
+    calls: int
+    key_rows: int
+    upsert_rows: int
+    fresh_rows: int
+    insert_calls_many: int
+    growth_rows: int
+    growth_tables: int
+
+
+FULL: Final = Scale(
+    tpch_factor=1,
+    rounds=5,
+    calls=200,
+    key_rows=1_000_000,
+    upsert_rows=100_000,
+    fresh_rows=10_000,
+    insert_calls_many=100,
+    growth_rows=500_000,
+    growth_tables=100,
+)
+QUICK: Final = Scale(
+    tpch_factor=0.1,
+    rounds=5,
+    calls=40,
+    key_rows=100_000,
+    upsert_rows=10_000,
+    fresh_rows=2_000,
+    insert_calls_many=15,
+    growth_rows=50_000,
+    growth_tables=20,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the benchmark.
+
+    data:       where TPC-H files are kept and servers live while they are measured
+    roapi:      the program, None when it is not installed
+    """
+
+    scale: Scale
+    data: Path
+    roapi: Path | None

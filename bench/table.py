@@ -1,0 +1,44 @@
+"""The figures as one table on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Figure
+
+_SHOWN: Final = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
+
+
+def print_figures(console: Console, figures: Sequence[Figure]) -> None:
+    """One line a figure; beside the times what the server used: CPU, RSS now and at most, bytes on disk."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "ours", "theirs", "unit", "ratio", "goal", "holds", "CPU s", "RSS MiB", "disk MiB"):
+        table.add_column(heading, justify="left" if heading in ("", "unit", "goal") else "right", no_wrap=bool(heading))
+    for figure in figures:
+        table.add_row(*_cells(figure))
+    console.print(table)
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    usage = figure.usage
+    return (
+        figure.name,
+        number(figure.ours),
+        "" if figure.theirs is None else number(figure.theirs),
+        figure.unit,
+        "" if figure.ratio is None else f"{figure.ratio:.2f}",
+        "" if figure.goal is None else str(figure.goal),
+        _SHOWN[figure.holds],
+        "" if usage is None else f"{usage.cpu_seconds:.1f}",
+        "" if usage is None else f"{usage.rss_bytes >> 20}/{usage.rss_bytes_max >> 20}",
+        "" if usage is None else f"{usage.disk_bytes >> 20}",
+    )
+
+
+def number(value: float) -> str:
+    """Three digits are all that a benchmark knows."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
