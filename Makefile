@@ -1,6 +1,6 @@
 # One word for each job. Everything runs in .venv, made once from the hash-locked requirements.lock.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types format demo bench lock clean
+.PHONY: help serve test check lint types format demo bench bench-quick lock clean
 
 BASE_PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 ARGS ?=
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # `--no-build-isolation`: the build backend is in the lock as well, so nothing unhashed is ever installed.
 $(STAMP): requirements.lock pyproject.toml
@@ -41,8 +41,11 @@ format: $(STAMP) ## let ruff put things right
 demo: $(STAMP) ## load the flights of 2013 into a running server and query them
 	$(PYTHON) -m bench.demo $(ARGS)
 
-bench: $(STAMP) ## measure loading and querying
+bench: $(STAMP) ## measure against DataFusion, DuckDB, bare Flight, RocksDB and ROAPI (ARGS='--sf5': a large load too)
 	$(PYTHON) -m bench.run $(ARGS)
+
+bench-quick: $(STAMP) ## the same, small, within a minute; says what got worse since the committed figures
+	$(PYTHON) -m bench.run --quick $(ARGS)
 
 lock: $(STAMP) ## write requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -67,7 +67,7 @@ def _clients(run: Run, server: Server, client: FlightSql) -> Iterator[Figure]:
                 own = FlightSql(server.uri)
                 open_clients.callback(own.close)
                 calls.append(_asking(own, "SELECT * FROM rows_1 WHERE id = 4711"))
-            found.append((count, alone(together(calls, run.scale.insert_calls_many), run.scale.rounds)))
+            found.append((count, alone(together(calls, run.scale.growth_calls), run.scale.rounds)))
     yield _grown("point reads, clients x 16, each as many", found)
 
 

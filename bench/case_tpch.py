@@ -22,12 +22,12 @@ def all_cold(run: Run, server: Server) -> Iterator[Figure]:
     files, duck = datafusion_over(folders), duckdb_over(folders)
     cpu = server.cpu_seconds()
     with closing(server.connect()) as connection, closing(duck):
-        asks = (_over_adbc(connection, COLD), _in_datafusion(files), lambda sql: duck.execute(sql).to_arrow_table())
-        found = {name: _measured(run, sql, asks) for name, sql in queries().items()}
+        asks = (_over_adbc(connection, COLD), _in_datafusion(files), lambda sql: duck.sql(sql).to_arrow_table())
+        found = {name: _measured(run, sql, asks) for name, sql in queries(run.scale.tpch_query_step).items()}
     usage = server.usage(cpu)
     for place, peer, goal in ((1, "DataFusion", at_most(1.10)), (2, "DuckDB", None)):
         points = tuple(Point(name, seconds[0], seconds[place]) for name, seconds in found.items())
-        yield _total(f"22 TPC-H queries, all cold, vs {peer}", points, goal=goal, usage=usage)
+        yield _total(f"{len(points)} TPC-H queries, all cold, vs {peer}", points, goal=goal, usage=usage)
 
 
 def partly_hot(run: Run, server: Server) -> Iterator[Figure]:
@@ -36,9 +36,9 @@ def partly_hot(run: Run, server: Server) -> Iterator[Figure]:
     cpu = server.cpu_seconds()
     with closing(server.connect()) as connection:
         asks = (_over_adbc(connection, MIXED), _in_datafusion(files))
-        found = {name: _measured(run, sql, asks) for name, sql in queries().items()}
+        found = {name: _measured(run, sql, asks) for name, sql in queries(run.scale.tpch_query_step).items()}
     points = tuple(Point(name, *seconds) for name, seconds in found.items())
-    name = "22 TPC-H queries, 1% hot, 0.1% updated, vs DataFusion"
+    name = f"{len(points)} TPC-H queries, 1% hot, 0.1% updated, vs DataFusion"
     yield _total(name, points, goal=at_most(1.25), usage=server.usage(cpu))
 
 

@@ -12,6 +12,7 @@ class Scale:
     """Rows, files, clients and repeats of the cases.
 
     tpch_factor:       1 = 6 M rows of lineitem
+    tpch_query_step:   1 = all 22 queries, 3 = each third
     rounds:            times each side is measured; the median counts
     calls:             short calls in a round
     key_rows, upsert_rows: of the table with a primary key
@@ -19,9 +20,11 @@ class Scale:
     insert_calls_many: one-row inserts of each of the 16 clients, in a round
     growth_rows:       of the smallest table that grows, to ten times as many
     growth_tables:     to which the tables grow, from one
+    growth_calls:      point reads of each of the up to 16 clients, in a round
     """
 
     tpch_factor: float
+    tpch_query_step: int
     rounds: int
     calls: int
     key_rows: int
@@ -30,10 +33,12 @@ class Scale:
     insert_calls_many: int
     growth_rows: int
     growth_tables: int
+    growth_calls: int
 
 
 FULL: Final = Scale(
     tpch_factor=1,
+    tpch_query_step=1,
     rounds=5,
     calls=200,
     key_rows=1_000_000,
@@ -42,17 +47,20 @@ FULL: Final = Scale(
     insert_calls_many=100,
     growth_rows=500_000,
     growth_tables=100,
+    growth_calls=50,
 )
 QUICK: Final = Scale(
-    tpch_factor=0.1,
+    tpch_factor=0.05,
+    tpch_query_step=3,
     rounds=5,
-    calls=40,
-    key_rows=100_000,
+    calls=15,
+    key_rows=50_000,
     upsert_rows=10_000,
-    fresh_rows=2_000,
+    fresh_rows=1_000,
     insert_calls_many=15,
-    growth_rows=50_000,
+    growth_rows=20_000,
     growth_tables=20,
+    growth_calls=3,
 )
 
 
