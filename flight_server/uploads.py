@@ -14,9 +14,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from flight_server.calls import RunningCall
-from storage.errors import InvalidRequest, LimitExceeded
+from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
 
 _COLUMNS_MAX: Final = 10_000
+DRAINED_BYTES_MAX: Final = 16 << 20
+DRAINED_MESSAGE_BYTES_MIN: Final = 64 << 10  # so that empty messages come to an end too
 
 
 class Upload:
@@ -46,6 +48,16 @@ class Upload:
             if batch.num_rows:
                 yield batch
         self._call.raise_if_cancelled()
+
+    def drain(self) -> None:
+        """Read on, a little, after a refusal: some clients that still write when the answer comes tell their user
+        that writing failed, and never why."""
+        size = 0
+        try:
+            while size < DRAINED_BYTES_MAX and (batch := self._next()) is not None:
+                size += max(batch.nbytes, DRAINED_MESSAGE_BYTES_MIN)
+        except FrostlineError:
+            return  # the refusal itself is what the client is told
 
     def _next(self) -> pa.RecordBatch | None:
         if self._call.is_cancelled():

@@ -13,7 +13,7 @@ from flight_server.ports import StatementResult
 from flight_server.uploads import Upload, checked_table_schema
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import encode_bound, encode_update_count
-from storage.errors import InvalidRequest
+from storage.errors import FrostlineError, InvalidRequest
 from storage.names import CATALOG
 
 _UNKNOWN_COUNT = -1
@@ -72,8 +72,12 @@ def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: 
             f"catalog '{command.catalog[:80]}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000"
         )
     upload = Upload(reader, call, rows_max=0, bytes_max=front.wire.ingest_bytes_max)
-    schema = checked_table_schema(upload.schema)
-    return front.statements.ingest(call.session, command, upload.batches(), schema, call.is_cancelled)
+    try:
+        schema = checked_table_schema(upload.schema)
+        return front.statements.ingest(call.session, command, upload.batches(), schema, call.is_cancelled)
+    except FrostlineError:
+        upload.drain()
+        raise
 
 
 def _count(result: StatementResult) -> int:
