@@ -46,6 +46,7 @@ from jobs.sweep import SweepExecutor
 from storage.clock import Clock, SystemClock
 from storage.engine import Engine
 from storage.errors import FrostlineError
+from storage.failpoints import arm_from_environment
 from storage.settings import StorageSettings
 
 ROOT_PASSWORD_VARIABLE: Final = "FROSTLINE_ROOT_PASSWORD"  # noqa: S105  (its name, not one)
@@ -70,6 +71,7 @@ def serve(settings: Settings, clock: Clock | None = None) -> int:
 
     Raises: a FrostlineError when the server can't start. Prints the ready line and, once, a generated password.
     """
+    arm_from_environment()
     try:
         trio.run(_main, settings, clock or SystemClock())
     except BaseExceptionGroup as group:

@@ -1,0 +1,86 @@
+"""Named points at which a test makes the process die, or one call fail.
+
+    FROSTLINE_FAILPOINT=flush.after_publish:kill         kill -9 of ourselves when the point is reached
+    FROSTLINE_FAILPOINT=flush.after_publish:kill:3       the third time
+    FROSTLINE_FAILPOINT=call.do_get:error                raise StorageUnavailable
+    FROSTLINE_FAILPOINT=call.do_get:error=Conflict       raise that class of storage.errors
+
+Several are separated by commas. Unarmed, as in every server that serves, a point costs one look at an empty dict.
+An unknown name or action stops the start: a test of a point that is not there would test nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from storage import errors
+
+VARIABLE: Final = "FROSTLINE_FAILPOINT"
+
+POINTS: Final = frozenset[str]()
+"""Every point in the code; tests go through all of them."""
+
+
+@dataclass(slots=True)
+class _Armed:
+    act: Callable[[], None]
+    passes_left: int  # times the point is reached before it acts
+
+
+_armed: dict[str, _Armed] = {}
+
+
+def reach(name: str) -> None:
+    """Here a test may end the process or raise."""
+    if _armed:
+        _reach_armed(name)
+
+
+def arm(name: str, act: Callable[[], None], nth: int = 1) -> None:
+    """From the `nth` time on that the point is reached, `act` is called there. Raises InvalidRequest."""
+    if name not in POINTS:
+        raise errors.InvalidRequest(f"there is no fail point '{name}'; there are: {', '.join(sorted(POINTS))}")
+    _armed[name] = _Armed(act, nth - 1)
+
+
+def disarm() -> None:
+    """Let every point pass again."""
+    _armed.clear()
+
+
+def arm_from_environment() -> None:
+    """Arm what the environment variable names. Raises InvalidRequest."""
+    for text in filter(None, os.environ.get(VARIABLE, "").split(",")):
+        name, action, *nth = text.split(":")
+        arm(name, _action(action), int(nth[0]) if nth else 1)
+
+
+def _reach_armed(name: str) -> None:
+    armed = _armed.get(name)
+    if armed is None:
+        return
+    if armed.passes_left > 0:
+        armed.passes_left -= 1
+        return
+    armed.act()
+
+
+def _action(text: str) -> Callable[[], None]:
+    action, _, kind = text.partition("=")
+    if action == "kill":
+        return _kill
+    if action == "error":
+        return lambda: _raise(kind or "StorageUnavailable")
+    raise errors.InvalidRequest(f"a fail point can't '{action}'; it can kill or error")
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _raise(kind: str) -> None:
+    raise getattr(errors, kind)("a fail point asked for this error")
