@@ -33,6 +33,7 @@ from flight_server.wire.errors import DETAILS_TRAILER, flight_errors, hide_trace
 from flight_server.wire.handles import HandleSigner
 from storage.clock import Clock
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
+from storage.failpoints import reach
 
 _STOPPING: Final = "the server is shutting down; connect again in a while"
 
@@ -167,6 +168,7 @@ class FlightService(flight.FlightServerBase):
         with flight_errors(self._log, plain=plain, send_details=_sender(context, passage)):
             call = self._enter(context, passage)
             try:
+                reach(passage.fail_point)
                 yield call
             except FrostlineError as error:
                 raise call.explained(error) from None

@@ -15,6 +15,7 @@ from pyarrow import flight
 
 from flight_server.calls import RunningCall
 from flight_server.wire.errors import flight_errors
+from storage.failpoints import reach
 
 METADATA_ROWS: Final = 1024  # in a message: with schemas in it a row may have some kB, and 16 MiB is the limit
 
@@ -36,6 +37,7 @@ def row_stream(schema: pa.Schema, reader: pa.RecordBatchReader, call: RunningCal
 def _rows(reader: pa.RecordBatchReader, call: RunningCall, log: Any, *, plain: bool) -> Iterator[pa.RecordBatch]:
     with flight_errors(log, plain=plain, send_details=call.send_details):
         try:
+            reach("call.rows")
             yield from reader
         except GeneratorExit:
             raise

@@ -4,6 +4,7 @@
     FROSTLINE_FAILPOINT=flush.after_publish:kill:3       the third time
     FROSTLINE_FAILPOINT=call.do_get:error                raise StorageUnavailable
     FROSTLINE_FAILPOINT=call.do_get:error=Conflict       raise that class of storage.errors
+    FROSTLINE_FAILPOINT=call.do_get:error=ValueError     raise that exception of Python, as a bug of ours would
 
 Several are separated by commas. Unarmed, as in every server that serves, a point costs one look at an empty dict.
 An unknown name or action stops the start: a test of a point that is not there would test nothing.
@@ -11,6 +12,7 @@ An unknown name or action stops the start: a test of a point that is not there w
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
 from collections.abc import Callable
@@ -21,7 +23,21 @@ from storage import errors
 
 VARIABLE: Final = "FROSTLINE_FAILPOINT"
 
-POINTS: Final = frozenset[str]()
+POINTS: Final = frozenset(
+    {
+        # each kind of call (flight_server/service.py, access/middleware.py), and rows on their way out
+        "call.handshake",
+        "call.list_flights",
+        "call.get_flight_info",
+        "call.get_schema",
+        "call.do_get",
+        "call.do_put",
+        "call.do_exchange",
+        "call.do_action",
+        "call.list_actions",
+        "call.rows",
+    }
+)
 """Every point in the code; tests go through all of them."""
 
 
@@ -74,7 +90,7 @@ def _action(text: str) -> Callable[[], None]:
     if action == "kill":
         return _kill
     if action == "error":
-        return lambda: _raise(kind or "StorageUnavailable")
+        return _raising(kind or "StorageUnavailable")
     raise errors.InvalidRequest(f"a fail point can't '{action}'; it can kill or error")
 
 
@@ -82,5 +98,15 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _raise(kind: str) -> None:
-    raise getattr(errors, kind)("a fail point asked for this error")
+def _raising(kind: str) -> Callable[[], None]:
+    """The text names this file, so that a test sees a leak of one."""
+    found = getattr(errors, kind, None) or getattr(builtins, kind, None)
+    if not (isinstance(found, type) and issubclass(found, Exception)):
+        raise errors.InvalidRequest(f"a fail point can't raise '{kind}': it is no class of storage.errors or of Python")
+    text = f"a fail point asked for this {kind}"
+    text = text if issubclass(found, errors.FrostlineError) else f"{text} in {__file__}"
+
+    def raise_it() -> None:
+        raise found(text)
+
+    return raise_it

@@ -16,8 +16,10 @@ from flight_server.access.authenticator import Authenticator, Caller
 from flight_server.access.sessions import Sessions
 from flight_server.wire.errors import flight_errors
 from storage.errors import FrostlineError, StorageUnavailable, Unauthenticated
+from storage.failpoints import reach
 
 MIDDLEWARE: Final = "access"
+_FAIL_POINTS: Final = {method: f"call.{method.name.lower()}" for method in flight.FlightMethod}
 
 
 class Gate(flight.ServerMiddlewareFactory):
@@ -43,6 +45,7 @@ class Gate(flight.ServerMiddlewareFactory):
         token = None
         try:
             if info.method == flight.FlightMethod.HANDSHAKE:
+                reach("call.handshake")
                 caller, token = self._authenticator.log_in(headers)
             else:
                 caller = self._authenticator.caller(headers)
@@ -51,15 +54,16 @@ class Gate(flight.ServerMiddlewareFactory):
         except FrostlineError as error:
             self._log.info("call refused", method=info.method.name, reason=error.message)
             raise
-        return Passage(caller, token, _reads_details(headers))
+        return Passage(caller, token, _reads_details(headers), _FAIL_POINTS[info.method])
 
 
 class Passage(flight.ServerMiddleware):
     """One call that was let in. `on_completed` runs when the call is over, its context still valid."""
 
-    def __init__(self, caller: Caller, token: str | None, reads_details: bool) -> None:
+    def __init__(self, caller: Caller, token: str | None, reads_details: bool, fail_point: str) -> None:
         self.caller = caller
         self.reads_details = reads_details
+        self.fail_point = fail_point
         self._token = token
         self.on_completed: Callable[[], None] | None = None
 
