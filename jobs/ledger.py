@@ -15,6 +15,7 @@ import msgspec
 from jobs.outcome import Figures
 from jobs.states import FINISHED, LIVE, JobState, check_step
 from storage.errors import Corruption, NotFound
+from storage.failpoints import reach
 
 
 class JobType(StrEnum):
@@ -114,7 +115,9 @@ class Ledger:
 
     def put(self, record: JobRecord) -> None:
         """Remember `record`, on disk first. Raises StorageUnavailable; memory is then as before."""
+        reach("ledger.before_put")
         self._store.put_job(record.job_id, msgspec.json.encode(record))
+        reach("ledger.after_put")
         self._records[record.job_id] = record
 
     def note(self, record: JobRecord) -> None:
@@ -142,5 +145,6 @@ class Ledger:
         old = [r for n, r in enumerate(finished) if n < surplus or (r.finished_ms or 0) < finished_before_ms]
         for record in old:
             self._store.delete_job(record.job_id)
+            reach("ledger.after_delete")
             del self._records[record.job_id]
         return len(old)

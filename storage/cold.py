@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from storage.cold_types import from_file_batch, to_file_batch
 from storage.errors import Corruption, StorageUnavailable
+from storage.failpoints import reach
 from storage.hot_codec import SEQ_FIELD
 from storage.local_files import HashingFile, LocalFiles
 from storage.row_filter import sorted_rows
@@ -67,6 +68,7 @@ class ColdWriter:
         self._seq_min, self._seq_max = 1 << 62, -1
         self.rows = 0
         files.hold(path)
+        reach("file.before_write")
         self._sink = HashingFile(files.part(path))
         file_schema = to_file_batch(_empty(self._schema)).schema
         self._writer = _parquet_writer(self._sink, file_schema, layout)
@@ -126,6 +128,7 @@ class ColdWriter:
                 self._writer.write_batch(to_file_batch(batch), row_group_size=self._layout.row_group_rows * 2)
         except OSError as error:
             raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
+        reach("file.mid_write")
 
     def _described(self, file_id: int, schema_version: int, created_ms: int) -> ColdFile:
         metadata = pq.read_metadata(self._files.full(self._path))

@@ -23,6 +23,7 @@ import structlog
 from storage.clock import Clock
 from storage.edits import Committed, Edit
 from storage.errors import FrostlineError, StorageUnavailable
+from storage.failpoints import reach
 from storage.group import Group
 from storage.hot import HotStore
 from storage.key_claims import KeyClaim, claim_keys
@@ -122,6 +123,7 @@ class Committer:
             except BaseException as error:
                 task.future.set_exception(_shown(error))
         try:
+            reach("commit.before_write")
             self._store.write(group.operations, durable=group.durable)
         except BaseException as error:
             for task, _ in accepted:

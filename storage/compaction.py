@@ -17,6 +17,7 @@ from storage.cold import ColdWriter, layout_of, read_rows
 from storage.deletes import DeleteSet
 from storage.edits import CompactChange, Edit
 from storage.errors import Cancelled, Conflict
+from storage.failpoints import reach
 from storage.hot_codec import conform
 from storage.local_files import file_name
 from storage.options import KEEP_FOR_EVER
@@ -99,11 +100,13 @@ def compact_partition(
         replaced = tuple(file.file_id for file in plan.files)
         change = CompactChange(partition.partition_id, replaced, files, purge.left_out)
         try:
+            reach("compact.before_commit")
             engine.commit(Edit(maintenance=(change,)))
         except Exception:
             for file in files:
                 engine.discard_unless_live(file, partition.partition_id)
             raise
+        reach("compact.after_commit")
     return CompactFigures(
         files_before=len(plan.files),
         files_after=len(files),
@@ -235,3 +238,4 @@ class _FileSeries:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self._done.append(writer.finish(self._file_id, self._table.version, self._created_ms))
+            reach("compact.after_file")

@@ -21,6 +21,7 @@ from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.edits import Committed, Edit
 from storage.errors import Cancelled, LimitExceeded
+from storage.failpoints import reach
 from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim
 from storage.key_index import KeyIndex
@@ -60,6 +61,7 @@ class Engine:
             self._store = HotStore(made_folder(directory / "rows"))
             undo.callback(self._store.close)
             recovered = recover(self._store)
+            reach("open.after_recovery")
             self._start(recovered.meta, recovered.state)
             undo.pop_all()
 
@@ -204,7 +206,9 @@ class Engine:
     def close(self) -> None:
         """Finish waiting commits, close the row store, give up the lock."""
         self._committer.close()
+        reach("close.before_rows")
         self._store.close()
+        reach("close.after_rows")
         self._lock.release()
 
     def _tell_waiting(self, _state: DatabaseState) -> None:

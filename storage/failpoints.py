@@ -1,7 +1,7 @@
 """Named points at which a test makes the process die, or one call fail.
 
-    FROSTLINE_FAILPOINT=flush.after_publish:kill         kill -9 of ourselves when the point is reached
-    FROSTLINE_FAILPOINT=flush.after_publish:kill:3       the third time
+    FROSTLINE_FAILPOINT=flush.before_commit:kill         kill -9 of ourselves when the point is reached
+    FROSTLINE_FAILPOINT=flush.before_commit:kill:3       the third time
     FROSTLINE_FAILPOINT=call.do_get:error                raise StorageUnavailable
     FROSTLINE_FAILPOINT=call.do_get:error=Conflict       raise that class of storage.errors
     FROSTLINE_FAILPOINT=call.do_get:error=ValueError     raise that exception of Python, as a bug of ours would
@@ -36,6 +36,42 @@ POINTS: Final = frozenset(
         "call.do_action",
         "call.list_actions",
         "call.rows",
+        # a cold file on its way to its name, whoever writes it: flush, compaction, bulk load (cold.py, local_files.py)
+        "file.before_write",
+        "file.mid_write",  # a row group is written, the file's end is not
+        "file.before_sync",
+        "file.after_sync",
+        "file.after_read_back",
+        "file.after_link",  # it has two names now
+        "file.after_unlink",
+        "file.after_folder_sync",
+        # who wrote it
+        "flush.before_commit",
+        "flush.after_commit",
+        "compact.after_file",
+        "compact.before_commit",
+        "compact.after_commit",
+        "load.after_file",
+        "load.after_claim",  # some of its primary keys are entered
+        "sweep.before_forget",
+        "sweep.after_forget",
+        "sweep.before_remove",
+        "sweep.after_remove",
+        # a commit, from the writer's thread to the log's sync and back
+        "transaction.before_commit",
+        "transaction.after_commit",
+        "commit.after_catalog_check",
+        "commit.before_write",
+        "log.before_sync",
+        "log.after_sync",
+        # the ledger of jobs
+        "ledger.before_put",
+        "ledger.after_put",
+        "ledger.after_delete",
+        # the data directory
+        "open.after_recovery",
+        "close.before_rows",
+        "close.after_rows",
     }
 )
 """Every point in the code; tests go through all of them."""

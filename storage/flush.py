@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from storage.cold import ColdWriter, layout_of
 from storage.edits import Edit, FlushChange
 from storage.errors import Cancelled
+from storage.failpoints import reach
 from storage.local_files import FILE_SUFFIX, file_name
 from storage.schema import TableDef
 from storage.state import ColdFile, HotChunk, PartitionState
@@ -74,10 +75,12 @@ def flush_partition(
         seq_max = int(partition.hot[-1].seqs[-1])
         change = FlushChange(partition.partition_id, seq_max, (file,))
         try:
+            reach("flush.before_commit")
             engine.commit(Edit(maintenance=(change,)))
         except Exception:
             engine.discard_unless_live(file, partition.partition_id)
             raise
+        reach("flush.after_commit")
     return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)
 
 

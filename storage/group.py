@@ -17,6 +17,7 @@ from storage import partition as transition
 from storage.catalog import Catalog
 from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, Maintenance, RowChange
 from storage.errors import Conflict, NotFound
+from storage.failpoints import reach
 from storage.hot import Operation, Put, Remove, RemoveRange
 from storage.hot_codec import encode_rows, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
@@ -62,6 +63,7 @@ class Group:
         assert len({change.table.table_id for change in edit.rows}) == len(edit.rows), "one change a table"
         if edit.catalog is not None:
             self._change_catalog(draft, edit.catalog(self.state.catalog))
+            reach("commit.after_catalog_check")
         for change in edit.rows:
             self._change_rows(draft, change)
         for maintenance in edit.maintenance:

@@ -16,6 +16,7 @@ from typing import Any
 import rocksdict
 
 from storage.errors import Corruption, StorageUnavailable
+from storage.failpoints import reach
 from storage.keys import FAMILIES
 
 MEMTABLE_BYTES = 32 << 20  # a family; hot batches are also held by the states, so keep RocksDB's share small
@@ -92,7 +93,9 @@ class HotStore:
             # A write with sync=True keeps Python's lock while the disk works: nobody could join the next group.
             self._db.write(batch, _unsynced())
             if durable:
+                reach("log.before_sync")
                 self._db.flush_wal(sync=True)
+                reach("log.after_sync")
         except Exception as error:
             mapped = _mapped(error, "the disk refused a write")
             self.failed = mapped.message

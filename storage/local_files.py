@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from storage.errors import Corruption, StorageUnavailable
+from storage.failpoints import reach
 
 PART_SUFFIX: Final = ".part"
 FILE_SUFFIX: Final = ".parquet"
@@ -74,7 +75,9 @@ class HashingFile:
         self.closed = True
         with self._file:
             self._file.flush()
+            reach("file.before_sync")
             os.fsync(self._file.fileno())
+            reach("file.after_sync")
 
     def give_up(self) -> None:
         """Close without sync, whatever the disk says; the file is about to go."""
@@ -128,10 +131,14 @@ class LocalFiles:
                 raise StorageUnavailable(
                     "a cold file read back differently from what was written; the disk may be failing"
                 )
+            reach("file.after_read_back")
             os.link(part, self.full(path))
+            reach("file.after_link")
             part.unlink()
+            reach("file.after_unlink")
             for folder in self.full(path).parents[: len(Path(path).parents)]:  # any of them may be new
                 _sync_folder(folder)
+            reach("file.after_folder_sync")
             self._good[path] = _identity(self.full(path))
         except OSError as error:
             raise StorageUnavailable(f"a cold file could not be stored: {error.strerror}") from None

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from storage.clock import Clock
 from storage.cold import ColdWriter, layout_of
+from storage.failpoints import reach
 from storage.hot_codec import with_seq
 from storage.local_files import LocalFiles, load_file_name
 from storage.schema import TableDef
@@ -110,6 +111,7 @@ class RowStage:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self._finished.append(writer.finish(self._file_id, self._table.version, self._created_ms))
+            reach("load.after_file")
 
 
 def _combined(batches: list[pa.RecordBatch]) -> tuple[pa.RecordBatch, ...]:

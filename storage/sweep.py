@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.edits import Edit, ForgetChange
+from storage.failpoints import reach
 from storage.recover import live_files
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def sweep(engine: Engine) -> SweepFigures:
     partitions = _forget_dropped(engine)
     files = freed = 0
     for path in _unnamed(engine):
+        reach("sweep.before_remove")
         bytes_ = engine.files.remove(path)
+        reach("sweep.after_remove")
         if bytes_ is not None:
             freed += bytes_
             files += 1
@@ -42,7 +45,9 @@ def sweep(engine: Engine) -> SweepFigures:
 def _forget_dropped(engine: Engine) -> int:
     dropped = engine.dropped_partitions()
     for partition_id in dropped:
+        reach("sweep.before_forget")
         engine.commit(Edit(maintenance=(ForgetChange(partition_id),)))
+        reach("sweep.after_forget")
     return len(dropped)
 
 

@@ -24,6 +24,7 @@ from storage.catalog import Catalog
 from storage.cold import read_rows
 from storage.edits import Committed, Edit, RowChange
 from storage.errors import Conflict, StorageUnavailable
+from storage.failpoints import reach
 from storage.hot_codec import conform, with_seq
 from storage.key_claims import KeyClaim
 from storage.key_index import UNDER_WAY
@@ -207,7 +208,9 @@ class Transaction:
             if self.is_empty:
                 return None
             edit = Edit(catalog=self._catalog_change(), rows=changes, durable=durable)
+            reach("transaction.before_commit")
             committed = self._engine.commit(edit)
+            reach("transaction.after_commit")
             self._written = [s for s in self._written if s.files and not _is_part(s, edit)]  # of tables dropped again
             return committed
         except StorageUnavailable:
@@ -329,6 +332,7 @@ class Transaction:
                 part = tuple(chosen[row : row + CLAIM_KEYS])
                 claim = KeyClaim(str(table.name), table.partition_id, load_id, part, replaced)
                 late += self._engine.claim_keys(claim)
+                reach("load.after_claim")
         return late
 
     def _staged_keys(self, table: TableDef, staged: Staged) -> Iterator[tuple[list[bytes], np.ndarray]]:

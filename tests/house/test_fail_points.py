@@ -1,0 +1,30 @@
+"""Fail points are what POINTS says, each in one place: a test of a name that nothing reaches would test nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+
+from storage.failpoints import POINTS
+from tests.house.test_tidy import sources, tree_of
+
+BY_KIND_OF_CALL = "call."  # reached under a name put together from the call's kind
+
+
+def names_reached() -> Iterator[str]:
+    """The name in each `reach("...")` of the source."""
+    for path in sources():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "reach":
+                (name,) = node.args
+                if isinstance(name, ast.Constant):
+                    yield name.value
+
+
+def test_every_fail_point_is_in_the_code_once_and_every_one_in_the_code_is_listed():
+    reached = Counter(names_reached())
+    assert {name: count for name, count in reached.items() if count > 1} == {}
+    unlisted = set(reached) - POINTS
+    unreached = {name for name in POINTS - set(reached) if not name.startswith(BY_KIND_OF_CALL)}
+    assert (unlisted, unreached) == (set(), set())
