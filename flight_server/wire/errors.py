@@ -23,7 +23,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import structlog
 from pyarrow import flight
@@ -34,6 +34,7 @@ from storage import errors
 DETAILS_TRAILER: Final = "grpc-status-details-bin"
 _FRAMES_LOGGED_MAX: Final = 50
 _TEXT_BYTES_MAX: Final = 1024
+_STOPPING: Final = "57"  # SQLSTATE class 57: an operator asked for it
 _LIMIT_OF_TEXT: Final = "54"  # SQLSTATE class 54: the request itself is too much, trying again is no use
 
 _log: Any = structlog.get_logger("flight")
@@ -72,16 +73,26 @@ def flight_errors(
 
 
 def as_flight_error(error: BaseException, log: Any = _log, *, plain: bool = False) -> Exception:
-    """The exception to raise in a Flight handler instead of `error`; unexpected ones are logged under an id."""
-    if isinstance(error, _Said | flight.FlightError):
+    """The exception to raise in a Flight handler instead of `error`.
+
+    Unexpected ones are logged under an id; of those that the client can't mend, the operator is told as well.
+    """
+    if _is_answer(error):
         return error
     known = error if isinstance(error, errors.FrostlineError) else unexpected(error, log)
+    if isinstance(error, errors.Corruption | errors.StorageUnavailable) and not known.sqlstate.startswith(_STOPPING):
+        log.error("call failed", kind=type(known).__name__, sqlstate=known.sqlstate, reason=known.message)
     text = _short(f"[{known.sqlstate}] {known.message}")
     answer = _answer(known)
     if plain and not issubclass(answer, _Said):
         answer = _named(type(known).__name__)
     details = encode_error_details(_GRPC_CODES.get(answer, _UNKNOWN), text, known.sqlstate)
     return answer(text, details)
+
+
+def _is_answer(error: BaseException) -> TypeGuard[Exception]:
+    """Whether `error` was made here: pyarrow's own Flight errors may say anything, and carry no details."""
+    return isinstance(error, _Said) or (isinstance(error, flight.FlightError) and bool(error.extra_info))
 
 
 def _short(text: str) -> str:
