@@ -6,7 +6,7 @@ checks here ("already exists", "not empty") cannot race. Persisting is a compari
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -15,15 +15,7 @@ import msgspec
 from storage.errors import AlreadyExists, InvalidRequest, NotFound
 from storage.names import DEFAULT_NAMESPACE, TableName
 from storage.schema import NamespaceDef, TableDef, ViewDef
-
-
-class UserRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may log in. `password_hash` is an argon2id string and never leaves the server."""
-
-    name: str
-    role: str
-    password_hash: str
-    created_ms: int = 0
+from storage.users import Grant, GrantName, UserRecord
 
 
 def _frozen(items: Mapping) -> Mapping:  # type: ignore[type-arg]
@@ -40,6 +32,7 @@ class Catalog:
     tables: Mapping[TableName, TableDef] = field(default_factory=lambda: _frozen({}))
     views: Mapping[TableName, ViewDef] = field(default_factory=lambda: _frozen({}))
     users: Mapping[str, UserRecord] = field(default_factory=lambda: _frozen({}))
+    grants: Mapping[GrantName, Grant] = field(default_factory=lambda: _frozen({}))
 
     def table(self, name: TableName) -> TableDef:
         """Raises NotFound with the way out."""
@@ -96,13 +89,19 @@ class Catalog:
         return replace(self, tables=_frozen({**self.tables, table.name: table}))
 
     def with_renamed_table(self, table: TableDef, name: TableName) -> Catalog:
-        """`table` (as it is now) under another name. Raises AlreadyExists, NotFound."""
+        """`table` (as it is now) under another name; its grants go with it. Raises AlreadyExists, NotFound."""
         self._check_free(name)
         moved = msgspec.structs.replace(table, name=name, version=table.version + 1)
-        return self.without_table(table.name).with_table(moved)
+        catalog = self.without_table(table.name).with_table(moved)
+        for grant in self.grants.values():
+            if grant.name.table == table.name:
+                catalog = catalog.with_grant(msgspec.structs.replace(grant, name=GrantName(grant.name.user, name)))
+        return catalog
 
     def without_table(self, name: TableName) -> Catalog:
-        return replace(self, tables=_frozen({k: v for k, v in self.tables.items() if k != name}))
+        """Its grants go with it."""
+        tables = _frozen({k: v for k, v in self.tables.items() if k != name})
+        return replace(self, tables=tables, grants=self._grants_but(lambda grant: grant.table == name))
 
     def with_view(self, view: ViewDef, *, or_replace: bool) -> Catalog:
         if not (or_replace and view.name in self.views):
@@ -110,7 +109,9 @@ class Catalog:
         return replace(self, views=_frozen({**self.views, view.name: view}))
 
     def without_view(self, name: TableName) -> Catalog:
-        return replace(self, views=_frozen({k: v for k, v in self.views.items() if k != name}))
+        """Its grants go with it."""
+        views = _frozen({k: v for k, v in self.views.items() if k != name})
+        return replace(self, views=views, grants=self._grants_but(lambda grant: grant.table == name))
 
     def without_namespace(self, name: str, *, cascade: bool) -> Catalog:
         """Raises InvalidRequest listing what is in it, unless `cascade`."""
@@ -123,15 +124,41 @@ class Catalog:
             raise InvalidRequest(
                 f"namespace '{name}' is not empty (holds {shown}); drop these first or add CASCADE", sqlstate="2BP01"
             )
-        return Catalog(
-            _frozen({k: v for k, v in self.namespaces.items() if k != name}),
-            _frozen({k: v for k, v in self.tables.items() if k.namespace != name}),
-            _frozen({k: v for k, v in self.views.items() if k.namespace != name}),
-            self.users,
+        return replace(
+            self,
+            namespaces=_frozen({k: v for k, v in self.namespaces.items() if k != name}),
+            tables=_frozen({k: v for k, v in self.tables.items() if k.namespace != name}),
+            views=_frozen({k: v for k, v in self.views.items() if k.namespace != name}),
+            grants=self._grants_but(lambda grant: grant.table.namespace == name),
         )
 
+    def user(self, name: str) -> UserRecord:
+        """One who is not dropped. Raises NotFound."""
+        found = self.users.get(name)
+        if found is None or not found.is_active:
+            raise NotFound(f"user '{name}' does not exist", sqlstate="42704")
+        return found
+
     def with_user(self, user: UserRecord) -> Catalog:
+        """Add or replace a user."""
         return replace(self, users=_frozen({**self.users, user.name: user}))
+
+    def without_user(self, name: str) -> Catalog:
+        """For good, with all grants."""
+        users = _frozen({k: v for k, v in self.users.items() if k != name})
+        return replace(self, users=users, grants=self._grants_but(lambda grant: grant.user == name))
+
+    def with_grant(self, grant: Grant) -> Catalog:
+        """Add or replace what one user may do with one table or view."""
+        return replace(self, grants=_frozen({**self.grants, grant.name: grant}))
+
+    def without_grant(self, name: GrantName) -> Catalog:
+        return replace(self, grants=self._grants_but(lambda grant: grant == name))
+
+    def _grants_but(self, gone: Callable[[GrantName], bool]) -> Mapping[GrantName, Grant]:
+        if not any(map(gone, self.grants)):
+            return self.grants
+        return _frozen({name: grant for name, grant in self.grants.items() if not gone(name)})
 
     def _check_free(self, name: TableName) -> None:
         self.namespace(name.namespace)

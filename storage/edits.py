@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.schema import TableDef
 from storage.state import ColdFile
@@ -82,11 +83,15 @@ Maintenance = FlushChange | CompactChange | ForgetChange
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One atomic change. `durable=False` returns before the disk has it (SET durability = 'relaxed')."""
+    """One atomic change, with what the audit log says of it.
+
+    `durable=False` returns before the disk has it (SET durability = 'relaxed').
+    """
 
     catalog: Callable[[Catalog], Catalog] | None = None
     rows: tuple[RowChange, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    audit: tuple[AuditRecord, ...] = ()
     durable: bool = True
 
     @property

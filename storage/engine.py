@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from storage.audit import AuditRecord, read_audit, trim_operations
 from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.edits import Committed, Edit
@@ -178,6 +179,17 @@ class Engine:
         """Every schema version a table had, oldest first."""
         versions = read_meta(self._store.scan(META)).versions
         return [versions[key] for key in sorted(versions) if key[0] == table_id]
+
+    def audit(self) -> Iterator[AuditRecord]:
+        """The audit log, oldest first. Raises Corruption."""
+        return read_audit(self._store)
+
+    def trim_audit(self) -> None:
+        """Let records go that are too old or too many. Raises StorageUnavailable."""
+        settings = self.settings
+        gone = trim_operations(self._store, self.clock.wall_ms(), settings.audit_kept_days, settings.audit_records_max)
+        if gone:
+            self._store.write(gone, durable=True)
 
     def sweep_now(self) -> SweepFigures:
         """Remove what nothing names; see `sweep`."""

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from storage import partition as transition
+from storage.audit import audit_operations
 from storage.catalog import Catalog
 from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, Maintenance, RowChange
 from storage.errors import Conflict, NotFound
@@ -68,6 +69,9 @@ class Group:
             self._change_rows(draft, change)
         for maintenance in edit.maintenance:
             _maintain(draft, maintenance)
+        if edit.audit:
+            draft.operations += audit_operations(edit.audit, draft.first_seq, self._now_ms)
+            draft.operations.append(last_seq_operation(draft.first_seq))  # the records' keys are never used again
         return self._take(draft, edit)
 
     def _take(self, draft: Draft, edit: Edit) -> Committed:

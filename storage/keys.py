@@ -7,6 +7,7 @@
     pk        partition id (8) + encoded primary key     see `primary_key`
     manifest  partition id (8) + file id (8)             JSON `ColdFile`
     jobs      job id (utf-8)                             JSON job record
+    audit     commit `_seq` (8) + place in it (4)        JSON record, see `audit`
 
 All integers in keys are unsigned big-endian. DO NOT CHANGE: these bytes are in every data directory.
 """
@@ -26,7 +27,8 @@ DELETES: Final = "deletes"
 PK: Final = "pk"
 MANIFEST: Final = "manifest"
 JOBS: Final = "jobs"
-FAMILIES: Final = (META, HOT, DELETES, PK, MANIFEST, JOBS)
+AUDIT: Final = "audit"
+FAMILIES: Final = (META, HOT, DELETES, PK, MANIFEST, JOBS, AUDIT)
 
 
 class MetaKind(Enum):
@@ -38,6 +40,7 @@ class MetaKind(Enum):
     TABLE_VERSION = b"H"  # every definition, by id and version
     VIEW = b"V"
     USER = b"U"
+    GRANT = b"G"  # privileges of one user on one table or view
     LOAD = b"L"  # load id -> first `_seq` of a committed bulk load into a keyed table
     DROPPED = b"D"  # partitions whose rows and files are still to be removed
     NEXT_ID = b"I"  # ids below this are given out

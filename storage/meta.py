@@ -13,12 +13,13 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from storage.catalog import Catalog, UserRecord
+from storage.catalog import Catalog
 from storage.errors import Corruption
 from storage.hot import Operation, Put, Remove
 from storage.keys import META, MetaKind, meta_key, split_meta_key, table_version_name
 from storage.names import DEFAULT_NAMESPACE
 from storage.schema import NamespaceDef, TableDef, ViewDef, decode_record, encode_record
+from storage.users import Grant, UserRecord
 
 FORMAT_VERSION: Final = 1
 
@@ -51,6 +52,7 @@ def catalog_operations(old: Catalog, new: Catalog, now_ms: int) -> list[Operatio
         (MetaKind.TABLE, old.tables, new.tables),
         (MetaKind.VIEW, old.views, new.views),
         (MetaKind.USER, old.users, new.users),
+        (MetaKind.GRANT, old.grants, new.grants),
     ):
         operations += _map_operations(kind, before, after)
     kept = {table.table_id for table in new.tables.values()}
@@ -116,12 +118,14 @@ def _records(found: dict[MetaKind, dict[str, bytes]]) -> MetaRecords:
     namespaces.setdefault(DEFAULT_NAMESPACE, NamespaceDef(name=DEFAULT_NAMESPACE))
     versions = [decode_record(v, TableDef) for v in found[MetaKind.TABLE_VERSION].values()]
     dropped = [decode_record(v, DroppedPartition) for v in found[MetaKind.DROPPED].values()]
+    grants = [decode_record(v, Grant) for v in found[MetaKind.GRANT].values()]
     return MetaRecords(
         catalog=Catalog(
             MappingProxyType(namespaces),
             MappingProxyType({t.name: t for t in tables}),
             MappingProxyType({v.name: v for v in views}),
             MappingProxyType({n: decode_record(v, UserRecord) for n, v in found[MetaKind.USER].items()}),
+            MappingProxyType({g.name: g for g in grants}),
         ),
         versions={(t.table_id, t.version): t for t in versions},
         loads={int(n): int(v) for n, v in found[MetaKind.LOAD].items()},

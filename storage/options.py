@@ -14,6 +14,7 @@ import msgspec
 from storage.errors import InvalidRequest
 
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
+ACCESS_LEVELS: Final = ("public", "private", "restricted")
 KEEP_FOR_EVER: Final = -1
 NUMBER_MAX: Final = 1 << 60  # seconds or bytes; records hold 64 bits
 _DURATION = re.compile(r"(\d+)\s*([smhd]?)")
@@ -38,12 +39,14 @@ class TableOptions(msgspec.Struct, frozen=True):
 
     deleted_retention_seconds: how long deleted versions stay readable; KEEP_FOR_EVER = 'off'
     sort_by:                   logical column names that order cold files; empty = primary key, else _seq
+    access_level:              who may use the table without a grant, see flight_server/access/grants.py
     """
 
     flush_policy: FlushPolicy = FlushPolicy()
     deleted_retention_seconds: int = 7 * 86400
     sort_by: tuple[str, ...] = ()
     compression: str = "lz4"
+    access_level: str = "private"
 
     def shown(self) -> dict[str, str]:
         """Option name -> value as `WITH (..)` would take it back."""
@@ -53,10 +56,11 @@ class TableOptions(msgspec.Struct, frozen=True):
             "deleted_retention": "off" if kept == KEEP_FOR_EVER else f"{kept}s",
             "sort_by": ", ".join(self.sort_by),
             "compression": self.compression,
+            "access_level": self.access_level,
         }
 
 
-SHARED_OPTIONS: Final = ("compression", "deleted_retention", "flush_policy", "sort_by")
+SHARED_OPTIONS: Final = ("access_level", "compression", "deleted_retention", "flush_policy", "sort_by")
 
 
 def with_options(base: TableOptions, given: Mapping[str, str], column_names: tuple[str, ...]) -> TableOptions:
@@ -77,6 +81,8 @@ def _with_option(base: TableOptions, name: str, text: str, columns: tuple[str, .
         return msgspec.structs.replace(base, sort_by=_columns(text, columns))
     if name == "compression":
         return msgspec.structs.replace(base, compression=_one_of(name, text.lower(), COMPRESSIONS))
+    if name == "access_level":
+        return msgspec.structs.replace(base, access_level=_one_of(name, text.lower(), ACCESS_LEVELS))
     raise InvalidRequest(f"unknown table option '{name}': a shared table takes {', '.join(SHARED_OPTIONS)}")
 
 

@@ -2,6 +2,7 @@
 
   1. rows of dropped tables: one edit per partition removes its keys and the `dropped` record
   2. files that no manifest, no open snapshot and no writer names
+  3. records of the audit log that are too old or too many
 The order of looking matters: first the folder, then the writers, then states and snapshots. A file that is being
 committed meanwhile is in one of the later two.
 """
@@ -39,6 +40,7 @@ def sweep(engine: Engine) -> SweepFigures:
         if bytes_ is not None:
             freed += bytes_
             files += 1
+    engine.trim_audit()
     return SweepFigures(files=files, bytes=freed, partitions=partitions)
 
 

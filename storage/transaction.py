@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage import partition as transition
+from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.cold import read_rows
 from storage.edits import Committed, Edit, RowChange
@@ -83,6 +84,7 @@ class Mark:
     pending: dict[int, _Pending]
     catalog_changes: int
     written: int
+    audit: int
 
 
 class Transaction:
@@ -95,6 +97,7 @@ class Transaction:
         self._unshown: list[Callable[[], None]] = []
         self._pending: dict[int, _Pending] = {}
         self._catalog_changes: list[CatalogChange] = []
+        self._audit: list[AuditRecord] = []
         self._next_provisional = FIRST_PROVISIONAL
         self._written: list[Staged] = []
         self.ended = False
@@ -110,7 +113,11 @@ class Transaction:
     @property
     def is_empty(self) -> bool:
         """Nothing to commit."""
-        return not self._pending and not self._catalog_changes
+        return not self._pending and not self._catalog_changes and not self._audit
+
+    def record(self, event: AuditRecord) -> None:
+        """Have the audit log say so, if and when this commits."""
+        self._audit.append(event)
 
     def change_catalog(self, change: CatalogChange) -> None:
         """DDL: checked against the overlay now and against the newest catalog at COMMIT. Raises as `change` does."""
@@ -166,7 +173,7 @@ class Transaction:
     def mark(self) -> Mark:
         """This moment, to go back to when a later statement fails."""
         pending = {key: value.copy() for key, value in self._pending.items()}
-        return Mark(self.state, pending, len(self._catalog_changes), len(self._written))
+        return Mark(self.state, pending, len(self._catalog_changes), len(self._written), len(self._audit))
 
     def restore(self, mark: Mark) -> None:
         """Undo all changes since `mark`."""
@@ -177,6 +184,7 @@ class Transaction:
         self._pending = {key: value.copy() for key, value in mark.pending.items()}
         del self._catalog_changes[mark.catalog_changes :]
         del self._written[mark.written :]
+        del self._audit[mark.audit :]
 
     def _insert(self, table: TableDef, staged: Staged, keys: Sequence[bytes]) -> None:
         pending = self._of(table)
@@ -207,7 +215,7 @@ class Transaction:
             changes = tuple(self._change(pending) for pending in self._pending.values())
             if self.is_empty:
                 return None
-            edit = Edit(catalog=self._catalog_change(), rows=changes, durable=durable)
+            edit = Edit(catalog=self._catalog_change(), rows=changes, audit=tuple(self._audit), durable=durable)
             reach("transaction.before_commit")
             committed = self._engine.commit(edit)
             reach("transaction.after_commit")

@@ -21,9 +21,9 @@ from flight_server.access.passwords import Passwords
 from flight_server.access.principal import Principal
 from flight_server.access.tokens import Tokens
 from flight_server.settings import AccessSettings
-from storage.catalog import UserRecord
 from storage.clock import Clock
 from storage.errors import Unauthenticated
+from storage.users import UserRecord
 
 _PROVEN_MAX: Final = 1000
 _PROVEN_SECONDS: Final = 300.0

@@ -13,8 +13,9 @@ import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from storage.catalog import Catalog, UserRecord
+from storage.catalog import Catalog
 from storage.errors import InvalidRequest
+from storage.users import UserRecord
 
 ROOT: Final = "root"
 ROOT_ROLE: Final = "system"

@@ -27,9 +27,10 @@ COLUMNS = ("a", "b", "c d")
     st.one_of(st.just(KEEP_FOR_EVER), st.integers(0, 10**9)),
     st.lists(st.sampled_from(COLUMNS), unique=True),
     st.sampled_from(["lz4", "zstd", "snappy", "none"]),
+    st.sampled_from(["public", "private", "restricted"]),
 )
-def test_what_is_shown_is_taken_back(policy: FlushPolicy, kept: int, sort_by: list[str], compression: str):
-    options = TableOptions(policy, kept, tuple(sort_by), compression)
+def test_what_is_shown_is_taken_back(policy: FlushPolicy, kept: int, sort_by: list[str], compression: str, level: str):
+    options = TableOptions(policy, kept, tuple(sort_by), compression, level)
     assert with_options(TableOptions(), options.shown(), COLUMNS) == options
 
 
@@ -67,7 +68,12 @@ def test_bad_flush_policies_are_refused(text: str):
 
 @pytest.mark.parametrize(
     ("name", "text", "told"),
-    [("colour", "red", "unknown table option"), ("sort_by", "z", "column 'z'"), ("compression", "rar", "lz4, zstd")],
+    [
+        ("colour", "red", "unknown table option"),
+        ("sort_by", "z", "column 'z'"),
+        ("compression", "rar", "lz4, zstd"),
+        ("access_level", "all", "public, private"),
+    ],
 )
 def test_other_bad_options_are_refused_with_what_is_allowed(name: str, text: str, told: str):
     with pytest.raises(InvalidRequest, match=told):

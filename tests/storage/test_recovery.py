@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from storage.catalog import Catalog, UserRecord
+from storage.catalog import Catalog
 from storage.clock import ManualClock
 from storage.edits import Edit
 from storage.engine import Engine
@@ -25,6 +25,7 @@ from storage.lock import LOCK_FILE, DirectoryInUse
 from storage.names import table_name
 from storage.schema import Column, NamespaceDef, TableDef, ViewDef, write_fill
 from storage.settings import StorageSettings
+from storage.users import Grant, GrantName, Privilege, UserRecord
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -158,7 +159,9 @@ def test_the_whole_catalog_survives_a_restart(tmp_path: Path, clock: ManualClock
         catalog = catalog.with_view(
             ViewDef(name=table_name("sales", "v"), sql="SELECT 1", default_namespace="sales"), or_replace=False
         )
-        return catalog.with_user(UserRecord(name="ann", role="user", password_hash="x"))
+        catalog = catalog.with_user(UserRecord(name="ann", role="user", password_hash="x", email="a@b", dropped_ms=7))
+        name = GrantName("ann", table_name("sales", "v"))
+        return catalog.with_grant(Grant(name=name, privileges=(Privilege.SELECT,), granted_by="root"))
 
     with opened(tmp_path, clock) as engine:
         make_table(engine)
@@ -166,15 +169,17 @@ def test_the_whole_catalog_survives_a_restart(tmp_path: Path, clock: ManualClock
         before = engine.state.catalog
     with opened(tmp_path, clock) as engine:
         found = engine.state.catalog
-        assert (found.namespaces, found.tables, found.views, found.users) == (
+        assert (found.namespaces, found.tables, found.views, found.users, found.grants) == (
             before.namespaces,
             before.tables,
             before.views,
             before.users,
+            before.grants,
         )
         engine.commit(Edit(catalog=lambda c: c.without_namespace("sales", cascade=True)))
     with opened(tmp_path, clock) as engine:
-        assert (list(engine.state.catalog.namespaces), dict(engine.state.catalog.views)) == (["public"], {})
+        found = engine.state.catalog
+        assert (list(found.namespaces), dict(found.views), dict(found.grants)) == (["public"], {}, {})
 
 
 def test_every_schema_version_is_remembered(tmp_path: Path, clock: ManualClock):

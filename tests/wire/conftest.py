@@ -19,8 +19,8 @@ from flight_server.metadata.sql_info import ServerFacts
 from flight_server.ports import WireSettings
 from flight_server.service import FlightService
 from flight_server.settings import AccessSettings
-from storage.catalog import UserRecord
 from storage.clock import ManualClock
+from storage.users import UserRecord
 from tests.wire.fake_statements import FakeStatements
 
 QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))

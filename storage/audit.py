@@ -1,0 +1,70 @@
+"""The audit log: who did what to the database itself, kept on disk beside it.
+
+    key    `_seq` of the edit (8) + place in it (4), unsigned big-endian: the order of events
+    value  JSON `AuditRecord`
+
+A definition's record is part of its edit, so one is never there without the other. Old records go by age and by
+number, whichever limit is met first.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from storage.errors import Corruption
+from storage.hot import HotStore, Operation, Put, RemoveRange
+from storage.keys import AUDIT
+
+_KEY: Final = struct.Struct(">QI")
+DAY_MS: Final = 86_400_000
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One event.
+
+    user:    who did it, by the name they logged in with (or tried to)
+    as_user: whose rights were used instead (EXECUTE AS); "" = their own
+    action:  "CREATE TABLE", "GRANT", "LOGIN FAILED", ..
+    object:  what it was done to
+    detail:  the statement without secrets, or why it failed
+    at_ms:   given when it is written
+    """
+
+    user: str
+    action: str
+    object: str = ""
+    detail: str = ""
+    as_user: str = ""
+    at_ms: int = 0
+
+
+def audit_operations(records: tuple[AuditRecord, ...], seq: int, now_ms: int) -> list[Operation]:
+    """What writes `records` under the edit `seq`."""
+    return [
+        Put(AUDIT, _KEY.pack(seq, place), msgspec.json.encode(msgspec.structs.replace(record, at_ms=now_ms)))
+        for place, record in enumerate(records)
+    ]
+
+
+def read_audit(store: HotStore) -> Iterator[AuditRecord]:
+    """All records, oldest first. Raises Corruption."""
+    for _, value in store.scan(AUDIT):
+        try:
+            yield msgspec.json.decode(value, type=AuditRecord)
+        except msgspec.DecodeError as error:
+            raise Corruption(f"a record of the audit log can't be read: {error}") from None
+
+
+def trim_operations(store: HotStore, now_ms: int, kept_days: int, records_max: int) -> list[Operation]:
+    """What removes records older than `kept_days`, and the oldest past `records_max`."""
+    oldest_ms = now_ms - kept_days * DAY_MS
+    entries = [(key, msgspec.json.decode(value, type=AuditRecord).at_ms) for key, value in store.scan(AUDIT)]
+    surplus = max(0, len(entries) - records_max)
+    first_kept = next((i for i, (_, at_ms) in enumerate(entries) if i >= surplus and at_ms >= oldest_ms), len(entries))
+    if first_kept == 0:
+        return []
+    return [RemoveRange(AUDIT, entries[0][0], entries[first_kept - 1][0] + b"\x00")]
