@@ -1,12 +1,13 @@
 # One word for each job. Everything runs in .venv, made once from the hash-locked requirements.lock.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types format demo bench bench-quick lock clean
+.PHONY: help serve test test-faults check lint types format demo bench bench-quick lock clean
 
 BASE_PYTHON ?= python3
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 ARGS ?=
+MINUTES ?= 10
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +25,10 @@ serve: $(STAMP) ## start the server, data in ./data (ARGS='--port 0 ..' is hande
 
 test: $(STAMP) ## run all tests (ARGS='-k flush' is handed on)
 	$(PYTHON) -m pytest $(ARGS)
+
+# A later -m replaces the one in pyproject.toml. What is stuck is shown by each test's own time limit.
+test-faults: $(STAMP) ## kill, cut, starve and abuse servers for MINUTES=10, shared out among the tests
+	FROSTLINE_FAULT_MINUTES=$(MINUTES) $(PYTHON) -m pytest -m long -s -o faulthandler_timeout=0 tests/faults/long $(ARGS)
 
 check: lint types test ## what must pass before a change goes in
 
