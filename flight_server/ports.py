@@ -54,6 +54,11 @@ class StatementResult(Protocol):
         """None for a query."""
         ...
 
+    @property
+    def is_ready(self) -> bool:
+        """Once started: whether all rows are there, so that nothing can fail or wait any more."""
+        ...
+
     def start(self) -> pa.RecordBatchReader:
         """The rows of a query. Called once. Its errors are FrostlineErrors."""
         ...

@@ -59,6 +59,8 @@ def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Met
     call.when_finished(lambda: kept.result.cancel("nobody reads the result any more"))
     call.when_cancelled(kept.result.cancel)
     reader = kept.result.start()
+    if kept.result.is_ready:
+        return flight.RecordBatchStream(reader)
     call.goes_on = True
     return row_stream(kept.result.schema, reader, call, front.log)
 

@@ -21,6 +21,7 @@ from datafusion.catalog import CatalogProvider, SchemaProvider, Table
 from flight_server.query.cold_scan import outside_runtime
 from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope
+from flight_server.query.touched import Touched
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
 from storage.schema import ViewDef
@@ -35,6 +36,7 @@ class Lookup:
     """What the tables of one statement are made with.
 
     plan_view: plans the SELECT of a view within this lookup, its unqualified names looked up in another namespace
+    touched:   is told what the names came to
     views:     the views that we are in, outermost first
     """
 
@@ -43,6 +45,7 @@ class Lookup:
     scope: QueryScope
     rows: RowView
     plan_view: Callable[[ViewDef, Lookup], Table]
+    touched: Touched
     views: tuple[TableName, ...] = ()
 
     def inside(self, view: ViewDef) -> Lookup:
@@ -95,7 +98,7 @@ class ScopeSchema(SchemaProvider):
     def _find(self, name: str) -> Table | None:
         scope = self._lookup.scope
         if self._namespace == scope.namespace and name in scope.extra:
-            return rows_as_table(self._lookup.context, scope.extra[name])
+            return self._passing(scope.extra[name])
         if (timed := _AS_OF.fullmatch(name)) is not None:
             return self._stored(TableName(self._namespace, timed[1]), as_of=int(timed[2]))
         if name.endswith(ROWS_SUFFIX):
@@ -104,7 +107,7 @@ class ScopeSchema(SchemaProvider):
         if full in scope.virtual:
             scope.allow(full)
             # On a thread of its own: to compute its rows it may need a query.
-            return rows_as_table(self._lookup.context, outside_runtime(scope.virtual[full]))
+            return self._passing(outside_runtime(scope.virtual[full]))
         if full in scope.state.catalog.views:
             return self._view(full)
         return self._stored(full, as_of=None)
@@ -117,15 +120,28 @@ class ScopeSchema(SchemaProvider):
             if as_of is not None:
                 raise NotFound(f"table '{name}' does not exist (only tables have versions)")
             return None
-        scope.allow(name)
+        self._allow(name)
         rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
         rows = RowView(system_columns=True) if changed else rows
-        return self._lookup.scans.view(table, scope.state.partition(table.partition_id), rows, scope.now_ms)
+        partition = scope.state.partition(table.partition_id)
+        self._lookup.touched.add_stored(table, partition)
+        self._lookup.touched.passing |= rows.is_passing
+        return self._lookup.scans.view(table, partition, rows, scope.now_ms)
 
     def _view(self, name: TableName) -> Table:
         view = self._lookup.scope.state.catalog.views[name]
-        self._lookup.scope.allow(name)
+        self._allow(name)
         return self._lookup.plan_view(view, self._lookup.inside(view))
+
+    def _passing(self, rows: Sequence[pa.RecordBatch] | pa.Table) -> Table:
+        batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        self._lookup.touched.passing = True
+        self._lookup.touched.rows += sum(batch.num_rows for batch in batches)
+        return rows_as_table(self._lookup.context, rows)
+
+    def _allow(self, name: TableName) -> None:
+        self._lookup.scope.allow(name)
+        self._lookup.touched.names.append(name)
 
 
 def rows_as_table(context: SessionContext, rows: Sequence[pa.RecordBatch] | pa.Table) -> Table:

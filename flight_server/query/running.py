@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -51,6 +51,37 @@ class QueryLoop:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+class FinishedQuery:
+    """A short statement that has run. As RunningQuery, but there is nothing left to stop."""
+
+    state = RunState.FINISHED
+
+    def __init__(self, batches: Sequence[pa.RecordBatch], shape: Shape) -> None:
+        self.schema = shape.schema
+        filled = [batch for batch in batches if batch.num_rows]
+        self._messages = list(shape.messages(filled)) if filled else []
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.num_rows for batch in self._messages)
+
+    @property
+    def bytes(self) -> int:
+        return sum(batch.nbytes for batch in self._messages)
+
+    def cancel(self, reason: FrostlineError | None = None) -> None:
+        """It has run."""
+
+    def wait(self, seconds: float) -> bool:
+        return True
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        return iter(self._messages)
+
+    def reader(self, raised: Raised | None = None) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(self.schema, self._messages)
 
 
 class RunningQuery:
@@ -126,6 +157,9 @@ class Batches:
                 raise StopIteration
             self._cut.extend(self._shape.messages(taken))
         return self._cut.popleft()
+
+
+Running = RunningQuery | FinishedQuery
 
 
 async def _pump(stream: Any, channel: BatchChannel, mapped: Callable[[BaseException], FrostlineError]) -> None:

@@ -49,6 +49,11 @@ class RowView:
     show_deleted: bool = False
     as_of: int | None = None
 
+    @property
+    def is_passing(self) -> bool:
+        """What it shows depends on the clock too: which deleted versions are within the retention."""
+        return self.show_deleted or self.as_of is not None
+
 
 class TableScans:
     """Builds views, and keeps the plain ones as long as the state they show is somewhere alive."""
@@ -61,8 +66,8 @@ class TableScans:
 
     def view(self, table: TableDef, partition: PartitionState, rows: RowView, now_ms: int) -> Table:
         """The table as something that DataFusion can plan with. Raises InvalidRequest (as_of too old), Corruption."""
-        self._check_files(table, partition)
-        if rows.as_of is not None or rows.show_deleted:
+        self.check_files(table, partition)
+        if rows.is_passing:
             check_as_of(table, rows.as_of, now_ms)
             return _Parts(self._context, self._cold, table, partition, rows, now_ms).union().into_view()
         key = (table.table_id, table.version, rows)
@@ -74,7 +79,8 @@ class TableScans:
                 self._kept.setdefault(partition, {})[key] = found
         return found
 
-    def _check_files(self, table: TableDef, partition: PartitionState) -> None:
+    def check_files(self, table: TableDef, partition: PartitionState) -> None:
+        """Raises Corruption when a cold file is not what was written."""
         for file in partition.cold:
             try:
                 self._cold.check(file)

@@ -25,7 +25,7 @@ from storage.errors import Conflict, ConstraintViolated
 from storage.names import TableName, quoted
 from storage.transaction import Transaction
 
-ATTEMPTS_MAX: Final = 20  # of an autocommit change that others keep beating to it
+ATTEMPTS_MAX: Final = 100  # of an autocommit change that others keep beating to it; 20 were once too few for 8 clients
 ATTEMPTS_FREE: Final = 2  # after these it runs alone among those that failed too, so one of them gets through
 Change = Callable[[Call], Changed]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 
 from flight_server.query.engine import Plan, QueryEngine
-from flight_server.query.running import RunningQuery
+from flight_server.query.running import FinishedQuery, Running
 from flight_server.sql.running import RunningState, RunningStatement, RunningStatements
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
 
@@ -33,7 +33,8 @@ class RowsResult:
         self._statements = statements
         self._statement = statement
         self._release = release
-        self._running: RunningQuery | None = None
+        self._running: Running | None = None
+        self.is_ready = False
         statement.state = RunningState.PLANNED
         statement.stop = self._stop
 
@@ -52,6 +53,8 @@ class RowsResult:
         except FrostlineError as error:
             self._end(error)
             raise
+        if isinstance(self._running, FinishedQuery):
+            return self._ready(self._running)
         self._statement.state = RunningState.RUNNING
         return pa.RecordBatchReader.from_batches(self.schema, self._counted(self._running))
 
@@ -59,12 +62,18 @@ class RowsResult:
         """Stop, from any thread, started or not."""
         self._statement.cancel(reason)
 
+    def _ready(self, finished: FinishedQuery) -> pa.RecordBatchReader:
+        self.is_ready = True
+        self._statement.rows, self._statement.bytes = finished.rows, finished.bytes
+        self._end(None)
+        return finished.reader()
+
     def _stop(self, reason: FrostlineError) -> None:
         if self._running is not None:
             self._running.cancel(reason)
         self._end(reason)
 
-    def _counted(self, running: RunningQuery) -> Iterator[pa.RecordBatch]:
+    def _counted(self, running: Running) -> Iterator[pa.RecordBatch]:
         error: BaseException | None = Cancelled("the reader went away")
         try:
             for batch in running.batches():
@@ -87,6 +96,7 @@ class TableResult:
     """Rows that are there already: SHOW, RETURNING, job answers."""
 
     rows_affected: int | None = None
+    is_ready = True
 
     def __init__(self, table: pa.Table, query_id: str) -> None:
         self.schema = table.schema
@@ -104,6 +114,7 @@ class CountResult:
     """A change that has happened."""
 
     schema = NO_COLUMNS
+    is_ready = True
 
     def __init__(self, rows: int, query_id: str) -> None:
         self.rows_affected: int | None = rows

@@ -42,6 +42,7 @@ class FakeResult:
     query_id: str
     schema: pa.Schema
     rows_affected: int | None = None
+    is_ready: bool = False
     rows: Callable[[], Iterator[pa.RecordBatch]] = lambda: iter(())
     reasons: list[str] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)

@@ -1,0 +1,29 @@
+"""What a statement's names came to while it was planned: what the plan stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from storage.names import TableName
+from storage.schema import TableDef
+from storage.state import PartitionState
+
+
+@dataclass(slots=True)
+class Touched:
+    """Filled by the catalog, one per statement, views and what is in them included.
+
+    names:   everything that access was checked for
+    stored:  tables with the partition that their rows come from
+    rows:    how many rows all inputs have at most, deleted versions included
+    passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version
+    """
+
+    names: list[TableName] = field(default_factory=list)
+    stored: list[tuple[TableDef, PartitionState]] = field(default_factory=list)
+    rows: int = 0
+    passing: bool = False
+
+    def add_stored(self, table: TableDef, partition: PartitionState) -> None:
+        self.stored.append((table, partition))
+        self.rows += partition.hot_rows + sum(file.rows for file in partition.cold)
