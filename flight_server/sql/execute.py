@@ -19,17 +19,14 @@ from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.change import run_change
 from flight_server.sql.define import define
 from flight_server.sql.frames import RELATIONS, Change, Frames, schema_of
-from flight_server.sql.guard import check_text
 from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.ingest import ingest_rows
 from flight_server.sql.job_statements import job_statement
-from flight_server.sql.parameters import number_parameters
-from flight_server.sql.parse import parse
+from flight_server.sql.read import read_statement, read_text
 from flight_server.sql.result import CountResult, RowsResult, StatementOutcome, TableResult
 from flight_server.sql.running import RunningStatement, RunningStatements
 from flight_server.sql.shape import shape_of, shape_untold
 from flight_server.sql.show import describe, show
-from flight_server.sql.split import split_statements
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.statements import (
     CompactTable,
@@ -102,18 +99,16 @@ class StatementExecutor:
 
     def describe(self, session: Session, sql: str, transaction_id: bytes | None) -> StatementShape:
         """What the text's last statement would do. Executes nothing."""
-        check_text(sql, self._limits)
-        numbered = number_parameters(sql)
-        texts = split_statements(numbered.sql)
-        text = texts[-1]
-        statement = parse(text)
+        read = read_text(sql, self._limits)
+        text = read.texts[-1]
+        statement = read_statement(text)
         with self._frames.reading(session, transaction_id) as call:
             try:
-                return shape_of(_with_text(call, statement, text), statement, numbered.count)
+                return shape_of(_with_text(call, statement, text), statement, read.parameters)
             except (NotFound, InvalidRequest):
-                if len(texts) == 1:
+                if len(read.texts) == 1:
                     raise
-                return shape_untold(statement, numbered.count)  # what it names may come from those before it
+                return shape_untold(statement, read.parameters)  # what it names may come from those before it
 
     def run_many(
         self,
@@ -126,7 +121,7 @@ class StatementExecutor:
         """A change once per row of `batches`, all as one. Returns the rows affected in total."""
         kept = list(batches)
         texts = self._texts(sql, kept[0].num_columns if kept else None)
-        statement = parse(texts[0])
+        statement = read_statement(texts[0])
         if len(texts) > 1 or not isinstance(statement, Insert | Update | Delete | Merge | Truncate):
             if [batch.num_rows for batch in kept] == [1]:
                 return _count(self.run(session, sql, kept[0], transaction_id, cancelled))
@@ -189,7 +184,7 @@ class StatementExecutor:
         running: RunningStatement,
         cancelled: Callable[[], bool],
     ) -> StatementOutcome:
-        statement = parse(text)
+        statement = read_statement(text)
 
         def stop() -> bool:
             return cancelled() or running.reason is not None
@@ -212,11 +207,10 @@ class StatementExecutor:
 
     def _texts(self, sql: str, values: int | None) -> tuple[str, ...]:
         """The statements, `values` being how many parameters were bound; None = not known."""
-        check_text(sql, self._limits)
-        numbered = number_parameters(sql)
+        read = read_text(sql, self._limits)
         if values is not None:
-            check_bound(numbered.count, values)
-        return split_statements(numbered.sql)
+            check_bound(read.parameters, values)
+        return read.texts
 
     def _query(
         self,
