@@ -20,7 +20,7 @@ from datafusion.catalog import CatalogProvider, SchemaProvider, Table
 
 from flight_server.query.cold_scan import outside_runtime
 from flight_server.query.scan import RowView, TableScans
-from flight_server.query.scope import QueryScope
+from flight_server.query.scope import QueryScope, opened
 from flight_server.query.touched import Touched
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
@@ -55,8 +55,7 @@ class Lookup:
             raise InvalidRequest(f"view '{view.name}' names itself ({chain})", sqlstate="42P19")
         if len(self.views) >= VIEW_DEPTH_MAX:
             raise InvalidRequest(f"views are nested more than {VIEW_DEPTH_MAX} deep at '{view.name}'", sqlstate="54001")
-        scope = replace(self.scope, namespace=view.default_namespace, extra={})
-        return replace(self, scope=scope, views=(*self.views, view.name))
+        return replace(self, scope=self.scope.inside(view), views=(*self.views, view.name))
 
 
 class ScopeCatalog(CatalogProvider):
@@ -69,7 +68,7 @@ class ScopeCatalog(CatalogProvider):
         self.time_zone = lookup.scope.time_zone
 
     def schema_names(self) -> set[str]:
-        return set(self._lookup.scope.state.catalog.namespaces)
+        return set(self._lookup.scope.catalog.namespaces)
 
     def schema(self, name: str) -> Any:
         return self._schemas.setdefault(name, ScopeSchema(self._lookup, name))
@@ -84,7 +83,7 @@ class ScopeSchema(SchemaProvider):
         self._asked: dict[str, Table | None] = {}
 
     def table_names(self) -> set[str]:
-        return {name.table for name in self._lookup.scope.state.catalog.names_in(self._namespace)}
+        return {name.table for name in self._lookup.scope.catalog.names_in(self._namespace)}
 
     def table_exist(self, name: str) -> bool:
         return self.table(name) is not None
@@ -108,14 +107,14 @@ class ScopeSchema(SchemaProvider):
             scope.allow(full)
             # On a thread of its own: to compute its rows it may need a query.
             return self._passing(outside_runtime(scope.virtual[full]))
-        if full in scope.state.catalog.views:
+        if full in scope.catalog.views:
             return self._view(full)
         return self._stored(full, as_of=None)
 
     def _stored(self, name: TableName, as_of: int | None, *, changed: bool = False) -> Table | None:
         """`changed`: the target of a change: live versions with their system columns, whatever the text names."""
         scope = self._lookup.scope
-        table = scope.state.catalog.tables.get(name)
+        table = scope.catalog.tables.get(name)
         if table is None:
             if as_of is not None:
                 raise NotFound(f"table '{name}' does not exist (only tables have versions)")
@@ -129,7 +128,7 @@ class ScopeSchema(SchemaProvider):
         return self._lookup.scans.view(table, partition, rows, scope.now_ms)
 
     def _view(self, name: TableName) -> Table:
-        view = self._lookup.scope.state.catalog.views[name]
+        view = self._lookup.scope.catalog.views[name]
         self._allow(name)
         return self._lookup.plan_view(view, self._lookup.inside(view))
 
@@ -140,8 +139,11 @@ class ScopeSchema(SchemaProvider):
         return rows_as_table(self._lookup.context, rows)
 
     def _allow(self, name: TableName) -> None:
-        self._lookup.scope.allow(name)
-        self._lookup.touched.names.append(name)
+        """Asked again for each use of the plan, but not for what a view opened."""
+        allow = self._lookup.scope.allow
+        if allow is not opened:
+            allow(name)
+            self._lookup.touched.names.append(name)
 
 
 def rows_as_table(context: SessionContext, rows: Sequence[pa.RecordBatch] | pa.Table) -> Table:

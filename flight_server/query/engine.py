@@ -119,7 +119,7 @@ class QueryEngine:
         rows = rows or row_view(sql)
         if params or casts or scope.extra:
             return self._planned(sql, scope, params, rows, casts or {})
-        key = (sql, scope.namespace, scope.time_zone, rows)
+        key = (sql, scope.namespace, scope.time_zone, rows, scope.caller)
         found = self._plans.get(scope.state, key)
         if found is not None:
             self._check(found.touched, scope)

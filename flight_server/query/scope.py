@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from storage.catalog import Catalog
 from storage.names import DEFAULT_NAMESPACE, TableName
+from storage.schema import ViewDef
 from storage.state import DatabaseState
 
 
@@ -15,15 +17,27 @@ def allow_all(_: TableName) -> None:
     """For callers that have checked already, and for tests."""
 
 
+def opens_none(_: TableName) -> bool:
+    """Every view is read with the caller's own rights."""
+    return False
+
+
+def opened(_: TableName) -> None:
+    """What `allow` is inside of a view that opens what lies under it."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryScope:
     """One moment of the database as one caller may see it.
 
-    state:     what tables look like; every name of a statement is read from this one
+    state:     what tables look like
+    known:     the names that the caller may know; every other one does not exist. None: all that `state` has
     namespace: where unqualified names are looked up
     virtual:   system.*, information_schema.*: computed when a statement asks for them, once
     extra:     bare names that hide tables of the namespace (EXCLUDED rows, RETURNING rows, temp tables)
-    allow:     raises PermissionDenied; called for each table a statement reaches, also through views
+    allow:     raises PermissionDenied; called for each table a statement reaches
+    opens:     whether a view opens what lies under it: then neither `known` nor `allow` holds inside of it
+    caller:    stands for `known`, `allow` and `opens`: what was planned for one caller is not another's
     now_ms:    the moment that retention is measured against; 0 = nothing is too old
     time_zone: for now(), TIMESTAMP WITH TIME ZONE and zone-less literals
     """
@@ -33,5 +47,18 @@ class QueryScope:
     virtual: Mapping[TableName, Callable[[], pa.Table]] = field(default_factory=dict)
     extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] = field(default_factory=dict)
     allow: Callable[[TableName], None] = allow_all
+    opens: Callable[[TableName], bool] = opens_none
+    known: Catalog | None = None
+    caller: Hashable = None
     now_ms: int = 0
     time_zone: str = "+00:00"
+
+    @property
+    def catalog(self) -> Catalog:
+        """Where names are looked up."""
+        return self.state.catalog if self.known is None else self.known
+
+    def inside(self, view: ViewDef) -> QueryScope:
+        """The scope of a view's own text."""
+        inner = replace(self, namespace=view.default_namespace, extra={})
+        return replace(inner, known=None, allow=opened) if self.opens(view.name) else inner
