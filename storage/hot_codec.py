@@ -58,7 +58,8 @@ def decode_rows(value: bytes, schema: pa.Schema) -> pa.RecordBatch:
 
 def with_seq(batch: pa.RecordBatch, first_seq: int) -> pa.RecordBatch:
     """`batch` with `_seq` = first_seq.. in front."""
-    seqs = pa.array(np.arange(first_seq, first_seq + batch.num_rows, dtype=np.int64))
+    numbers = np.arange(first_seq, first_seq + batch.num_rows, dtype=np.int64)
+    seqs = pa.Array.from_buffers(pa.int64(), batch.num_rows, [None, pa.py_buffer(numbers)])
     return pa.RecordBatch.from_arrays([seqs, *batch.columns], schema=batch.schema.insert(0, SEQ_FIELD))
 
 

@@ -1,12 +1,13 @@
 """Handles: names of things that the server keeps for a client, worthless to anyone else.
 
-Layout (57 bytes, fixed): kind (1) | expiry, ms since 1970 (8, big-endian) | random id (16) | HMAC-SHA256 (32)
+Layout (57 bytes, fixed): kind (1) | expiry, ms since 1970 (8, big-endian) | random id (16) | keyed BLAKE2b-256 (32)
 The MAC covers the other fields and the owner, who is not in the bytes. A handle that is altered, expired, of
 another kind, of another owner or of another server gets one and the same answer: it tells nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -69,4 +70,6 @@ class HandleSigner:
         return body[9:]
 
     def _mac(self, body: bytes, owner: str) -> bytes:
-        return hmac.digest(self.key, body + owner.encode(), "sha256")
+        # Keyed BLAKE2b (RFC 7693) rather than HMAC: for so few bytes it keeps Python's lock, and taking that back
+        # after each HMAC was a tenth of the time of 16 clients that insert single rows.
+        return hashlib.blake2b(body + owner.encode(), key=self.key, digest_size=_MAC_BYTES).digest()
