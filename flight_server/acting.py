@@ -9,6 +9,8 @@ from flight_server.access.session_options import session_options, set_session_op
 from flight_server.access.sessions import PreparedStatement, Session
 from flight_server.calls import RunningCall
 from flight_server.front import Front
+from flight_server.metadata.columns import described_rows
+from flight_server.metadata.parameters import in_milliseconds
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import (
     encode_cancel_info,
@@ -40,7 +42,7 @@ def act(front: Front, call: RunningCall, request: rq.ActionRequest) -> list[byte
     session = call.session
     match request:
         case rq.CreatePreparedStatement():
-            return [_prepare(front, session, request)]
+            return [_prepare(front, call, request)]
         case rq.ClosePreparedStatement():
             _close_prepared(front, session, request.handle)
             return []
@@ -62,11 +64,14 @@ def act(front: Front, call: RunningCall, request: rq.ActionRequest) -> list[byte
             return [encode_session_closed()]
 
 
-def _prepare(front: Front, session: Session, request: rq.CreatePreparedStatement) -> bytes:
+def _prepare(front: Front, call: RunningCall, request: rq.CreatePreparedStatement) -> bytes:
+    session = call.session
     shape = front.statements.describe(session, request.sql, request.transaction_id)
-    statement = PreparedStatement(request.sql, request.transaction_id, shape.is_update, shape.dataset_schema)
+    dataset = described_rows(shape.dataset_schema)
+    statement = PreparedStatement(request.sql, request.transaction_id, shape.is_update, dataset, shape.parameter_schema)
     handle = front.keep_prepared(session, statement)
-    return encode_prepared(handle, shape.dataset_schema, shape.parameter_schema, shape.is_update)
+    parameters = in_milliseconds(shape.parameter_schema) if call.binds_milliseconds else shape.parameter_schema
+    return encode_prepared(handle, dataset, parameters, shape.is_update)
 
 
 def _close_prepared(front: Front, session: Session, handle: bytes) -> None:

@@ -34,6 +34,7 @@ class RunningCall:
         """timeout_seconds: 0 = none. `goes_on` is set for a call whose stream outlives its handler."""
         self.caller = passage.caller
         self._reads_details = passage.reads_details
+        self.binds_milliseconds = passage.binds_milliseconds
         self.session = session
         self.goes_on = False
         self._context = context

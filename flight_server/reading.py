@@ -8,6 +8,7 @@ from pyarrow import flight
 from flight_server.calls import RunningCall
 from flight_server.front import Front
 from flight_server.metadata.answers import answer, answer_schema
+from flight_server.metadata.columns import described_rows
 from flight_server.ports import StatementResult
 from flight_server.streams import row_stream, table_stream
 from flight_server.wire import requests as rq
@@ -38,7 +39,7 @@ def schema_of(front: Front, call: RunningCall, command: rq.Command) -> pa.Schema
     match command:
         case rq.StatementQuery():
             shape = front.statements.describe(call.session, command.sql, command.transaction_id)
-            return shape.dataset_schema
+            return described_rows(shape.dataset_schema)
         case rq.PreparedQuery():
             return front.prepared(call.session, command.handle).dataset_schema
         case rq.StatementUpdate() | rq.PreparedUpdate() | rq.IngestCommand():
@@ -54,22 +55,23 @@ def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Met
     kept = front.results.take(call.caller.principal.name, ticket.handle)
     call.when_finished(lambda: front.results.finished(kept))
     if kept.result.rows_affected is not None:
-        return table_stream(kept.result.schema.empty_table())
+        return table_stream(kept.schema.empty_table())
     # When the call ends before the rows do, this is what stops the engine; after the rows it does nothing.
     call.when_finished(lambda: kept.result.cancel("nobody reads the result any more"))
     call.when_cancelled(kept.result.cancel)
     reader = kept.result.start()
     if kept.result.is_ready:
-        return flight.RecordBatchStream(reader)
+        return flight.RecordBatchStream(reader.cast(kept.schema))
     call.goes_on = True
-    return row_stream(kept.result.schema, reader, call, front.log)
+    return row_stream(kept.schema, reader, call, front.log)
 
 
 def _kept(front: Front, call: RunningCall, result: StatementResult) -> tuple[pa.Schema, bytes]:
     if call.is_cancelled():
         result.cancel("the client went away")
         call.raise_if_cancelled()
-    return result.schema, encode_ticket(front.results.keep(call.caller.principal.name, result))
+    schema = described_rows(result.schema)
+    return schema, encode_ticket(front.results.keep(call.caller.principal.name, result, schema))
 
 
 def _belongs_to_do_put() -> InvalidRequest:

@@ -12,6 +12,8 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from flight_server.ports import StatementResult
 from flight_server.wire.handles import HandleKind, HandleSigner, unknown_handle
 from flight_server.wire.requests import CancelStatus
@@ -22,11 +24,12 @@ _RUNNING_SECONDS = 86_400.0  # a ticket can cancel its result for this long afte
 
 @dataclass(frozen=True, slots=True)
 class KeptResult:
-    """A planned or running result and whose it is."""
+    """A planned or running result and whose it is. `schema` is what its rows will be sent with."""
 
     id: bytes
     owner: str
     result: StatementResult
+    schema: pa.Schema
     until_seconds: float
 
 
@@ -45,10 +48,10 @@ class Results:
     def __repr__(self) -> str:
         return f"<Results [{len(self._waiting)} waiting, {len(self._running)} running]>"
 
-    def keep(self, owner: str, result: StatementResult) -> bytes:
+    def keep(self, owner: str, result: StatementResult, schema: pa.Schema) -> bytes:
         """The handle for one fetch. When all places are taken, the owner with the most loses their oldest."""
         handle, id_ = self._signer.issue(HandleKind.RESULT, owner, _RUNNING_SECONDS)
-        kept = KeptResult(id_, owner, result, self._clock.monotonic_seconds() + self._seconds_max)
+        kept = KeptResult(id_, owner, result, schema, self._clock.monotonic_seconds() + self._seconds_max)
         with self._lock:
             dropped = self._make_room()
             self._waiting[id_] = kept

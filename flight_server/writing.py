@@ -9,6 +9,7 @@ import pyarrow as pa
 from flight_server.access.sessions import PreparedStatement
 from flight_server.calls import RunningCall
 from flight_server.front import Front
+from flight_server.metadata.parameters import as_asked
 from flight_server.ports import StatementResult
 from flight_server.uploads import Upload, checked_table_schema
 from flight_server.wire import requests as rq
@@ -37,8 +38,8 @@ def put(front: Front, call: RunningCall, command: rq.Command, reader: Any) -> by
 
 def _bind(front: Front, call: RunningCall, command: rq.PreparedQuery, reader: Any) -> bytes:
     id_ = front.prepared_id(call.session, command.handle)
-    front.prepared(call.session, command.handle)
-    batches = _parameters(front, call, reader)
+    prepared = front.prepared(call.session, command.handle)
+    batches = _parameters(front, call, reader, prepared)
     rows = sum(batch.num_rows for batch in batches)
     if rows > 1:
         raise InvalidRequest(f"{rows} rows of parameters were bound to a query, which takes one; run it once for each")
@@ -49,7 +50,7 @@ def _bind(front: Front, call: RunningCall, command: rq.PreparedQuery, reader: An
 def _update(front: Front, call: RunningCall, command: rq.PreparedUpdate, reader: Any) -> int:
     """All bound rows are one atomic run. No columns or no rows: one run, with what was bound before if anything."""
     prepared = front.prepared(call.session, command.handle)
-    batches = _parameters(front, call, reader)
+    batches = _parameters(front, call, reader, prepared)
     if not batches:
         return _count(_run_prepared(front, call, prepared))
     return front.statements.run_many(call.session, prepared.sql, batches, prepared.transaction_id, call.is_cancelled)
@@ -59,11 +60,11 @@ def _run_prepared(front: Front, call: RunningCall, prepared: PreparedStatement) 
     return front.statements.run(call.session, prepared.sql, prepared.bound, prepared.transaction_id, call.is_cancelled)
 
 
-def _parameters(front: Front, call: RunningCall, reader: Any) -> list[pa.RecordBatch]:
+def _parameters(front: Front, call: RunningCall, reader: Any, prepared: PreparedStatement) -> list[pa.RecordBatch]:
     """All bound rows, checked, and sure to be all; none when there are no columns."""
     upload = Upload(reader, call, front.wire.bound_rows_max, front.wire.bound_bytes_max)
     batches = list(upload.batches())
-    return batches if len(upload.schema) else []
+    return [as_asked(batch, prepared.parameters) for batch in batches] if len(upload.schema) else []
 
 
 def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: Any) -> int:

@@ -54,15 +54,21 @@ class Gate(flight.ServerMiddlewareFactory):
         except FrostlineError as error:
             self._log.info("call refused", method=info.method.name, reason=error.message)
             raise
-        return Passage(caller, token, _reads_details(headers), _FAIL_POINTS[info.method])
+        return Passage(caller, token, _agents(headers), _FAIL_POINTS[info.method])
 
 
 class Passage(flight.ServerMiddleware):
-    """One call that was let in. `on_completed` runs when the call is over, its context still valid."""
+    """One call that was let in. `on_completed` runs when the call is over, its context still valid.
 
-    def __init__(self, caller: Caller, token: str | None, reads_details: bool, fail_point: str) -> None:
+    reads_details:      the client takes an error's text from the details, see wire/errors.py. gRPC for Go does.
+    binds_milliseconds: the client needs times in milliseconds, see metadata/parameters.py. JDBC does.
+    """
+
+    def __init__(self, caller: Caller, token: str | None, agent: str, fail_point: str) -> None:
+        """agent: the client's own words for what it is."""
         self.caller = caller
-        self.reads_details = reads_details
+        self.reads_details = agent.startswith("grpc-go") or " grpc-go/" in agent
+        self.binds_milliseconds = "grpc-java" in agent
         self.fail_point = fail_point
         self._token = token
         self.on_completed: Callable[[], None] | None = None
@@ -93,6 +99,5 @@ class HeadersOnly(flight.ServerAuthHandler):
         return ""
 
 
-def _reads_details(headers: Mapping[str, Sequence[str | bytes]]) -> bool:
-    """Whether the client takes an error's text from the details, see wire/errors.py. gRPC for Go does."""
-    return any(str(agent).startswith("grpc-go") or " grpc-go/" in str(agent) for agent in headers.get("user-agent", ()))
+def _agents(headers: Mapping[str, Sequence[str | bytes]]) -> str:
+    return " ".join(str(agent) for agent in headers.get("user-agent", ()))

@@ -30,12 +30,16 @@ class OpenTransaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PreparedStatement:
-    """A text that was described once. `bound` is replaced by each bind; None when nothing is bound."""
+    """A text that was described once. `bound` is replaced by each bind; None when nothing is bound.
+
+    parameters: what the statement asks for, whatever the client was told
+    """
 
     sql: str
     transaction_id: bytes | None
     is_update: bool
     dataset_schema: pa.Schema
+    parameters: pa.Schema
     bound: pa.RecordBatch | None = None
 
 

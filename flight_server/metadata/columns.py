@@ -1,7 +1,13 @@
-"""What clients want to know of a column beyond its Arrow type: in the metadata of its field."""
+"""What clients want to know of a column beyond its Arrow type: in the metadata of its field.
+
+The name of a type is always one that CommandGetXdbcTypeInfo lists, without digits or lengths: ODBC tools look it up
+there, and refuse a whole table for one column whose type they don't find. Digits and lengths stand beside it.
+"""
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Final
 
 import pyarrow as pa
@@ -36,10 +42,12 @@ _BYTES: Final = (_T.is_binary, _T.is_large_binary, _T.is_binary_view, _T.is_fixe
 _LISTS: Final = (_T.is_list, _T.is_large_list, _T.is_fixed_size_list, _T.is_list_view, _T.is_large_list_view)
 # Decimal digits that the widest value of a type has.
 _INTEGER_DIGITS: Final = {8: 3, 16: 5, 32: 10, 64: 19}
+_NAMED_BY_DECLARATION: Final = ("UUID", "JSON")  # to Arrow they are text
+_LENGTH: Final = re.compile(r"(?:VARCHAR|CHAR|VARBINARY|BINARY)\((\d+)\)")
 
 
 def type_name(data_type: pa.DataType) -> str:
-    """The SQL name of an Arrow type, for columns that no one declared."""
+    """The SQL name of an Arrow type, as CommandGetXdbcTypeInfo lists it."""
     if isinstance(data_type, pa.BaseExtensionType):
         return _extension_name(data_type)
     if _T.is_dictionary(data_type):
@@ -51,7 +59,9 @@ def type_name(data_type: pa.DataType) -> str:
     if any(test(data_type) for test in _BYTES):
         return "BYTEA"
     if any(test(data_type) for test in _LISTS):
-        return f"{type_name(data_type.value_type)}[]"
+        return "ARRAY"
+    if _T.is_run_end_encoded(data_type):
+        return type_name(data_type.value_type)
     if _T.is_struct(data_type):
         return "STRUCT"
     if _T.is_map(data_type):
@@ -67,14 +77,20 @@ def _extension_name(data_type: pa.BaseExtensionType) -> str:
 
 
 def described_field(
-    field: pa.Field, sql_type: str, table: tuple[str, str] | None = None, remarks: str = ""
+    field: pa.Field,
+    sql_type: str,
+    table: tuple[str, str] | None = None,
+    remarks: str = "",
+    *,
+    length: int | None = None,
+    read_only: bool = False,
 ) -> pa.Field:
-    """`field` with its SQL type, digits and searchability; `table` is (namespace, name)."""
-    notes = {"TYPE_NAME": sql_type, "IS_AUTO_INCREMENT": "0", "IS_CASE_SENSITIVE": "0", "IS_READ_ONLY": "0"}
-    notes["IS_SEARCHABLE"] = "1"
-    if any(test(field.type) for test in _TEXTS):
-        notes["IS_CASE_SENSITIVE"] = "1"
-    if (digits := _digits(field.type)) is not None:
+    """`field` with its SQL type, digits and searchability; `table` is (namespace, name), `length` in characters."""
+    notes = {"TYPE_NAME": sql_type, "IS_AUTO_INCREMENT": "0", "IS_SEARCHABLE": "1"}
+    notes["IS_CASE_SENSITIVE"] = "1" if any(test(field.type) for test in _TEXTS) else "0"
+    notes["IS_READ_ONLY"] = "1" if read_only else "0"
+    digits = (length, 0) if length is not None else _digits(field.type)
+    if digits is not None:
         notes["PRECISION"], notes["SCALE"] = str(digits[0]), str(digits[1])
     if table is not None:
         notes["CATALOG_NAME"], notes["DB_SCHEMA_NAME"], notes["TABLE_NAME"] = CATALOG, *table
@@ -82,6 +98,22 @@ def described_field(
         notes["REMARKS"] = remarks
     kept = field.metadata or {}
     return field.with_metadata({**kept, **{_PREFIX + name: text for name, text in notes.items()}})
+
+
+def described_rows(schema: pa.Schema) -> pa.Schema:
+    """The columns of a result: what their types tell. No comments, which the JDBC driver takes for headings."""
+    fields = [
+        _described_result(field.name, field.type, field.nullable)
+        if field.metadata is None
+        else described_field(field, type_name(field.type))
+        for field in schema
+    ]
+    return pa.schema(fields)
+
+
+@lru_cache(maxsize=4096)  # 50 us for each column of each statement otherwise
+def _described_result(name: str, data_type: pa.DataType, nullable: bool) -> pa.Field:
+    return described_field(pa.field(name, data_type, nullable), type_name(data_type))
 
 
 def described_table(table: TableDef) -> pa.Schema:
@@ -92,12 +124,15 @@ def described_table(table: TableDef) -> pa.Schema:
 
 def described_schema(schema: pa.Schema, namespace: str, table: str) -> pa.Schema:
     """Columns of a view or system table: their types are only Arrow's."""
-    return pa.schema([described_field(field, type_name(field.type), (namespace, table)) for field in schema])
+    where = (namespace, table)
+    return pa.schema([described_field(field, type_name(field.type), where, read_only=True) for field in schema])
 
 
 def _described_column(column: Column, where: tuple[str, str]) -> pa.Field:
     field = pa.field(column.name, column.type, column.nullable)
-    return described_field(field, column.sql_type or type_name(column.type), where, column.comment)
+    declared = column.sql_type if column.sql_type in _NAMED_BY_DECLARATION else type_name(column.type)
+    length = _LENGTH.fullmatch(column.sql_type)
+    return described_field(field, declared, where, column.comment, length=int(length[1]) if length else None)
 
 
 def _digits(data_type: pa.DataType) -> tuple[int, int] | None:

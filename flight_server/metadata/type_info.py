@@ -51,7 +51,7 @@ class _Type:
     subcode: int | None = None
 
     def row(self) -> dict[str, object]:
-        is_text = self.code in (12, -1)
+        is_text = self.code in (1, 12, -1)
         return {
             "type_name": self.name,
             "data_type": self.code,
@@ -91,7 +91,7 @@ _TYPES: Final = (
     _Type("VARCHAR", 12, size=2**31 - 1, quote="'", params=("length",)),
     _Type("JSON", -1, size=2**31 - 1, quote="'"),
     _Type("BYTEA", -3, size=2**31 - 1, quote="X'"),
-    _Type("UUID", -2, size=16, quote="'"),
+    _Type("UUID", 1, size=36, quote="'"),  # travels as text
     _Type("DATE", 91, size=10, quote="DATE '", subcode=1),
     _Type("TIME", 92, size=18, quote="TIME '", scales=(0, 9), subcode=2),
     _Type("TIMESTAMP", 93, size=29, quote="TIMESTAMP '", scales=(0, 9), subcode=3),
@@ -100,6 +100,7 @@ _TYPES: Final = (
     _Type("ARRAY", 0),
     _Type("MAP", 0),
     _Type("STRUCT", 0),
+    _Type("NULL", 0),  # of SELECT NULL
 )
 
 

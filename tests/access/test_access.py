@@ -178,7 +178,7 @@ def test_a_closed_session_is_refused_until_its_token_would_be_anyway(sessions, c
 
 def test_prepared_statements_are_limited(sessions):
     session = sessions.enter("s", ROOT)
-    statement = PreparedStatement("SELECT 1", None, False, None)
+    statement = PreparedStatement("SELECT 1", None, False, None, None)
     session.add_prepared(b"1", statement, 1)
     with pytest.raises(LimitExceeded, match="close some"):
         session.add_prepared(b"2", statement, 1)

@@ -118,10 +118,12 @@ def test_every_type_name_of_a_column_is_a_listed_type():
         *(pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
         *(pa.float32(), pa.float64(), pa.decimal128(5, 2), pa.utf8(), pa.large_utf8(), pa.binary(), pa.date32()),
         *(pa.time64("us"), pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.month_day_nano_interval(), pa.uuid()),
-        *(pa.dictionary(pa.int32(), pa.utf8()), pa.struct([]), pa.map_(pa.utf8(), pa.int64()), pa.json_()),
+        *(pa.dictionary(pa.int32(), pa.utf8()), pa.struct([]), pa.map_(pa.utf8(), pa.int64()), pa.json_(), pa.null()),
+        *(pa.list_(pa.int64()), pa.large_list(pa.utf8()), pa.list_(pa.int8(), 3), pa.list_(pa.list_(pa.bool_()))),
+        *(pa.run_end_encoded(pa.int32(), pa.utf8()), pa.duration("s"), pa.float16(), pa.string_view(), pa.date64()),
     ):
         assert type_name(data_type) in listed
-    assert type_name(pa.list_(pa.int64())) == "BIGINT[]"
+    assert type_name(pa.list_(pa.int64())) == "ARRAY"
 
 
 def test_types_are_ordered_by_number_and_name_and_filtered_exactly():
