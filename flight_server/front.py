@@ -33,7 +33,7 @@ class Front:
         """What exists, as this session may see it."""
         return Objects(
             self.statements.catalog(session),
-            self.statements.system_schemas(),
+            self.statements.system_schemas(session),
             lambda name: self.statements.schema_of(session, name),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import Final
+from urllib.parse import unquote
 
 from flight_server.settings import ServerSettings
 from storage.errors import FrostlineError, InvalidRequest
@@ -30,6 +31,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_local_peer(peer: str) -> bool:
+    """Whether a call comes from this machine, by gRPC's word: `ipv4:127.0.0.1:4000`, `ipv6:[::1]:4000`, `unix:..`.
+
+    A proxy on this machine hides who is behind it.
+    """
+    kind, _, address = peer.partition(":")
+    if kind == "unix":
+        return True
+    host = unquote(address).rpartition(":")[0].strip("[]").partition("%")[0].removeprefix("::ffff:")
+    return kind in ("ipv4", "ipv6") and is_loopback(host)
 
 
 def check_exposure(server: ServerSettings) -> None:

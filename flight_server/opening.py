@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from flight_server.access.authenticator import Authenticator
+from flight_server.access.login_audit import LoginAudit
 from flight_server.access.passwords import Passwords, prepare_root
 from flight_server.access.sessions import Sessions
 from flight_server.access.tokens import Tokens, stored_key
@@ -30,6 +31,7 @@ from flight_server.sql.call import Services
 from flight_server.sql.defaults import Generator
 from flight_server.sql.execute import StatementExecutor
 from flight_server.sql.guard_limits import GuardLimits
+from storage.audit import DAY_MS, AuditRecord
 from storage.clock import Clock
 from storage.edits import Edit
 from storage.engine import Engine
@@ -74,10 +76,21 @@ def open_server(
     passwords = Passwords()
     generated = _root_password(engine, passwords, clock, chosen_password)
     tokens = Tokens(stored_key(engine.directory / TOKEN_KEY_FILE), clock, settings.access.token_seconds)
-    authenticator = Authenticator(lambda: engine.state.catalog.users, passwords, tokens, clock, settings.access)
-    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.files)
-    services = Services(engine=engine, queries=queries, jobs=jobs, clock=clock, defaults=Generator(clock))
+    audit = LoginAudit(lambda record: _write_audit(engine, record), clock)
     sessions = Sessions(clock, settings.access.session_idle_seconds)
+    authenticator = Authenticator(
+        lambda: engine.state.catalog.users, passwords, tokens, clock, settings.access, audit, sessions.kept_epoch
+    )
+    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.files)
+    services = Services(
+        engine=engine,
+        queries=queries,
+        jobs=jobs,
+        clock=clock,
+        defaults=Generator(clock),
+        passwords=passwords,
+        user_grace_ms=settings.access.dropped_user_days * DAY_MS,
+    )
     shown_settings = {name: str(value) for name, value in flat(settings).items()}
     statements = StatementExecutor(services, settings.guard, sessions, shown_settings)
     server = settings.server
@@ -115,11 +128,17 @@ def _facts(settings: FrontSettings) -> ServerFacts:
 
 def _root_password(engine: Engine, passwords: Passwords, clock: Clock, chosen: str | None) -> str | None:
     """See to it that root exists, with the `chosen` password if any; returns a generated one."""
+    passwords.warm()
     setup = prepare_root(engine.state.catalog, chosen, passwords, clock.wall_ms())
     if setup.record is not None:
         record = setup.record
         engine.commit(Edit(catalog=lambda catalog: catalog.with_user(record)))
     return setup.generated_password
+
+
+def _write_audit(engine: Engine, record: AuditRecord) -> None:
+    """Not waited for: a guesser must not set the pace of the disk."""
+    engine.commit(Edit(audit=(record,), durable=False))
 
 
 def _tls(server: ServerSettings) -> Tls | None:

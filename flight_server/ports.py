@@ -134,7 +134,9 @@ class Statements(Protocol):
         """What exists, as this session may see it."""
         ...
 
-    def system_schemas(self) -> Mapping[TableName, pa.Schema]: ...
+    def system_schemas(self, session: Session) -> Mapping[TableName, pa.Schema]:
+        """Those that this session may see."""
+        ...
 
     def schema_of(self, session: Session, name: TableName) -> pa.Schema:
         """Of a table or view."""

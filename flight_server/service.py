@@ -19,9 +19,11 @@ from pyarrow import flight
 from flight_server import acting, reading, writing
 from flight_server.access.authenticator import Authenticator
 from flight_server.access.middleware import MIDDLEWARE, Gate, HeadersOnly, Passage
+from flight_server.access.principal import Principal
 from flight_server.access.sessions import Sessions
 from flight_server.calls import WATCH_SECONDS, Calls, RunningCall
 from flight_server.front import Front
+from flight_server.listen import is_local_peer
 from flight_server.metadata.sql_info import ServerFacts
 from flight_server.ports import Statements, WireSettings
 from flight_server.results import Results
@@ -32,8 +34,9 @@ from flight_server.wire.commands import decode_descriptor, decode_ticket
 from flight_server.wire.errors import DETAILS_TRAILER, flight_errors, hide_tracebacks
 from flight_server.wire.handles import HandleSigner
 from storage.clock import Clock
-from storage.errors import FrostlineError, InvalidRequest, NotSupported
+from storage.errors import FrostlineError, InvalidRequest, NotSupported, PermissionDenied
 from storage.failpoints import reach
+from storage.users import Role
 
 _STOPPING: Final = "the server is shutting down; connect again in a while"
 
@@ -178,6 +181,7 @@ class FlightService(flight.FlightServerBase):
 
     def _enter(self, context: Any, passage: Passage) -> RunningCall:
         caller = passage.caller
+        self._check_place(caller.principal, context.peer())
         # Without a token the connection is the session, so that two connections of a user stay apart.
         session_id = caller.session_id or f"basic/{caller.principal.name}/{context.peer()}"
         sessions = self._front.sessions
@@ -190,6 +194,14 @@ class FlightService(flight.FlightServerBase):
         call.when_finished(lambda: sessions.leave(session))
         passage.on_completed = call.finish
         return call
+
+    def _check_place(self, principal: Principal, peer: str) -> None:
+        """Raises PermissionDenied when the role system comes from another machine."""
+        if principal.role == Role.SYSTEM and not (self._front.access.system_role_remote or is_local_peer(peer)):
+            raise PermissionDenied(
+                f"user '{principal.name}' has the role system, which is for this machine only; use a dba, or set "
+                "access.system_role_remote"
+            )
 
     def _keep_house(self) -> None:
         """On the watchdog's thread: whatever goes wrong here must not end the watch."""

@@ -64,6 +64,8 @@ class AccessSettings:
     prepared_statements_max:  open at the same time in one session
     login_failures_max:       wrong passwords of one user before the lockout
     lockout_seconds:          how long the lockout lasts
+    dropped_user_days:        for which a dropped user can be brought back with UNDROP USER
+    system_role_remote:       whether users with the role system may come from other machines
     """
 
     token_seconds: PositiveSeconds = 86_400.0
@@ -72,6 +74,8 @@ class AccessSettings:
     prepared_statements_max: Positive = 1000
     login_failures_max: Positive = 5
     lockout_seconds: PositiveSeconds = 30.0
+    dropped_user_days: Annotated[int, Meta(ge=0)] = 7
+    system_role_remote: bool = False
 
 
 def read(path: Path, into: type[S]) -> S:

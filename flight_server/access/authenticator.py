@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flight_server.access.lockout import Lockout
+from flight_server.access.login_audit import LoginAudit
 from flight_server.access.passwords import Passwords
 from flight_server.access.principal import Principal
 from flight_server.access.tokens import Tokens
@@ -58,11 +59,16 @@ class Authenticator:
         tokens: Tokens,
         clock: Clock,
         settings: AccessSettings,
+        audit: LoginAudit | None = None,
+        kept_epoch: Callable[[str], int | None] = lambda _: None,
     ) -> None:
+        """kept_epoch: of a session that gave its user another password: its own token stays good."""
         self._users = users
         self._passwords = passwords
         self._tokens = tokens
         self._clock = clock
+        self._kept_epoch = kept_epoch
+        self._audit = audit or LoginAudit(lambda _: None, clock)
         self._lockout = Lockout(clock, settings.login_failures_max, settings.lockout_seconds)
         self._lock = threading.Lock()
         self._proven: OrderedDict[bytes, _Proven] = OrderedDict()
@@ -82,19 +88,24 @@ class Authenticator:
         scheme, credentials = _authorization(headers)
         if scheme == "bearer":
             return self._bearer(credentials), credentials
-        token = self._tokens.issue(self.caller(headers).principal)
+        principal = self.caller(headers).principal
+        user = self._active(principal.name)
+        if user is None:  # dropped this very moment
+            raise Unauthenticated(_WRONG)
+        token = self._tokens.issue(principal, user.token_epoch)
         return self._bearer(token), token
 
     def _bearer(self, token: str) -> Caller:
         claims = self._tokens.check(token)
-        user = self._users().get(claims.principal.name)
-        if user is None:  # dropped since
+        user = self._active(claims.principal.name)
+        epochs = (claims.epoch, self._kept_epoch(claims.session_id))
+        if user is None or user.token_epoch not in epochs:  # dropped, or given another password since
             raise Unauthenticated("the token is not valid; log in again")
         return Caller(Principal(user.name, user.role), claims.session_id, claims.expires_ms)
 
     def _basic(self, credentials: str) -> Principal:
         name, password = _user_and_password(credentials)
-        user = self._users().get(name)
+        user = self._active(name)
         digest = hmac.digest(self._proven_key, credentials.encode(), "sha256")
         if user is None or not self._is_proven(digest, user):
             self._prove(name, user, password, digest)
@@ -104,9 +115,11 @@ class Authenticator:
     def _prove(self, name: str, user: UserRecord | None, password: str, digest: bytes) -> None:
         """Raises Unauthenticated, in the same words for an unknown user and a wrong password."""
         if self._lockout.is_locked(name):
+            self._audit.failed(None if user is None else name, "locked after too many failures")
             raise Unauthenticated("too many failed log-ins; wait a while and try again")
         if not self._passwords.matches(user, password) or user is None:
             self._lockout.failed(name)
+            self._audit.failed(None if user is None else name, "wrong password" if user else "unknown user")
             raise Unauthenticated(_WRONG)
         self._lockout.succeeded(name)
         with self._lock:
@@ -114,6 +127,10 @@ class Authenticator:
             self._proven[digest] = _Proven(user.password_hash, until)
             if len(self._proven) > _PROVEN_MAX:
                 self._proven.popitem(last=False)
+
+    def _active(self, name: str) -> UserRecord | None:
+        user = self._users().get(name)
+        return user if user is not None and user.is_active else None
 
     def _is_proven(self, digest: bytes, user: UserRecord) -> bool:
         with self._lock:

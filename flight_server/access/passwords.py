@@ -41,13 +41,17 @@ class Passwords:
         """Whether this is the user's password. Takes as long when there is no such user."""
         if len(password.encode()) > PASSWORD_BYTES_MAX:
             return False
-        stored = self._nobody if user is None else user.password_hash
+        stored = self._nobody if user is None or not user.password_hash else user.password_hash
         try:
             with self._slots:
                 matched = self._hasher.verify(stored, password)
         except (Argon2Error, InvalidHashError):
             return False
-        return matched and user is not None
+        return matched and user is not None and bool(user.password_hash)
+
+    def warm(self) -> None:
+        """Make what unknown users are checked against now, so that the first of them is told as fast as the others."""
+        _ = self._nobody
 
     @cached_property
     def _nobody(self) -> str:
@@ -75,8 +79,11 @@ def prepare_root(catalog: Catalog, chosen: str | None, passwords: Passwords, now
     chosen = chosen or None  # an empty environment variable is none
     if root is None:
         password = chosen or secrets.token_urlsafe(_GENERATED_BYTES)
-        record = UserRecord(name=ROOT, role=ROOT_ROLE, password_hash=passwords.hash(password), created_ms=now_ms)
+        hashed = passwords.hash(password)
+        record = UserRecord(name=ROOT, role=ROOT_ROLE, password_hash=hashed, created_ms=now_ms, token_epoch=now_ms)
         return RootSetup(record, None if chosen else password)
     if chosen is None or passwords.matches(root, chosen):
         return RootSetup(None, None)
-    return RootSetup(msgspec.structs.replace(root, password_hash=passwords.hash(chosen)), None)
+    epoch = max(root.token_epoch + 1, now_ms)
+    changed = msgspec.structs.replace(root, password_hash=passwords.hash(chosen), token_epoch=epoch)
+    return RootSetup(changed, None)

@@ -52,6 +52,8 @@ class Session:
     transaction:               the one open by BEGIN or BeginTransaction
     temporary:                 whatever lives as long as the session, by name
     calls:                     running now; a session with calls is not idle
+    acting_for:                who logged in, when `principal` is the user of EXECUTE AS
+    kept_epoch:                the user's token epoch that this session itself brought about, by a new password
     """
 
     id: str
@@ -67,6 +69,8 @@ class Session:
     started_ms: int = 0
     last_used_seconds: float = 0.0
     calls: int = 0
+    acting_for: Principal | None = None
+    kept_epoch: int | None = None
 
     def __repr__(self) -> str:
         open_ = "open" if self.transaction is not None else "no"
@@ -125,9 +129,16 @@ class Sessions:
             session = self._sessions.get(session_id)
             if session is None:
                 session = self._begin(session_id, principal)
+            session.principal = principal  # with the role of now
             session.calls += 1
             session.last_used_seconds = self._clock.monotonic_seconds()
             return session
+
+    def kept_epoch(self, session_id: str) -> int | None:
+        """Of an open session, see there."""
+        with self._lock:
+            session = self._sessions.get(session_id)
+        return None if session is None else session.kept_epoch
 
     def leave(self, session: Session) -> None:
         with self._lock:

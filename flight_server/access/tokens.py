@@ -30,11 +30,16 @@ _CLAIMS: Final = ["exp", "iat", "aud", "iss", "sub", "jti", "role"]
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """What a good token says. `session_id` names the session that began with the log-in."""
+    """What a good token says.
+
+    session_id: names the session that began with the log-in
+    epoch:      the user's when it was given; void when the user has another one by now
+    """
 
     principal: Principal
     session_id: str
     expires_ms: int
+    epoch: int = 0
 
 
 class Tokens:
@@ -48,13 +53,14 @@ class Tokens:
         self._token_seconds = token_seconds
         self._verified = lru_cache(_VERIFIED_MAX)(self._verify)
 
-    def issue(self, principal: Principal) -> str:
+    def issue(self, principal: Principal, epoch: int = 0) -> str:
         """A token for a session of its own."""
         now = self._clock.wall_ms() // 1000
         claims = {
             "sub": principal.name,
             "role": principal.role,
             "jti": secrets.token_urlsafe(16),
+            "epoch": epoch,
             "iat": now,
             "exp": now + max(1, round(self._token_seconds)),
             "aud": _AUDIENCE,
@@ -70,7 +76,8 @@ class Tokens:
             raise Unauthenticated("the token has expired; log in again")
         if claims["iat"] > now + _LEEWAY_SECONDS:
             raise _refused()
-        return TokenClaims(Principal(claims["sub"], claims["role"]), claims["jti"], claims["exp"] * 1000)
+        principal = Principal(claims["sub"], claims["role"])
+        return TokenClaims(principal, claims["jti"], claims["exp"] * 1000, claims.get("epoch", 0))
 
     def _verify(self, token: str) -> dict[str, Any]:
         """The claims of a token that this server signed; whether it is still good is not asked here."""

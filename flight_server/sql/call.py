@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
+from flight_server.access.passwords import Passwords
+from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
 from flight_server.job_port import JobDoor
 from flight_server.query.engine import Plan, QueryEngine, row_view
@@ -15,12 +17,14 @@ from flight_server.query.scope import QueryScope
 from flight_server.sql.defaults import Generator
 from flight_server.sql.rows import is_narrow_float
 from flight_server.sql.statements import TableRef
+from storage.catalog import Catalog
 from storage.clock import Clock
 from storage.engine import Engine
 from storage.errors import InvalidRequest
 from storage.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
 from storage.schema import TableDef
 from storage.transaction import Transaction
+from storage.users import Privilege
 
 Params = Mapping[str, pa.Scalar]
 Virtual = Mapping[TableName, Callable[[], pa.Table]]
@@ -35,12 +39,15 @@ class Services:
     jobs: JobDoor
     clock: Clock
     defaults: Generator
+    passwords: Passwords
+    user_grace_ms: int  # for which a dropped user can be brought back
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One statement under way: who runs it, on what state, with which parameters.
 
+    rights:  of whoever runs it, as they are now
     text:    the statement as written (after time travel is rewritten): says which system columns it names
     params:  "1", "2", .. -> value; None when the statement has none
     rows:    bare name -> rows that the statement may name beside tables
@@ -51,6 +58,7 @@ class Call:
     session: Session
     transaction: Transaction
     cancelled: Callable[[], bool]
+    rights: Rights
     text: str = ""
     params: Params | None = None
     rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
@@ -60,6 +68,11 @@ class Call:
     def virtual(self) -> Virtual:
         """System tables, each computed when called."""
         return self.make_virtual(self)
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the caller may know of."""
+        return self.rights.visible(self.transaction.state.catalog)
 
     @property
     def namespace(self) -> str:
@@ -74,12 +87,17 @@ class Call:
         name = self.name(ref)
         if name.namespace in RESERVED_NAMESPACES:
             raise InvalidRequest(f"'{name}' is a system table; it can only be read", sqlstate="42809")
-        return self.transaction.state.catalog.table(name)
+        return self.catalog.table(name)
 
     def scope(self, extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None) -> QueryScope:
         """What the engine may see: the transaction's state, with `extra` rows under bare names."""
+        state, rights = self.transaction.state, self.rights
         return QueryScope(
-            state=self.transaction.state,
+            state=state,
+            known=rights.visible(state.catalog),
+            allow=lambda name: rights.require(Privilege.SELECT, name, state.catalog),
+            opens=lambda view: rights.opens(view, state.catalog),
+            caller=rights.key,
             namespace=self.namespace,
             virtual=self.virtual,
             extra={**self.rows, **(extra or {})},

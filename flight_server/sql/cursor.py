@@ -45,6 +45,7 @@ class Cursor:
         self.tokens = lex(text)
         self.text = without_comments(text, self.tokens)
         self.at = 0
+        self.hides_strings = False  # from errors
 
     # --- looking -----------------------------------------------------------------------------------------------
 
@@ -257,6 +258,8 @@ class Cursor:
             return syntax_error(len(self.text.rstrip()), f"{problem}, found the end of the statement")
         token = self.token
         found = self.text[token.start : token.end]
+        if self.hides_strings and token.kind is TokenKind.STRING:
+            found = "a string"
         return syntax_error(token.start, f"{problem}, found {found if len(found) <= 40 else found[:38] + '..'}")
 
     def expect_end(self) -> None:

@@ -11,17 +11,20 @@ from typing import Final
 
 import pyarrow as pa
 
+from flight_server.access.grants import Deed
 from flight_server.access.session_options import set_session_option
 from flight_server.access.sessions import Session
 from flight_server.ports import StatementShape
+from flight_server.sql.audited import event, run_definition
 from flight_server.sql.bound import check_bound, run_bound
 from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.change import run_change
-from flight_server.sql.define import define
-from flight_server.sql.frames import RELATIONS, Change, Frames, schema_of
+from flight_server.sql.execute_as import acting_session
+from flight_server.sql.frames import Change, Frames, relations, schema_of
 from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.ingest import ingest_rows
 from flight_server.sql.job_statements import job_statement
+from flight_server.sql.permission import check_statement
 from flight_server.sql.read import read_statement, read_text
 from flight_server.sql.result import CountResult, RowsResult, StatementOutcome, TableResult
 from flight_server.sql.running import RunningStatement, RunningStatements
@@ -50,10 +53,14 @@ from flight_server.sql.statements import (
 )
 from flight_server.sql.system_tables import Sources
 from flight_server.sql.transactions import refuse_savepoint
+from flight_server.sql.user_statements import ExecuteAs
 from flight_server.wire.requests import IngestCommand
+from storage.audit import AuditRecord
 from storage.catalog import Catalog
+from storage.edits import Edit
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
+from storage.users import Privilege
 
 _SYSTEM_NAMESPACES: Final = ("system", "information_schema")
 
@@ -104,7 +111,7 @@ class StatementExecutor:
         statement = read_statement(text)
         with self._frames.reading(session, transaction_id) as call:
             try:
-                return shape_of(_with_text(call, statement, text), statement, read.parameters)
+                return self._shape(session, call, statement, text, read.parameters)
             except (NotFound, InvalidRequest):
                 if len(read.texts) == 1:
                     raise
@@ -131,7 +138,7 @@ class StatementExecutor:
             sql,
             transaction_id,
             cancelled,
-            lambda call: run_bound(_with_text(call, statement, texts[0]), statement, kept),
+            lambda call: run_bound(_ready(call, statement, texts[0], None), statement, kept),
         ).rows
 
     def ingest(
@@ -164,10 +171,11 @@ class StatementExecutor:
 
     def catalog(self, session: Session) -> Catalog:
         transaction = self._frames.transactions.joined(session, None)
-        return (transaction.transaction if transaction else self._services.engine).state.catalog
+        state = (transaction.transaction if transaction else self._services.engine).state
+        return self._frames.rights(session).visible(state.catalog)
 
-    def system_schemas(self) -> Mapping[TableName, pa.Schema]:
-        return RELATIONS
+    def system_schemas(self, session: Session) -> Mapping[TableName, pa.Schema]:
+        return relations(self._frames.rights(session))
 
     def schema_of(self, session: Session, name: TableName) -> pa.Schema:
         with self._frames.reading(session, None) as call:
@@ -202,8 +210,27 @@ class StatementExecutor:
             case Use() | SetVariable() | TransactionControl() | KillQuery():
                 self._control(session, statement, transaction_id)
                 return CountResult(0, running.query_id)
+            case ExecuteAs(_, sql):
+                acting = self._acting(session, statement)
+                self._audit(event(acting, "EXECUTE AS", acting.principal.name, text))
+                return self._one(acting, sql, params, transaction_id, running, cancelled)
             case _:
-                return changed(lambda call: define(_ready(call, statement, text, params), statement))
+                return changed(lambda call: run_definition(_ready(call, statement, text, params), statement))
+
+    def _shape(self, session: Session, call: Call, statement: Statement, text: str, parameters: int) -> StatementShape:
+        if isinstance(statement, ExecuteAs):
+            acting, inner = self._acting(session, statement), read_statement(statement.sql)
+            call = self._frames.call(acting, call.transaction, call.cancelled)
+            return self._shape(acting, call, inner, statement.sql, parameters)
+        return shape_of(_ready(call, statement, text, None), statement, parameters)
+
+    def _acting(self, session: Session, statement: ExecuteAs) -> Session:
+        newest = self._services.engine.state.catalog
+        return acting_session(session, self._frames.rights(session), statement, newest)
+
+    def _audit(self, record: AuditRecord) -> None:
+        """On disk before what it tells of goes on."""
+        self._services.engine.commit(Edit(audit=(record,)))
 
     def _texts(self, sql: str, values: int | None) -> tuple[str, ...]:
         """The statements, `values` being how many parameters were bound; None = not known."""
@@ -230,7 +257,14 @@ class StatementExecutor:
         except BaseException:
             release()
             raise
-        return RowsResult(plan, self._services.queries, self._statements, running, release)
+        catalog = call.transaction.state.catalog
+
+        def still_allowed() -> None:
+            rights = self._frames.rights(session)
+            for name in plan.touched.names:
+                rights.require(Privilege.SELECT, name, catalog)
+
+        return RowsResult(plan, self._services.queries, self._statements, running, release, still_allowed)
 
     def _answer(
         self,
@@ -246,6 +280,9 @@ class StatementExecutor:
                 case Describe():
                     return describe(call, statement)
                 case _:
+                    check_statement(call, statement)
+                    if isinstance(statement, KillJob):
+                        self._audit(event(session, "KILL JOB", statement.job_id[:64]))
                     return job_statement(call, statement)
 
     def _control(
@@ -279,9 +316,10 @@ class StatementExecutor:
     def _kill(self, session: Session, query_id: str) -> None:
         found = self._statements.get(query_id)
         mine = found is not None and found.user == session.principal.name
-        if found is None or not (mine or session.principal.role in ("dba", "system")):
+        if found is None or not (mine or self._frames.rights(session).may_do(Deed.KILL_QUERY_OF_OTHERS)):
             raise NotFound(f"query '{query_id[:64]}' is not running", sqlstate="42704")
-        found.cancel("the statement was killed (KILL QUERY)")
+        if found.cancel("the statement was killed (KILL QUERY)"):
+            self._audit(event(session, "KILL QUERY", f"{found.query_id} of {found.user}", found.text))
 
 
 def _scalars(params: pa.RecordBatch | None) -> Params | None:
@@ -293,6 +331,8 @@ def _scalars(params: pa.RecordBatch | None) -> Params | None:
 
 
 def _ready(call: Call, statement: Statement, text: str, params: Params | None) -> Call:
+    """The call, if its caller may make it. Raises PermissionDenied, NotFound."""
+    check_statement(call, statement)
     call = _with_text(call, statement, text)
     return call if params is None else call.with_params(params)
 

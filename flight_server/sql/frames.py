@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
 
+from flight_server.access.rights import Rights, RightsBook
 from flight_server.access.sessions import Session
 from flight_server.sql.call import Call, Services, Virtual
+from flight_server.sql.execute_as import acted_for
 from flight_server.sql.information_schema import information_schema, information_schemas
 from flight_server.sql.running import RunningStatements
 from flight_server.sql.stage_change import Changed
-from flight_server.sql.system_tables import Sources, system_schemas, system_tables
+from flight_server.sql.system_tables import Sources, may_see, system_schemas, system_tables
 from flight_server.sql.transactions import SessionTransactions
 from storage.errors import Conflict, ConstraintViolated
 from storage.names import TableName, quoted
@@ -39,6 +42,7 @@ class Frames:
         self._sources = sources
         self.transactions = SessionTransactions(services.engine)
         self._turn = threading.Lock()
+        self._book = RightsBook()
 
     def tracked(
         self,
@@ -124,12 +128,19 @@ class Frames:
         return Reading(self.call(session, transaction, stop or _never), close=joined is None)
 
     def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:
-        return Call(self._services, session, transaction, stop, make_virtual=self._virtual)
+        return Call(self._services, session, transaction, stop, self.rights(session), make_virtual=self._virtual)
+
+    def rights(self, session: Session) -> Rights:
+        """By the newest catalog, whatever the session's transaction reads. Raises PermissionDenied."""
+        newest = self._services.engine.state.catalog
+        if session.acting_for is None:
+            return self._book.of(session.principal, newest)
+        return self._book.of(acted_for(session.acting_for, session.principal.name, newest), newest)
 
     def _virtual(self, call: Call) -> Virtual:
-        state = call.transaction.state
-        tables = system_tables(self._sources, state, call.session.principal)
-        return tables | information_schema(state.catalog, RELATIONS, partial(schema_of, call))
+        state = replace(call.transaction.state, catalog=call.catalog)
+        tables = system_tables(self._sources, state, call.rights)
+        return tables | information_schema(state.catalog, relations(call.rights), partial(schema_of, call))
 
 
 class Reading:
@@ -149,6 +160,11 @@ class Reading:
 
 RELATIONS: Final[Mapping[TableName, pa.Schema]] = MappingProxyType({**system_schemas(), **information_schemas()})
 """All tables that are computed, with their schemas."""
+
+
+def relations(rights: Rights) -> Mapping[TableName, pa.Schema]:
+    """Those of RELATIONS that the caller may know of."""
+    return {name: schema for name, schema in RELATIONS.items() if may_see(rights, name)}
 
 
 def schema_of(call: Call, name: TableName) -> pa.Schema:

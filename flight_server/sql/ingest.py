@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from flight_server.access.grants import Deed
+from flight_server.sql.audited import event
 from flight_server.sql.call import Call
 from flight_server.sql.columns import columns_of_schema, writable_name
 from flight_server.sql.define import new_table, with_new_table
@@ -19,6 +21,7 @@ from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage.errors import AlreadyExists, InvalidRequest, NotFound, NotSupported
 from storage.names import CATALOG, TableName
 from storage.schema import TableDef, TableKind
+from storage.users import Privilege
 
 
 def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
@@ -28,13 +31,17 @@ def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBa
     """
     _check_command(command)
     name = writable_name(call.name(TableRef(command.namespace or None, command.table)))
-    exists = name in call.transaction.state.catalog.tables
-    _check_mode(call, command, name, exists=exists)
+    exists = name in call.catalog.tables
     if exists and command.if_exists is IfExists.APPEND:
-        return _append(call, call.transaction.state.catalog.table(name), reader, schema)
+        call.rights.require(Privilege.INSERT, name, call.transaction.state.catalog)
+        return _append(call, call.catalog.table(name), reader, schema)
+    if exists or command.if_missing is not IfMissing.FAIL:
+        call.rights.require_deed(Deed.DEFINE)  # before it can be told whether the name is taken
+    _check_mode(call, command, name, exists=exists)
     _refuse_pandas_index(schema)
     table = new_table(call, name, columns_of_schema(schema), _create_statement(command))
     call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=exists))
+    call.transaction.record(event(call.session, "CREATE TABLE", str(name), "bulk ingest"))
     return _append(call, table, reader, schema)
 
 
@@ -58,7 +65,7 @@ def _check_command(command: IngestCommand) -> None:
 
 
 def _check_mode(call: Call, command: IngestCommand, name: TableName, *, exists: bool) -> None:
-    if name in call.transaction.state.catalog.views:
+    if name in call.catalog.views:
         raise AlreadyExists(f"'{name}' is a view; rows can only be loaded into a table")
     if exists and command.if_exists is IfExists.FAIL:
         raise AlreadyExists(f"table '{name}' already exists; load with mode append or replace")

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from flight_server.access.grants import Deed
 from flight_server.job_port import JobRow
 from flight_server.sql.call import Call
 from flight_server.sql.statements import CompactTable, FlushTable, KillJob, WaitForJob
+from storage.errors import NotFound
 
 JOB_SCHEMA = pa.schema(
     [
@@ -27,13 +29,23 @@ def job_statement(call: Call, statement: FlushTable | CompactTable | KillJob | W
     jobs = call.services.jobs
     match statement:
         case FlushTable(table, namespace):
-            return _table(jobs.submit_flush(None if table is None else call.table(table).name, namespace))
+            submitted = jobs.submit_flush(None if table is None else call.table(table).name, namespace)
+            return _table([job for job in submitted if job.target in map(str, call.catalog.tables)])
         case CompactTable(table):
             return _table([jobs.submit_compact(call.table(table).name)])
         case KillJob(job_id):
             return _table([jobs.kill(job_id)])
         case WaitForJob(job_id):
+            _check_known(call, job_id)
             return _table([jobs.wait_for(job_id, call.cancelled)])
+
+
+def _check_known(call: Call, job_id: str) -> None:
+    """Raises NotFound for the job of a table that the caller may not know of, as for one that is not there."""
+    known = {str(name) for name in call.catalog.tables}
+    job = next((row for row in call.services.jobs.rows() if row.job_id == job_id), None)
+    if job is not None and job.target not in known and not call.rights.may_do(Deed.SEE_OTHERS):
+        raise NotFound(f"job '{job_id}' does not exist; system.jobs lists all", sqlstate="42704")
 
 
 def _table(rows: Sequence[JobRow]) -> pa.Table:

@@ -31,6 +31,7 @@ from flight_server.sql.parse_session import (
     parse_use,
 )
 from flight_server.sql.parse_show import parse_describe, parse_show
+from flight_server.sql.parse_user import parse_execute, parse_grant, parse_revoke, parse_undrop
 from flight_server.sql.statements import Statement
 from flight_server.sql.time_travel import rewrite_time_travel
 
@@ -96,6 +97,10 @@ _PARSERS: Final[dict[str, Callable[[Cursor], Statement]]] = {
     "COMPACT": parse_compact,
     "KILL": parse_kill,
     "WAIT": parse_wait,
+    "GRANT": parse_grant,
+    "REVOKE": parse_revoke,
+    "UNDROP": parse_undrop,
+    "EXECUTE": parse_execute,
 }
 _NOT_YET: Final = "it is not part of this version"
 _PREPARE: Final = "prepare statements through the client's driver"
@@ -112,10 +117,8 @@ _REFUSED: Final = {
     "DETACH": "all tables live in the one catalog",
     "DO": "there are no procedures",
     "EVICT": "stream tables are not part of this version",
-    "EXECUTE": _PREPARE,
     "EXPORT": "read rows with a query",
     "FETCH": "fetch results through the client's driver",
-    "GRANT": _NOT_YET,
     "IMPORT": "load rows with a bulk ingest",
     "INSTALL": "there are no extensions",
     "LISTEN": _NOT_YET,
@@ -129,10 +132,8 @@ _REFUSED: Final = {
     "REINDEX": "there are no indexes but the primary key",
     "REPLACE": "use INSERT .. ON CONFLICT DO UPDATE",
     "RESTORE": _NOT_YET,
-    "REVOKE": _NOT_YET,
     "SUBSCRIBE": "live queries are not part of this version",
     "SUMMARIZE": "use DESCRIBE or SHOW STATS FOR TABLE",
-    "UNDROP": _NOT_YET,
     "UPSERT": "use INSERT .. ON CONFLICT DO UPDATE",
     "VACUUM": "use COMPACT TABLE",
 }

@@ -8,6 +8,7 @@ from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.parse_column import DeclaredColumn, read_column, read_options, refuse_constraints
+from flight_server.sql.parse_user import parse_create_user, parse_drop_user
 from flight_server.sql.statements import (
     ColumnSpec,
     CreateNamespace,
@@ -19,6 +20,7 @@ from flight_server.sql.statements import (
     DropView,
     TableRef,
 )
+from flight_server.sql.user_statements import CreateUser, DropUser
 from storage.errors import InvalidRequest
 from storage.names import checked_new_namespace
 from storage.schema import TableKind
@@ -39,7 +41,7 @@ _REFUSED: Final = {
     "MATERIALIZED": "use CREATE TABLE .. AS",
     "POLICY": _NOT_YET,
     "PROCEDURE": "there are no procedures",
-    "ROLE": "users and roles are not part of this version",
+    "ROLE": "a role is given to a user, with CREATE USER 'name' WITH PASSWORD '..' ROLE ..",
     "SECRET": _NOT_YET,
     "SEQUENCE": "use DEFAULT snowflake_id()",
     "STORAGE": "storages are not part of this version",
@@ -51,8 +53,8 @@ _REFUSED: Final = {
 _SEVERAL: Final = "name one at a time"
 
 
-def parse_create(cursor: Cursor) -> Definition:
-    """`CREATE [OR REPLACE] [SHARED] [TEMP] TABLE|VIEW .. | NAMESPACE ..`"""
+def parse_create(cursor: Cursor) -> Definition | CreateUser:
+    """`CREATE [OR REPLACE] [SHARED] [TEMP] TABLE|VIEW .. | NAMESPACE .. | USER ..`"""
     cursor.expect("CREATE")
     or_replace = cursor.accept("OR", "REPLACE")
     kind = _kind(cursor, "CREATE")
@@ -63,16 +65,16 @@ def parse_create(cursor: Cursor) -> Definition:
         return _create_view(cursor, or_replace, temporary)
     if kind is None and not temporary and cursor.accept_any("NAMESPACE", "SCHEMA"):
         return _create_namespace(cursor, or_replace)
+    if kind is None and not (temporary or or_replace) and cursor.accept("USER"):
+        return parse_create_user(cursor)
     raise _refused(cursor, "CREATE")
 
 
 def _refused(cursor: Cursor, verb: str) -> Exception:
     word = cursor.token.key
-    if word == "USER":
-        return not_supported(f"{verb} USER", "users and roles are not part of this version")
     if word in _REFUSED:
         return not_supported(f"{verb} {word}", _REFUSED[word])
-    return cursor.error("expected TABLE, VIEW or NAMESPACE")
+    return cursor.error("expected TABLE, VIEW, NAMESPACE or USER")
 
 
 def _kind(cursor: Cursor, verb: str) -> TableKind | None:
@@ -186,8 +188,8 @@ def _create_namespace(cursor: Cursor, or_replace: bool) -> CreateNamespace:
     return CreateNamespace(checked_new_namespace(cursor.namespace()), if_not_exists)
 
 
-def parse_drop(cursor: Cursor) -> Definition:
-    """`DROP [SHARED] TABLE|VIEW|NAMESPACE [IF EXISTS] name`"""
+def parse_drop(cursor: Cursor) -> Definition | DropUser:
+    """`DROP [SHARED] TABLE|VIEW|NAMESPACE|USER [IF EXISTS] name`"""
     cursor.expect("DROP")
     kind = _kind(cursor, "DROP")
     if cursor.accept("TABLE"):
@@ -198,6 +200,8 @@ def parse_drop(cursor: Cursor) -> Definition:
         return DropView(_only(cursor, "view"), if_exists)
     if kind is None and cursor.accept_any("NAMESPACE", "SCHEMA"):
         return _drop_namespace(cursor)
+    if kind is None and cursor.accept("USER"):
+        return parse_drop_user(cursor)
     raise _refused(cursor, "DROP")
 
 

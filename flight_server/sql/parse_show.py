@@ -6,12 +6,12 @@ from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.parse_session import variable_name
+from flight_server.sql.parse_user import user_name
 from flight_server.sql.statements import Describe, Show, ShowKind
 
 _NOT_YET: Final = "it is not part of this version"
 _REFUSED: Final = {
     "STORAGES": _NOT_YET,
-    "GRANTS": _NOT_YET,
     "BACKUP": _NOT_YET,
     "FUNCTIONS": "read information_schema.routines",
     "DATABASES": "there is one catalog, frostline; use SHOW NAMESPACES",
@@ -20,7 +20,8 @@ _REFUSED: Final = {
 
 
 def parse_show(cursor: Cursor) -> Show:
-    """`SHOW NAMESPACES | TABLES [IN n] | COLUMNS FROM t | STATS FOR TABLE t | CREATE TABLE t | ALL | name`"""
+    """`SHOW NAMESPACES | TABLES [IN n] | COLUMNS FROM t | STATS FOR TABLE t | CREATE TABLE t | USERS | GRANTS [FOR u]
+    | ALL | name`"""
     cursor.expect("SHOW")
     word = cursor.token.key
     if word in _REFUSED:
@@ -40,6 +41,10 @@ def parse_show(cursor: Cursor) -> Show:
     if cursor.accept("CREATE"):
         cursor.expect_any("TABLE", "VIEW")
         return Show(ShowKind.CREATE_TABLE, cursor.table())
+    if cursor.accept("USERS"):
+        return Show(ShowKind.USERS)
+    if cursor.accept("GRANTS"):
+        return Show(ShowKind.GRANTS, user=user_name(cursor) if cursor.accept("FOR") else None)
     if cursor.accept("ALL"):
         return Show(ShowKind.ALL)
     return Show(ShowKind.VARIABLE, variable=variable_name(cursor))

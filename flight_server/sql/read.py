@@ -31,18 +31,22 @@ class ReadText:
 
 def read_text(sql: str, limits: GuardLimits) -> ReadText:
     """Raises LimitExceeded (the guard's), InvalidRequest (unreadable, no statement)."""
-    return _read_kept(sql, limits) if len(sql) <= KEPT_CHARACTERS_MAX else _read(sql, limits)
+    return _read_kept(sql, limits) if _is_kept(sql) else _read(sql, limits)
 
 
 def read_statement(text: str) -> Statement:
     """One of `ReadText.texts`. Raises InvalidRequest, NotSupported."""
-    return _parsed_kept(text) if len(text) <= KEPT_CHARACTERS_MAX else parse(text)
+    return _parsed_kept(text) if _is_kept(text) else parse(text)
 
 
 def _read(sql: str, limits: GuardLimits) -> ReadText:
     check_text(sql, limits)
     numbered = number_parameters(sql)
     return ReadText(split_statements(numbered.sql), numbered.count)
+
+
+def _is_kept(sql: str) -> bool:
+    return len(sql) <= KEPT_CHARACTERS_MAX and "password" not in sql.lower()  # no password outlives its statement
 
 
 _read_kept = lru_cache(maxsize=KEPT_MAX)(_read)

@@ -15,7 +15,11 @@ NO_COLUMNS = pa.schema([])
 
 
 class RowsResult:
-    """A query that is planned and runs when its rows are asked for; `release` frees its snapshot at the end."""
+    """A query that is planned and runs when its rows are asked for.
+
+    release:       frees its snapshot at the end
+    still_allowed: raises when what was allowed at planning no longer is
+    """
 
     rows_affected: int | None = None
 
@@ -26,6 +30,7 @@ class RowsResult:
         statements: RunningStatements,
         statement: RunningStatement,
         release: Callable[[], None],
+        still_allowed: Callable[[], None],
     ) -> None:
         self.schema = plan.schema
         self._plan = plan
@@ -33,6 +38,7 @@ class RowsResult:
         self._statements = statements
         self._statement = statement
         self._release = release
+        self._still_allowed = still_allowed
         self._running: Running | None = None
         self.is_ready = False
         statement.state = RunningState.PLANNED
@@ -43,12 +49,13 @@ class RowsResult:
         return self._statement.query_id
 
     def start(self) -> pa.RecordBatchReader:
-        """The rows. Called once. Raises Cancelled, InvalidRequest (called twice)."""
+        """The rows. Called once. Raises Cancelled, InvalidRequest (called twice), PermissionDenied, NotFound."""
         if self._statement.reason is not None:
             raise Cancelled(self._statement.reason)
         if self._running is not None:
             raise InvalidRequest("the rows of this query were fetched already; run it again", sqlstate="24000")
         try:
+            self._still_allowed()
             self._running = self._queries.start(self._plan)
         except FrostlineError as error:
             self._end(error)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from flight_server.sql.secrets import without_secrets
 from storage.clock import Clock
 from storage.errors import Cancelled, FrostlineError
 
@@ -75,7 +76,7 @@ class RunningStatements:
         statement = RunningStatement(
             query_id=f"{self._prefix}{next(self._numbers)}",
             user=user,
-            text=text[:TEXT_CHARACTERS_MAX],
+            text=without_secrets(text)[:TEXT_CHARACTERS_MAX],
             started_ms=self._clock.wall_ms(),
             started_seconds=self._clock.monotonic_seconds(),
         )

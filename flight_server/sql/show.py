@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from flight_server.access.grants import Deed
 from flight_server.access.session_options import option_name, session_options
 from flight_server.sql.call import Call
 from flight_server.sql.statements import Describe, Show, ShowKind
@@ -16,6 +18,7 @@ from storage.schema import Column, TableDef
 from storage.state import SEQ_TIME_SHIFT, PartitionState
 
 _MS = pa.timestamp("ms", tz="UTC")
+_USERS, _GRANTS = TableName("system", "users"), TableName("system", "grants")
 
 
 def show(call: Call, statement: Show) -> pa.Table:
@@ -30,6 +33,10 @@ def show(call: Call, statement: Show) -> pa.Table:
         case ShowKind.ALL:
             options = session_options(call.session)
             return _texts({"name": list(options), "value": [str(value) for value in options.values()]})
+        case ShowKind.USERS:
+            return call.virtual[_USERS]()
+        case ShowKind.GRANTS:
+            return _grants(call, statement.user)
         case ShowKind.COLUMNS:
             return _columns(call, statement)
         case ShowKind.CREATE_TABLE:
@@ -43,7 +50,7 @@ def show(call: Call, statement: Show) -> pa.Table:
 def describe(call: Call, statement: Describe) -> pa.Table:
     """Columns and options of a table, columns of a view, or every schema version. Raises NotFound."""
     name = call.name(statement.table)
-    if name in call.transaction.state.catalog.views or name in call.virtual:
+    if name in call.catalog.views or name in call.virtual:
         return _described_schema(call.plan(f"SELECT * FROM {_sql_name(name)}").schema)
     table = call.table(statement.table)
     if statement.history:
@@ -62,12 +69,12 @@ def create_table_sql(table: TableDef) -> str:
 
 
 def _namespaces(call: Call) -> pa.Table:
-    found = sorted(call.transaction.state.catalog.namespaces.values(), key=lambda n: n.name)
+    found = sorted(call.catalog.namespaces.values(), key=lambda n: n.name)
     return _texts({"namespace": [n.name for n in found], "description": [n.description for n in found]})
 
 
 def _tables(call: Call, namespace: str | None) -> pa.Table:
-    catalog = call.transaction.state.catalog
+    catalog = call.catalog
     wanted = namespace or call.namespace
     system = [name for name in sorted(call.virtual) if name.namespace == wanted]
     if not system:
@@ -83,10 +90,21 @@ def _tables(call: Call, namespace: str | None) -> pa.Table:
 
 
 def _kind(call: Call, name: TableName) -> str:
-    catalog = call.transaction.state.catalog
+    catalog = call.catalog
     if name in catalog.tables:
         return str(catalog.tables[name].kind)
     return "view" if name in catalog.views else "system"
+
+
+def _grants(call: Call, user: str | None) -> pa.Table:
+    """All that the caller may know of, or those of one user. Raises PermissionDenied, NotFound."""
+    grants = call.virtual[_GRANTS]()
+    if user is None:
+        return grants
+    if user != call.rights.principal.name:
+        call.rights.require_deed(Deed.SEE_OTHERS)
+        call.catalog.user(user)
+    return grants.filter(pc.equal(grants["user"], user))
 
 
 def _variable(call: Call, name: str) -> pa.Table:
@@ -105,7 +123,7 @@ def _columns(call: Call, statement: Show) -> pa.Table:
 def _create_statement(call: Call, statement: Show) -> pa.Table:
     assert statement.table is not None
     name = call.name(statement.table)
-    view = call.transaction.state.catalog.views.get(name)
+    view = call.catalog.views.get(name)
     if view is not None:
         sql = f"CREATE VIEW {_sql_name(name)} AS {view.sql}"
     else:

@@ -12,17 +12,9 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from flight_server.sql.table_ref import TableRef as TableRef
+from flight_server.sql.user_statements import ExecuteAs, UserStatement
 from storage.schema import TableKind
-
-
-@dataclass(frozen=True, slots=True)
-class TableRef:
-    """`[frostline.][namespace.]table [AS alias]`."""
-
-    namespace: str | None
-    table: str
-    alias: str | None = None
-
 
 # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -280,6 +272,8 @@ class ShowKind(StrEnum):
     CREATE_TABLE = "create table"
     VARIABLE = "variable"  # SHOW name
     ALL = "all"
+    USERS = "users"
+    GRANTS = "grants"  # FOR 'user' may narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +282,7 @@ class Show:
     table: TableRef | None = None
     in_namespace: str | None = None
     variable: str | None = None
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,4 +364,6 @@ Definition = (
 )
 SessionStatement = Use | SetVariable | TransactionControl
 JobStatement = FlushTable | CompactTable | KillJob | WaitForJob | KillQuery
-Statement = Query | DataChange | Definition | Show | Describe | SessionStatement | JobStatement
+Statement = (
+    Query | DataChange | Definition | Show | Describe | SessionStatement | JobStatement | UserStatement | ExecuteAs
+)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from flight_server.access.principal import Principal
+from flight_server.access.grants import Deed
+from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
 from flight_server.job_port import JobDoor
 from flight_server.sql.running import RunningStatements
@@ -37,12 +38,22 @@ class Sources:
     settings: Mapping[str, object]
 
 
-def system_tables(sources: Sources, state: DatabaseState, who: Principal) -> dict[TableName, Callable[[], pa.Table]]:
-    """Every system table, to be called when named."""
-    return {_NAMES[name]: partial(_computed, name, rows, sources, state, who) for name, rows in _ROWS.items()}
+def system_tables(sources: Sources, state: DatabaseState, who: Rights) -> dict[TableName, Callable[[], pa.Table]]:
+    """Every system table that the caller may know of, to be called when named. `state`: with their catalog."""
+    return {
+        _NAMES[name]: partial(_computed, name, rows, sources, state, who)
+        for name, rows in _ROWS.items()
+        if may_see(who, _NAMES[name])
+    }
 
 
-def _computed(name: str, rows: _Rows, sources: Sources, state: DatabaseState, who: Principal) -> pa.Table:
+def may_see(who: Rights, name: TableName) -> bool:
+    """Whether a system table exists for the caller."""
+    deed = _NOT_FOR_ALL.get(name)
+    return deed is None or who.may_do(deed)
+
+
+def _computed(name: str, rows: _Rows, sources: Sources, state: DatabaseState, who: Rights) -> pa.Table:
     return table_of(_SCHEMAS[name], rows(sources, state, who))
 
 
@@ -51,13 +62,13 @@ def system_schemas() -> Mapping[TableName, pa.Schema]:
     return MappingProxyType({_NAMES[name]: schema for name, schema in _SCHEMAS.items()})
 
 
-def _namespaces(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _namespaces(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for namespace in state.catalog.namespaces.values():
         tables = sum(1 for _name_ in state.catalog.names_in(namespace.name))
         yield namespace.name, namespace.description, tables, namespace.created_ms
 
 
-def _tables(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _tables(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         partition = state.partition(table.partition_id)
         cold_bytes = sum(file.bytes for file in partition.cold)
@@ -74,7 +85,7 @@ def _tables(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[A
         )
 
 
-def _columns(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _columns(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         for position, column in enumerate(table.columns, start=1):
             key = table.primary_key.index(column.name) + 1 if column.name in table.primary_key else None
@@ -84,7 +95,7 @@ def _columns(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[
             )
 
 
-def _history(sources: Sources, state: DatabaseState, _: Principal) -> Iterable[tuple[Any, ...]]:
+def _history(sources: Sources, state: DatabaseState, _: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         for at in sources.engine.table_versions(table.table_id):
             yield _history_row(at)
@@ -95,13 +106,38 @@ def _history_row(table: TableDef) -> tuple[Any, ...]:
     return table.name.namespace, table.name.table, table.version, changed_ms, create_table_sql(table)
 
 
-def _users(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _users(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     for user in state.catalog.users.values():
-        yield user.name, user.role, user.created_ms
+        if _may_know(who, user.name):
+            yield user.name, user.role, user.email, user.created_ms, user.dropped_ms or None
 
 
-def _jobs(sources: Sources, _: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _grants(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    for grant in state.catalog.grants.values():
+        if _may_know(who, grant.name.user):
+            table = grant.name.table
+            for privilege in grant.privileges:
+                yield (
+                    *(grant.name.user, table.namespace, table.table, str(privilege)),
+                    *(grant.granted_by, grant.granted_ms),
+                )
+
+
+def _audit_log(sources: Sources, _: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
+    for event in sources.engine.audit():
+        yield event.at_ms, event.user, event.as_user or None, event.action, event.object, event.detail
+
+
+def _may_know(who: Rights, user: str) -> bool:
+    """Whether what one user does and has is the caller's business."""
+    return user == who.principal.name or who.may_do(Deed.SEE_OTHERS)
+
+
+def _jobs(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    names = {str(name) for name in state.catalog.tables}
     for job in sources.jobs.rows():
+        if job.target not in names and not who.may_do(Deed.SEE_OTHERS):
+            continue
         yield (
             *(job.job_id, job.job_type, job.status, job.target, list(dict(job.parameters).items()), job.message),
             *(job.progress, job.rows, job.bytes, job.attempts, job.priority, job.created_ms, job.started_ms),
@@ -109,18 +145,18 @@ def _jobs(sources: Sources, _: DatabaseState, __: Principal) -> Iterable[tuple[A
         )
 
 
-def _queries(sources: Sources, _: DatabaseState, who: Principal) -> Iterable[tuple[Any, ...]]:
+def _queries(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     for query in sources.statements:
-        if who.role in _SEES_ALL or query.user == who.name:
+        if _may_know(who, query.user):
             yield (
                 *(query.query_id, query.user, query.text, str(query.state), query.rows, query.bytes),
                 *(query.elapsed_ms, query.started_ms),
             )
 
 
-def _sessions(sources: Sources, _: DatabaseState, who: Principal) -> Iterable[tuple[Any, ...]]:
+def _sessions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     for session in sources.sessions:
-        if who.role in _SEES_ALL or session.principal.name == who.name:
+        if _may_know(who, session.principal.name):
             in_transaction = session.transaction is not None
             yield (
                 *(session.id[:8], session.principal.name, session.namespace, session.time_zone, session.durability),
@@ -128,7 +164,7 @@ def _sessions(sources: Sources, _: DatabaseState, who: Principal) -> Iterable[tu
             )
 
 
-def _cold_files(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _cold_files(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         for file in state.partition(table.partition_id).cold:
             yield (
@@ -137,7 +173,7 @@ def _cold_files(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tup
             )
 
 
-def _partitions(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _partitions(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         partition = state.partition(table.partition_id)
         yield (
@@ -146,12 +182,12 @@ def _partitions(_: Sources, state: DatabaseState, __: Principal) -> Iterable[tup
         )
 
 
-def _settings(sources: Sources, _: DatabaseState, __: Principal) -> Iterable[tuple[Any, ...]]:
+def _settings(sources: Sources, _: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for name, value in sorted(sources.settings.items()):
         yield name, str(value)
 
 
-def _stats(sources: Sources, state: DatabaseState, _: Principal) -> Iterable[tuple[Any, ...]]:
+def _stats(sources: Sources, state: DatabaseState, _: Rights) -> Iterable[tuple[Any, ...]]:
     partitions = state.partitions.values()
     yield "hot_rows", sum(p.hot_rows for p in partitions)
     yield "hot_bytes", sum(p.hot_bytes for p in partitions)
@@ -162,14 +198,15 @@ def _stats(sources: Sources, state: DatabaseState, _: Principal) -> Iterable[tup
     yield "last_seq", state.last_seq
 
 
-_SEES_ALL = ("system", "dba", "service")
-_Rows = Callable[[Sources, DatabaseState, Principal], Iterable[tuple[Any, ...]]]
+_Rows = Callable[[Sources, DatabaseState, Rights], Iterable[tuple[Any, ...]]]
 _ROWS: dict[str, _Rows] = {
     "namespaces": _namespaces,
     "tables": _tables,
     "columns": _columns,
     "table_history": _history,
     "users": _users,
+    "grants": _grants,
+    "audit_log": _audit_log,
     "jobs": _jobs,
     "queries": _queries,
     "sessions": _sessions,
@@ -214,7 +251,9 @@ _SCHEMAS: dict[str, pa.Schema] = {
         comment=_TEXT,
     ),
     "table_history": _schema(namespace=_TEXT, table=_TEXT, schema_version=_INT, changed=_MS, definition=_TEXT),
-    "users": _schema(user=_TEXT, role=_TEXT, created=_MS),
+    "users": _schema(user=_TEXT, role=_TEXT, email=_TEXT, created=_MS, dropped=_MS),
+    "grants": _schema(user=_TEXT, namespace=_TEXT, table=_TEXT, privilege=_TEXT, granted_by=_TEXT, granted=_MS),
+    "audit_log": _schema(at=_MS, user=_TEXT, as_user=_TEXT, action=_TEXT, object=_TEXT, detail=_TEXT),
     "jobs": _schema(
         job_id=_TEXT,
         job_type=_TEXT,
@@ -281,3 +320,9 @@ _SCHEMAS: dict[str, pa.Schema] = {
     "stats": _schema(statistic=_TEXT, value=_BIG),
 }
 _NAMES = {name: TableName(SCHEMA, name) for name in _SCHEMAS}
+# What is not for everybody; of all others each caller sees the rows that are their business.
+_NOT_FOR_ALL = {
+    _NAMES["audit_log"]: Deed.SEE_SERVER,
+    _NAMES["settings"]: Deed.SEE_SERVER,
+    _NAMES["stats"]: Deed.SEE_FIGURES,
+}

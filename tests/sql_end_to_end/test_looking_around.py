@@ -16,6 +16,8 @@ SYSTEM = (
     "columns",
     "table_history",
     "users",
+    "grants",
+    "audit_log",
     "jobs",
     "queries",
     "sessions",

@@ -157,7 +157,7 @@ class FakeStatements:
             catalog = catalog.with_table(_definition(name, table.schema))
         return catalog
 
-    def system_schemas(self) -> Mapping[TableName, pa.Schema]:
+    def system_schemas(self, session: Session) -> Mapping[TableName, pa.Schema]:
         return {TableName("system", "jobs"): NUMBERS, TableName("information_schema", "tables"): NUMBERS}
 
     def schema_of(self, session: Session, name: TableName) -> pa.Schema:

@@ -1,0 +1,54 @@
+"""Definitions with the audit log's word on them: both are one edit, so neither is there without the other."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flight_server.access.sessions import Session
+from flight_server.sql.call import Call
+from flight_server.sql.define import define
+from flight_server.sql.define_user import define_user
+from flight_server.sql.secrets import without_secrets
+from flight_server.sql.stage_change import Changed
+from flight_server.sql.statements import Definition
+from flight_server.sql.user_statements import GrantRights, UserStatement
+from storage.audit import AuditRecord
+
+DETAIL_CHARACTERS_MAX: Final = 2000
+_WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def run_definition(call: Call, statement: Definition | UserStatement) -> Changed:
+    """Apply it; if it changed anything, say so in the audit log. Raises as `define` and `define_user`."""
+    before = call.transaction.state.catalog
+    if isinstance(statement, UserStatement):
+        define_user(call, statement)
+        changed = Changed(0)
+    else:
+        changed = define(call, statement)
+    if call.transaction.state.catalog is not before:
+        call.transaction.record(event(call.session, _words(statement), _object(call, statement), call.text))
+    return changed
+
+
+def event(session: Session, action: str, object_: str, text: str = "") -> AuditRecord:
+    """By whoever logged in, for whomever they act."""
+    doer, shown = session.principal.name, without_secrets(text)[:DETAIL_CHARACTERS_MAX]
+    if session.acting_for is None:
+        return AuditRecord(user=doer, action=action, object=object_, detail=shown)
+    return AuditRecord(user=session.acting_for.name, as_user=doer, action=action, object=object_, detail=shown)
+
+
+def _words(statement: Definition | UserStatement) -> str:
+    """`CreateTable` -> CREATE TABLE"""
+    if isinstance(statement, GrantRights):
+        return "REVOKE" if statement.revoke else "GRANT"
+    return _WORD_BORDER.sub(" ", type(statement).__name__).upper()
+
+
+def _object(call: Call, statement: Definition | UserStatement) -> str:
+    if isinstance(statement, GrantRights):
+        return ", ".join(str(call.name(table)) for table in statement.tables)
+    ref = getattr(statement, "table", None) or getattr(statement, "view", None)
+    return str(call.name(ref)) if ref is not None else str(getattr(statement, "name", ""))

@@ -1,0 +1,103 @@
+"""What each kind of statement needs, asked before it does anything.
+
+Names that a statement reads are checked where they are looked up (query/catalog.py); here is the rest. A kind of
+statement that is not listed is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flight_server.access.grants import Deed
+from flight_server.sql.call import Call
+from flight_server.sql.statements import (
+    CompactTable,
+    DataChange,
+    Definition,
+    Delete,
+    Describe,
+    FlushTable,
+    Insert,
+    KillJob,
+    KillQuery,
+    Merge,
+    Query,
+    SetVariable,
+    Show,
+    Statement,
+    TransactionControl,
+    Truncate,
+    Update,
+    Use,
+    WaitForJob,
+)
+from flight_server.sql.user_statements import AlterUser, ExecuteAs, UserStatement
+from storage.errors import PermissionDenied
+from storage.users import Privilege
+
+_MERGED = {"update": Privilege.UPDATE, "delete": Privilege.DELETE, "insert": Privilege.INSERT}
+
+
+def check_statement(call: Call, statement: Statement) -> None:
+    """Raises PermissionDenied; NotFound for a table that the caller may not know of."""
+    match statement:
+        case Query() | Show() | Describe() | Use() | SetVariable() | TransactionControl() | KillQuery():
+            return  # about what is the caller's own, or checked name by name
+        case Insert() | Update() | Delete() | Merge() | Truncate():
+            _check_change(call, statement)
+        case AlterUser() if _is_own(call, statement):
+            return
+        case _:
+            call.rights.require_deed(deed_of(statement))
+
+
+def deed_of(statement: Statement) -> Deed:
+    """Of a statement that is no read and no change of rows. Raises PermissionDenied for one that is not listed."""
+    if isinstance(statement, Definition):
+        return Deed.DEFINE
+    if isinstance(statement, UserStatement):
+        return Deed.MANAGE_USERS
+    match statement:
+        case FlushTable() | WaitForJob():
+            return Deed.FLUSH
+        case CompactTable():
+            return Deed.COMPACT
+        case KillJob():
+            return Deed.KILL_JOB
+        case ExecuteAs():
+            return Deed.ACT_FOR_OTHERS
+    raise PermissionDenied("nobody may run this kind of statement")
+
+
+def needed(change: DataChange) -> frozenset[Privilege]:
+    """On the table that is changed. Whatever looks at its rows, and be it to count them, needs SELECT too."""
+    return frozenset(_needed(change))
+
+
+def _needed(change: DataChange) -> Iterator[Privilege]:
+    match change:
+        case Insert():
+            yield Privilege.INSERT
+            if change.on_conflict is not None and change.on_conflict.assignments:
+                yield from (Privilege.UPDATE, Privilege.SELECT)
+            if change.returning_sql is not None:
+                yield Privilege.SELECT
+        case Update():
+            yield from (Privilege.UPDATE, Privilege.SELECT)
+        case Delete() | Truncate():
+            yield from (Privilege.DELETE, Privilege.SELECT)
+        case Merge():
+            yield Privilege.SELECT
+            yield from (_MERGED[clause.action] for clause in change.clauses if clause.action in _MERGED)
+
+
+def _check_change(call: Call, change: DataChange) -> None:
+    name = call.name(change.table)
+    call.table(change.table)
+    for privilege in sorted(needed(change)):
+        call.rights.require(privilege, name, call.transaction.state.catalog)
+
+
+def _is_own(call: Call, statement: AlterUser) -> bool:
+    """Everybody may change their own password and address, nobody their own role."""
+    return statement.name == call.session.principal.name and statement.role is None
