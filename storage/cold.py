@@ -69,7 +69,7 @@ class ColdWriter:
         self.rows = 0
         files.hold(path)
         reach("file.before_write")
-        self._sink = HashingFile(files.part(path))
+        self._sink = HashingFile(files.part(path), files.sync)
         file_schema = to_file_batch(_empty(self._schema)).schema
         self._writer = _parquet_writer(self._sink, file_schema, layout)
 

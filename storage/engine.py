@@ -58,9 +58,9 @@ class Engine:
         with ExitStack() as undo:
             self._lock = DirectoryLock(made_folder(directory))
             undo.callback(self._lock.release)
-            self.files = LocalFiles(made_folder(directory / "cold"))
             self._store = HotStore(made_folder(directory / "rows"))
             undo.callback(self._store.close)
+            self.files = LocalFiles(made_folder(directory / "cold"), self._store.refuse_writes)
             recovered = recover(self._store)
             reach("open.after_recovery")
             self._start(recovered.meta, recovered.state)
@@ -216,12 +216,17 @@ class Engine:
             yield key.decode(), value
 
     def close(self) -> None:
-        """Finish waiting commits, close the row store, give up the lock."""
+        """Finish waiting commits, close the row store, give up the lock.
+
+        Raises StorageUnavailable: nothing that was acknowledged is lost.
+        """
         self._committer.close()
-        reach("close.before_rows")
-        self._store.close()
-        reach("close.after_rows")
-        self._lock.release()
+        try:
+            reach("close.before_rows")
+            self._store.close()
+            reach("close.after_rows")
+        finally:
+            self._lock.release()
 
     def _tell_waiting(self, _state: DatabaseState) -> None:
         with self._room:

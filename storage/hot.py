@@ -3,11 +3,14 @@
 Guarantees: `write(durable=True)` returns after the write-ahead log is synced; a write is atomic over all
 families; opening refuses a database with corruption before the log's tail and drops only an unfinished tail.
 Assumes: one process holds the directory (see `lock`). Values are raw bytes: nothing is ever unpickled.
-After a write failed, nobody may know whether it is on disk: the store refuses every later write until reopened.
+After a write failed, nobody may know whether it is on disk: the store refuses every later write until reopened,
+and tries no sync again, since one that succeeds would say nothing of what was lost before.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ from storage.keys import FAMILIES
 
 MEMTABLE_BYTES = 32 << 20  # a family; hot batches are also held by the states, so keep RocksDB's share small
 LOG_FILES_MAX = 4
+EIO_TEXT = os.strerror(errno.EIO)  # "Input/output error", the one reason with a slash in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class HotStore:
         options = _options()
         families = {name: _options() for name in FAMILIES}
         try:
-            self._db = rocksdict.Rdict(str(directory), options, column_families=families)
+            self._db: Any = rocksdict.Rdict(str(directory), options, column_families=families)
             self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in FAMILIES}
             self._handles = {name: self._db.get_column_family_handle(name) for name in FAMILIES}
         except Exception as error:
@@ -98,8 +102,12 @@ class HotStore:
                 reach("log.after_sync")
         except Exception as error:
             mapped = _mapped(error, "the disk refused a write")
-            self.failed = mapped.message
+            self.refuse_writes(mapped.message)
             raise mapped from None
+
+    def refuse_writes(self, why: str) -> None:
+        """From now on, until reopened. The first reason stays."""
+        self.failed = self.failed or why
 
     def _add(self, batch: Any, operation: Operation) -> None:
         handle = self._handles[operation.family]
@@ -112,10 +120,15 @@ class HotStore:
                 batch.delete_range(start, end, handle)
 
     def close(self) -> None:
-        """Write memtables out and close; the store can't be used afterwards."""
+        """Write memtables out and close; the store can't be used afterwards. Raises StorageUnavailable."""
         self._families.clear()
         self._handles.clear()
-        self._db.close()
+        store, self._db = self._db, None
+        try:
+            store.close()
+        except Exception as error:
+            if self.failed is None:  # else it is no news: what was acknowledged is in the log
+                raise _mapped(error, "can't close the row store; the next start reads its log") from None
 
 
 def _options() -> Any:
@@ -147,4 +160,4 @@ def _mapped(error: Exception, what: str) -> StorageUnavailable | Corruption:
 
 def _first_words(text: str) -> str:
     """RocksDB writes "Kind: detail: /path/to/file: reason"; keep what holds no path."""
-    return ": ".join(part for part in text.split(": ") if "/" not in part)[:200]
+    return ": ".join(part for part in text.split(": ") if "/" not in part or part == EIO_TEXT)[:200]

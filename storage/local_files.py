@@ -2,17 +2,19 @@
 
 A file appears under its name whole or not at all: written beside it as `.part`, synced, read back and compared,
 then linked without replacing anything, and the folder synced. What a crash leaves is a `.part` or a file that no
-manifest names; the sweep removes both.
+manifest names; the sweep removes both. A sync that the disk refused is told to the engine, which writes no more:
+the kernel tells of it once, and a later sync that succeeds says nothing about what was lost before.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -22,6 +24,10 @@ from storage.failpoints import reach
 PART_SUFFIX: Final = ".part"
 FILE_SUFFIX: Final = ".parquet"
 _READ_BYTES: Final = 1 << 20
+_FULL: Final = (ENOSPC, EDQUOT)  # no damage: the file is given up, and written anew when there is room
+
+Sync = Callable[[int], None]
+"""Makes an open file durable. Raises OSError."""
 
 
 def file_name(created_ms: int, first_seq: int) -> str:
@@ -41,8 +47,9 @@ def _time(created_ms: int) -> str:
 class HashingFile:
     """A binary sink that hashes what goes through it; what pyarrow's writer writes into."""
 
-    def __init__(self, path: Path) -> None:
-        made_folder(path.parent)
+    def __init__(self, path: Path, sync: Sync = os.fsync) -> None:
+        made_folder(path.parent, sync)
+        self._sync = sync
         try:
             self._file: BinaryIO = path.open("wb", buffering=1 << 20)
         except OSError as error:
@@ -76,7 +83,7 @@ class HashingFile:
         with self._file:
             self._file.flush()
             reach("file.before_sync")
-            os.fsync(self._file.fileno())
+            self._sync(self._file.fileno())
             reach("file.after_sync")
 
     def give_up(self) -> None:
@@ -101,10 +108,21 @@ class Identity:
 class LocalFiles:
     """The `cold` folder of a data directory. Paths are relative to it and made of checked names only."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sync_refused: Callable[[str], None] = lambda why: None) -> None:
+        """sync_refused: called with the reason when the disk refuses a sync, but for want of room."""
         self.root = root
+        self._sync_refused = sync_refused
         self._held: set[str] = set()
         self._good: dict[str, Identity] = {}  # files whose checksum was right when they looked like this
+
+    def sync(self, handle: int) -> None:
+        """Raises OSError."""
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in _FULL:
+                self._sync_refused(f"the disk refused to sync a cold file: {error.strerror}")
+            raise
 
     def full(self, path: str) -> Path:
         return self.root / path
@@ -137,7 +155,7 @@ class LocalFiles:
             part.unlink()
             reach("file.after_unlink")
             for folder in self.full(path).parents[: len(Path(path).parents)]:  # any of them may be new
-                _sync_folder(folder)
+                _sync_folder(folder, self.sync)
             reach("file.after_folder_sync")
             self._good[path] = _identity(self.full(path))
         except OSError as error:
@@ -196,13 +214,13 @@ class LocalFiles:
         return freed
 
 
-def made_folder(path: Path) -> Path:
+def made_folder(path: Path, sync: Sync = os.fsync) -> Path:
     """`path`, created with its parents where missing, each made durable. Raises StorageUnavailable."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         for folder in missing:
-            _sync_folder(folder.parent)
+            _sync_folder(folder.parent, sync)
     except OSError as error:
         raise StorageUnavailable(f"folder '{path.name}' can't be created: {error.strerror}") from None
     return path
@@ -222,9 +240,9 @@ def checksum_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path, sync: Sync) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)
