@@ -35,12 +35,13 @@ class Catalog:
     grants: Mapping[GrantName, Grant] = field(default_factory=lambda: _frozen({}))
 
     def table(self, name: TableName) -> TableDef:
-        """Raises NotFound with the way out."""
+        """Raises NotFound with the way out, InvalidRequest for a view."""
         found = self.tables.get(name)
         if found is None:
             self.namespace(name.namespace)
-            what = "is a view, not a table" if name in self.views else "does not exist"
-            raise NotFound(f"table '{name}' {what}")
+            if name in self.views:
+                raise InvalidRequest(f"'{name}' is a view, not a table", sqlstate="42809")
+            raise NotFound(f"table '{name}' does not exist")
         return found
 
     def table_by_id(self, seen: TableDef) -> TableDef:
@@ -53,6 +54,8 @@ class Catalog:
     def view(self, name: TableName) -> ViewDef:
         found = self.views.get(name)
         if found is None:
+            if name in self.tables:
+                raise InvalidRequest(f"'{name}' is a table, not a view", sqlstate="42809")
             raise NotFound(f"view '{name}' does not exist")
         return found
 

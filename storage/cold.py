@@ -179,26 +179,33 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
 
 def _parquet_writer(sink: HashingFile, schema: pa.Schema, layout: ColdLayout) -> Any:
     blooms = {name: {"ndv": layout.row_group_rows, "fpp": 0.01} for name in layout.key_columns}
+    leaves = _leaves(schema)
     return pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
         schema,
         compression=layout.compression,
         # `_seq` rises by ones: as differences it takes no room and is read 30x faster than as plain numbers.
-        use_dictionary=[path for path in _leaf_paths(schema) if path != SEQ],
+        use_dictionary=[leaf.path for leaf in leaves if leaf.path != SEQ],
         column_encoding={SEQ: "DELTA_BINARY_PACKED"},
         store_decimal_as_integer=True,
+        # Bounds leave out NaN, which is the greatest value in every comparison: rows would be skipped that match.
+        write_statistics=[leaf.path for leaf in leaves if not _is_float(leaf)],
         write_page_index=True,
         write_page_checksum=True,
         bloom_filter_options=blooms or None,
     )
 
 
-def _leaf_paths(schema: pa.Schema) -> list[str]:
-    """What Parquet calls the columns, those inside nested ones too."""
+def _leaves(schema: pa.Schema) -> list[Any]:
+    """The columns as Parquet has them, those inside nested ones too."""
     sink = pa.BufferOutputStream()
     pq.write_table(schema.empty_table(), sink)
     columns = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
-    return [columns.column(index).path for index in range(len(columns))]
+    return [columns.column(index) for index in range(len(columns))]
+
+
+def _is_float(leaf: Any) -> bool:
+    return leaf.physical_type in ("FLOAT", "DOUBLE") or leaf.logical_type.type == "FLOAT16"
 
 
 def _column_stats(metadata: Any, names: Sequence[str]) -> dict[str, tuple[str | None, str | None, int]]:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -146,10 +147,12 @@ class QueryEngine:
                 frame, parameters = _bound_frame(context, sql, params or {}), NO_PARAMETERS
             else:
                 frame, parameters = self._unbound_frame(context, sql)
-            frame = _cast(frame, casts)
-            schema, logical = client_schema(_schema(frame)), frame.logical_plan()
+            frame = _cast(context, frame, casts)
+            logical = frame.logical_plan()
+            text = logical.display_indent()
+            schema = client_schema(_schema(context, frame, text))
         explained = partial(self._explained, catalog, sql, params)
-        return Plan(schema, parameters, logical, logical.display_indent(), touched, catalog.time_zone, explained)
+        return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained)
 
     def start(self, plan: Plan) -> Running:
         """Begin to run; rows come through what is returned. A short statement has run then.
@@ -220,11 +223,11 @@ class QueryEngine:
             return str(_bound_frame(context, text, params or {}).to_pydict()["plan"][-1])
 
 
-def _cast(frame: DataFrame, casts: Mapping[str, pa.DataType]) -> DataFrame:
+def _cast(context: SessionContext, frame: DataFrame, casts: Mapping[str, pa.DataType]) -> DataFrame:
     """The frame with some of its columns in other types. Raises InvalidRequest (no such cast)."""
     if not casts:
         return frame
-    found = _schema(frame)
+    found = _schema(context, frame, frame.logical_plan().display_indent())
     wrong = {name: kind for name, kind in casts.items() if name in found.names and found.field(name).type != kind}
     try:
         return frame.cast(wrong) if wrong else frame
@@ -277,8 +280,12 @@ def _first_frame(
     raise error
 
 
-def _schema(frame: DataFrame) -> pa.Schema:
+def _schema(context: SessionContext, frame: DataFrame, plan_text: str) -> pa.Schema:
+    """As the rows will come. DataFusion settles on a union's types only when it analyzes the plan."""
     try:
+        if "Union" in plan_text:
+            with suppress(Exception):  # running tells of 1/0 and the like, which folding constants finds
+                return context.create_dataframe_from_logical_plan(frame.optimized_logical_plan()).schema()
         return frame.schema()
     except Exception as error:
         raise_mapped(error)

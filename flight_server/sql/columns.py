@@ -11,6 +11,7 @@ import pyarrow as pa
 from flight_server.query.client_types import client_type
 from flight_server.sql.call import Call
 from flight_server.sql.insert import default_array
+from flight_server.sql.lexer import lex
 from flight_server.sql.rows import cast_column
 from flight_server.sql.statements import ColumnSpec
 from flight_server.sql.types import sql_type_name
@@ -44,6 +45,8 @@ def check_default(call: Call, table: TableDef, column: Column) -> pa.Array | Non
     """The DEFAULT as one value, cast to the column. Raises InvalidRequest."""
     if column.default_sql is None:
         return None
+    if any(token.key == "SELECT" for token in lex(column.default_sql)):
+        raise InvalidRequest(f"the DEFAULT of column '{column.name}' can't be a query", sqlstate="42P17")
     try:
         return cast_column(table, column, default_array(call, column, 1))
     except (InvalidRequest, NotFound) as error:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from flight_server.sql.lexer import Token, TokenKind, lex, syntax_error, without_comments
 from flight_server.sql.statements import TableRef
-from storage.errors import InvalidRequest, NotSupported
+from storage.errors import InvalidRequest, NotFound, NotSupported
 from storage.names import CATALOG, checked_name
 
 T = TypeVar("T")
@@ -141,7 +141,9 @@ class Cursor:
         """The table that a path names; `token` is where it begins."""
         if len(names) == 3 and names[0] == CATALOG:
             names = names[1:]
-        if len(names) > 2:
+        if len(names) == 3:
+            raise NotFound(f"catalog '{names[0]}' does not exist; there is only '{CATALOG}'", sqlstate="3D000")
+        if len(names) > 3:
             raise syntax_error(
                 token.start,
                 f"{'.'.join(names)} has too many parts; write namespace.{what} (the one catalog is {CATALOG})",

@@ -113,7 +113,7 @@ def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Ca
 def _drop_table(call: Call, statement: DropTable) -> None:
     name = writable_name(call.name(statement.table))
     catalog = call.transaction.state.catalog
-    if statement.if_exists and name not in catalog.tables and name not in catalog.views:
+    if statement.if_exists and not catalog.is_taken(name):
         return
     table = catalog.table(name)
     if statement.kind not in (None, table.kind):
@@ -143,7 +143,7 @@ def _create_view(call: Call, statement: CreateView) -> None:
 
 def _drop_view(call: Call, statement: DropView) -> None:
     name = writable_name(call.name(statement.view))
-    if statement.if_exists and name not in call.transaction.state.catalog.views:
+    if statement.if_exists and not call.transaction.state.catalog.is_taken(name):
         return
 
     def drop(catalog: Catalog) -> Catalog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -20,6 +21,8 @@ from storage.errors import InvalidRequest
 from storage.schema import Column, TableDef
 
 _GIVEN: Final = "@given"
+_POINT: Final = re.compile(r"\s*([-+]?)\s*(\d*)\.(\d*)\s*", re.ASCII)
+_DECIMAL_DIGITS_MAX: Final = 38
 
 
 def insert_rows(call: Call, to: Target, change: Insert) -> Changed:
@@ -116,7 +119,7 @@ def _values(
     if bound is not None:
         yield full_rows(call, table, bound, 1)
         return
-    texts = ", ".join(f"({', '.join('NULL' if item is None else item for item in row)})" for row in rows)
+    texts = ", ".join(f"({', '.join(map(_value_text, row, columns))})" for row in rows)
     names = ", ".join(f"c{i}" for i in range(len(columns)))
     found = _evaluated(call, table, columns, f"(VALUES {texts}) AS v({names})")
     given = {c.name: found.column(i).combine_chunks() for i, c in enumerate(columns)}
@@ -126,6 +129,16 @@ def _values(
             default = default_array(call, column, len(rows)).cast(column.type)
             given[column.name] = pc.if_else(pa.array(missing), default, given[column.name])
     yield full_rows(call, table, given, len(rows))
+
+
+def _value_text(item: str | None, column: Column) -> str:
+    """A number with a point is a double to the engine; on its way into a decimal it must keep its digits."""
+    if item is None:
+        return "NULL"
+    found = _POINT.fullmatch(item) if pa.types.is_decimal(column.type) else None
+    if found is None or not 0 < (digits := len(found[2]) + len(found[3])) <= _DECIMAL_DIGITS_MAX:
+        return item
+    return f"CAST('{found[1]}{found[2]}.{found[3]}' AS DECIMAL({digits}, {len(found[3])}))"
 
 
 def _evaluated(call: Call, table: TableDef, columns: tuple[Column, ...], source: str) -> pa.Table:

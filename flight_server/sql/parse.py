@@ -13,6 +13,7 @@ from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.lexer import syntax_error
+from flight_server.sql.misread import refuse_misread
 from flight_server.sql.parse_alter import parse_alter, parse_comment
 from flight_server.sql.parse_change import parse_delete, parse_insert, parse_truncate, parse_update
 from flight_server.sql.parse_definition import parse_create, parse_drop
@@ -48,6 +49,7 @@ def parse(text: str) -> Statement:
         cursor.tokens.pop()
     if cursor.ended:
         raise syntax_error(0, NO_STATEMENT)
+    refuse_misread(cursor.tokens)
     statement = _parser_of(cursor)(cursor)
     cursor.expect_end()
     return statement

@@ -41,7 +41,7 @@ CASES = [
     ("COPY (SELECT 1) TO '/tmp/frostline-test.csv'", NotSupported, "0A000", "can't be used here"),
     ("SET a = 1", NotSupported, "0A000", "can't be used here"),
     ("SELECT * FROM '/etc/passwd'", NotFound, "42P01", "files can't be read as tables"),
-    ("SELECT id FROM t UNION SELECT id, s FROM t", InvalidRequest, "42000", "different number of columns"),
+    ("SELECT id FROM t UNION SELECT id, s FROM t", InvalidRequest, "42601", "different number of columns"),
     ("SELECT * FROM t ORDER BY 5", InvalidRequest, "42000", "out of bounds"),
     ("SELECT sqrt(-1)", InvalidRequest, "22000", "square root"),
 ]

@@ -60,7 +60,7 @@ def test_update_to_default_and_of_several_columns_at_once(t: Client) -> None:
         ("UPDATE t SET _deleted = true", "428C9"),
         ("UPDATE nope SET n = 1", "42P01"),
         ("DELETE FROM t WHERE nope = 1", "42703"),
-        ("DELETE FROM t WHERE id IN (SELECT * FROM t)", "42000"),
+        ("DELETE FROM t WHERE id IN (SELECT * FROM t)", "42601"),
         ("TRUNCATE nope", "42P01"),
     ],
 )

@@ -1,0 +1,42 @@
+"""What the engine understands and answers wrongly is refused: no answer is better than a wrong one.
+
+| text | what the engine does |
+| --- | --- |
+| `x > ALL (query)`, `x = ANY (query)` | takes columns of one table inside and outside of the query for the same |
+| `EXCEPT ALL`, `INTERSECT ALL` | does not count how often a row is there |
+| `SIMILAR TO` | takes the pattern for a regular expression |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from flight_server.sql.lexer import Token
+from storage.errors import NotSupported
+
+_COMPARISONS: Final = frozenset({"=", "<>", "!=", "<", "<=", ">", ">="})
+_QUANTIFIERS: Final = frozenset({"ALL", "ANY", "SOME"})
+_QUERY_STARTS: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
+
+
+def refuse_misread(tokens: Sequence[Token]) -> None:
+    """Raises NotSupported with another way to write it."""
+    for at in range(len(tokens) - 1):
+        first, second = tokens[at].key, tokens[at + 1].key
+        if first in _COMPARISONS and second in _QUANTIFIERS and _is_query(tokens, at + 2):
+            raise NotSupported(
+                f"{first} {second} (query) is not supported; use IN, NOT IN, or compare with (SELECT min(..) ..) or max"
+            )
+        if first in ("EXCEPT", "INTERSECT") and second == "ALL":
+            raise NotSupported(f"{first} ALL is not supported; use {first}, or number equal rows with row_number()")
+        if first == "SIMILAR" and second == "TO":
+            raise NotSupported("SIMILAR TO is not supported; use LIKE, or ~ with a regular expression")
+
+
+def _is_query(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a bracket, or several, with a query in it begins here."""
+    start = at
+    while at < len(tokens) and tokens[at].key == "(":
+        at += 1
+    return at > start and at < len(tokens) and tokens[at].key in _QUERY_STARTS
