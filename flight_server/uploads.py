@@ -7,7 +7,7 @@ ingest and bound parameters alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ class Upload:
         self._bytes_max = bytes_max
         with _readable():
             self.schema: pa.Schema = _schema(reader)
+            _read_names(self.schema)
         if len(self.schema) > _COLUMNS_MAX:
             raise InvalidRequest(f"the upload has {len(self.schema)} columns; at most {_COLUMNS_MAX} are allowed")
 
@@ -95,6 +96,13 @@ def _schema(reader: Any) -> pa.Schema:
         if "never sent a data message" not in str(error):
             raise
         return pa.schema([])
+
+
+def _read_names(fields: Iterable[pa.Field]) -> None:
+    """Arrow checks values but not names: one that is not UTF-8 raises here, and not somewhere behind."""
+    for field in fields:
+        _ = field.name, getattr(field.type, "tz", None)
+        _read_names(field.type.field(i) for i in range(field.type.num_fields))
 
 
 @contextmanager

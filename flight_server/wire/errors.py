@@ -69,7 +69,13 @@ def flight_errors(
         answer = as_flight_error(error, log, plain=plain)
         if send_details is not None and isinstance(answer, _Said):
             send_details(answer.details)
-        raise answer from None
+        # Frames hold what the call held, its rows above all. They are let go of here, and no frame may name the
+        # exception that it is a frame of: such a ring is only freed when Python next looks for rings.
+        error.__traceback__ = None
+        try:
+            raise answer from None
+        finally:
+            del answer
 
 
 def as_flight_error(error: BaseException, log: Any = _log, *, plain: bool = False) -> Exception:

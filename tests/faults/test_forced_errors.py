@@ -10,11 +10,13 @@ bad statement gets (tests/sql_end_to_end), commits and jobs that fail (the other
 
 from __future__ import annotations
 
+import gc
 import inspect
 import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -24,7 +26,7 @@ from storage import errors
 from storage.failpoints import POINTS, VARIABLE, arm, disarm
 from tests.server_process import ServerProcess
 from tests.wire.conftest import Running, start
-from tests.wire.flight_client import Client
+from tests.wire.flight_client import Client, wait_until
 from tests.wire.test_errors import KINDS, command, is_clean
 from tests.wire.test_gate import CALLS, basic, call_options
 
@@ -168,7 +170,7 @@ def test_a_call_that_failed_leaves_nothing_behind(running: Running):
 def test_a_server_of_its_own_tells_its_log_and_not_its_clients(tmp_path: Path):
     environment = {VARIABLE: ",".join(f"{point}:error={kind}" for point, kind in FAILING.items())}
     options = call_options(basic("root", "secret"))
-    calls = {**BY_POINT, "call.rows": lambda c, o: _rows(c, o, "SELECT 1")}
+    calls = {**BY_POINT, "call.rows": lambda c, o: _rows(c, o, "SELECT * FROM generate_series(1, 300000)")}
     seen: dict[str, str] = {}
     with ServerProcess(tmp_path / "data", root_password="secret", environment=environment) as server:
         for point, kind in FAILING.items():
@@ -200,3 +202,23 @@ def test_a_point_that_is_not_there_stops_the_start(text: str, tmp_path: Path):
         assert "fail point" in server.stderr[-1]
     finally:
         server.end()
+
+
+@pytest.mark.parametrize("point", BY_POINT)
+@pytest.mark.parametrize("error", [errors.Conflict(FORCED), ZeroDivisionError()], ids=["ours", "foreign"])
+def test_an_error_lets_go_of_all_that_its_call_held(running: Running, point: str, error: Exception):
+    """At once, not when Python next looks for rings of objects: a refused upload may hold a lot."""
+    told(running, point, error)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        told(running, point, error)
+        wait_until(lambda: running.service.calls_running == 0)
+        gc.collect()
+        frames = {each.f_code.co_qualname for each in gc.garbage if isinstance(each, FrameType)}
+    finally:
+        gc.set_debug(0)
+        gc.enable()
+        gc.garbage.clear()
+    assert {name for name in frames if name.startswith(("FlightService", "Gate", "flight_errors"))} == set()
