@@ -24,7 +24,6 @@ from storage.names import CATALOG, DEFAULT_NAMESPACE
 
 IDLE_MAX: Final = 64  # kept contexts, of all namespaces and time zones together
 RUNNERS_MAX: Final = 64
-SHORT_BATCH_ROWS: Final = 8192
 
 _Key = tuple[str, str, bool]  # namespace, time zone, explained
 
@@ -72,9 +71,9 @@ class Contexts:
             raise
         self._give_back(key, context, lent)
 
-    def runner(self, time_zone: str, *, short: bool) -> SessionContext:
-        """A context to run plans in. short: on one thread, in small batches."""
-        found: SessionContext = self._runner(time_zone, short)
+    def runner(self, time_zone: str, *, partitions: int | None = None) -> SessionContext:
+        """A context to run plans in; partitions: how many threads a plan may keep busy, by default as configured."""
+        found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions)
         return found
 
     def _taken(self, key: _Key) -> tuple[SessionContext, LentCatalog]:
@@ -102,10 +101,8 @@ class Contexts:
         context.register_catalog_provider(CATALOG, lent)
         return context, lent
 
-    def _made_runner(self, time_zone: str, short: bool) -> SessionContext:
-        config = _config(self._settings, DEFAULT_NAMESPACE, time_zone)
-        if short:
-            config = config.with_target_partitions(1).with_batch_size(SHORT_BATCH_ROWS)
+    def _made_runner(self, time_zone: str, partitions: int) -> SessionContext:
+        config = _config(self._settings, DEFAULT_NAMESPACE, time_zone).with_target_partitions(partitions)
         return SessionContext(config, self._runtime)
 
 

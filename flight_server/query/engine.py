@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
-from datafusion import DataFrame, LogicalPlan, RuntimeEnvBuilder, SessionContext, SQLOptions
+from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuilder, SessionContext, SQLOptions
 from datafusion.catalog import Table
 
 from flight_server.query.bounds import has_unkeyed_join, is_short, may_join, refuse_endless_joins
@@ -164,19 +164,32 @@ class QueryEngine:
             raise Cancelled("the server is stopping")
         rewrite = without_directory(self._cold_directory) if plan.schema.names == _EXPLAIN_COLUMNS else None
         shape = Shape(plan.schema, self._settings.message_bytes_max, rewrite)
-        short = is_short(plan.shown, plan.touched.rows)
-        # A frame of its own: it keeps its last physical plan, with hash tables in it, for as long as it lives.
-        frame = self._contexts.runner(plan.time_zone, short=short).create_dataframe_from_logical_plan(plan.logical)
         try:
-            if short:
-                return FinishedQuery(frame.collect(), shape)
-            # Joins are planned twice, once to look: a stream that has been made is running already.
-            if may_join(plan.shown) and has_unkeyed_join(frame.execution_plan().display_indent()):
-                refuse_endless_joins(plan.explained())
-            stream = frame.execute_stream()
+            if is_short(plan.shown, plan.touched.rows):
+                return FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
+            stream = self._stream(plan)
         except BaseException as error:
             raise_mapped(error)
         return RunningQuery(self._loop.loop, stream, shape, query_error, BUFFER_BYTES_MAX)
+
+    def _stream(self, plan: Plan) -> RecordBatchStream:
+        if self._has_unkeyed_join(plan):
+            refuse_endless_joins(plan.explained())
+            return self._frame(plan, partitions=1).execute_stream()  # it may not yield its thread: it gets one only
+        return self._frame(plan).execute_stream()
+
+    def _has_unkeyed_join(self, plan: Plan) -> bool:
+        """Joins are planned once more to look, since a stream that has been made is running already."""
+        if plan.touched.has_unkeyed_join is None:
+            plan.touched.has_unkeyed_join = may_join(plan.shown) and has_unkeyed_join(
+                self._frame(plan).execution_plan().display_indent()
+            )
+        return plan.touched.has_unkeyed_join
+
+    def _frame(self, plan: Plan, partitions: int | None = None) -> DataFrame:
+        """A frame of its own for each run: it keeps its last physical plan, with hash tables in it."""
+        context = self._contexts.runner(plan.time_zone, partitions=partitions)
+        return context.create_dataframe_from_logical_plan(plan.logical)
 
     def collect(self, plan: Plan, cancelled: Callable[[], bool]) -> pa.Table:
         """Run to the end and give everything. Raises as `stream`."""

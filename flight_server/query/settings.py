@@ -15,7 +15,7 @@ class QuerySettings:
 
     memory_bytes_max:      of all queries together, before they spill
     partitions:            parallel streams of a plan; 0 = twice the processors
-    worker_threads:        of the engine; 0 = four times the partitions, at least 16
+    worker_threads:        of the engine; 0 = two more than processors
     batch_rows:            rows in a batch inside the engine
     message_bytes_max:     a result batch is cut at about this size
     statement_seconds_max: after which a statement is cancelled; 0 = never
@@ -35,6 +35,7 @@ class QuerySettings:
 
     @property
     def engine_threads(self) -> int:
-        """More than processors: the engine's threads do not take turns within a join or a recursive query, so a few
-        such statements could hold up all others; with more threads the operating system shares out the time."""
-        return self.worker_threads or max(16, 4 * self.target_partitions)
+        """Threads do not take turns within a join without a key, so such a join gets one thread (see engine.start),
+        and two threads more than processors keep others going beside it. Many more than that cost: with 16 the 22
+        TPC-H queries took a seventh longer on two cores."""
+        return self.worker_threads or (os.cpu_count() or 1) + 2

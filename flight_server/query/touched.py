@@ -17,12 +17,14 @@ class Touched:
     stored:  tables with the partition that their rows come from
     rows:    how many rows all inputs have at most, deleted versions included
     passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version
+    has_unkeyed_join: None until somebody looked
     """
 
     names: list[TableName] = field(default_factory=list)
     stored: list[tuple[TableDef, PartitionState]] = field(default_factory=list)
     rows: int = 0
     passing: bool = False
+    has_unkeyed_join: bool | None = None
 
     def add_stored(self, table: TableDef, partition: PartitionState) -> None:
         self.stored.append((table, partition))

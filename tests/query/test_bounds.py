@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.query import QueryEngine, QueryScope
+from flight_server.query import QueryEngine, QueryScope, RunState
 from flight_server.query.bounds import PAIRS_MAX, pairs, parsed, refuse_endless_joins
 from storage.errors import LimitExceeded
 from storage.state import DatabaseState
@@ -59,3 +59,14 @@ NestedLoopJoinExec: join_type=Inner, filter=v@0 < v@1, statistics=[Rows=Absent]
 def test_unknown_sides_are_let_through():
     refuse_endless_joins("CrossJoinExec, statistics=[Rows=Absent]\n  A, statistics=[Rows=Absent]\n  B\n")
     refuse_endless_joins("")
+
+
+def test_joins_without_a_key_leave_threads_to_others(queries: QueryEngine):
+    """Each of them keeps one of the engine's threads busy, whatever its plan would like."""
+    slow = f"SELECT count(*) FROM {MILLION} a JOIN generate_series(1, 1000) b ON a.value + b.value < 0"
+    running = [queries.start(queries.plan(f"{slow} -- {number}", SCOPE)) for number in range(2)]
+    found = queries.collect(queries.plan(f"SELECT count(*) AS n FROM {MILLION}", SCOPE), lambda: False)
+    assert found["n"].to_pylist() == [1_000_000]
+    assert all(query.state is RunState.RUNNING for query in running)
+    for query in running:  # to the end: cancelling would not free the processors for the tests behind this one
+        assert query.reader().read_all().num_rows == 1
