@@ -94,8 +94,10 @@ class Statements(Protocol):
         """
         ...
 
-    def describe(self, session: Session, sql: str, transaction_id: bytes | None) -> StatementShape:
-        """Executes nothing."""
+    def describe(
+        self, session: Session, sql: str, transaction_id: bytes | None, params: pa.RecordBatch | None = None
+    ) -> StatementShape:
+        """Executes nothing. `params`, as for `run`: when they are known, types may be others than before."""
         ...
 
     def run_many(

@@ -41,7 +41,11 @@ def schema_of(front: Front, call: RunningCall, command: rq.Command) -> pa.Schema
             shape = front.statements.describe(call.session, command.sql, command.transaction_id)
             return described_rows(shape.dataset_schema)
         case rq.PreparedQuery():
-            return front.prepared(call.session, command.handle).dataset_schema
+            prepared = front.prepared(call.session, command.handle)
+            if prepared.bound is None:
+                return prepared.dataset_schema
+            shape = front.statements.describe(call.session, prepared.sql, prepared.transaction_id, prepared.bound)
+            return described_rows(shape.dataset_schema)
         case rq.StatementUpdate() | rq.PreparedUpdate() | rq.IngestCommand():
             raise _belongs_to_do_put()
         case _:

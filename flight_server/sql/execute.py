@@ -104,14 +104,16 @@ class StatementExecutor:
         assert outcome is not None
         return outcome
 
-    def describe(self, session: Session, sql: str, transaction_id: bytes | None) -> StatementShape:
-        """What the text's last statement would do. Executes nothing."""
+    def describe(
+        self, session: Session, sql: str, transaction_id: bytes | None, params: pa.RecordBatch | None = None
+    ) -> StatementShape:
+        """What the text's last statement would do, with `params` if they are known. Executes nothing."""
         read = read_text(sql, self._limits)
         text = read.texts[-1]
         statement = read_statement(text)
         with self._frames.reading(session, transaction_id) as call:
             try:
-                return self._shape(session, call, statement, text, read.parameters)
+                return self._shape(session, call, statement, text, read.parameters, _scalars(params))
             except (NotFound, InvalidRequest):
                 if len(read.texts) == 1:
                     raise
@@ -217,12 +219,20 @@ class StatementExecutor:
             case _:
                 return changed(lambda call: run_definition(_ready(call, statement, text, params), statement))
 
-    def _shape(self, session: Session, call: Call, statement: Statement, text: str, parameters: int) -> StatementShape:
+    def _shape(
+        self,
+        session: Session,
+        call: Call,
+        statement: Statement,
+        text: str,
+        parameters: int,
+        params: Params | None,
+    ) -> StatementShape:
         if isinstance(statement, ExecuteAs):
             acting, inner = self._acting(session, statement), read_statement(statement.sql)
             call = self._frames.call(acting, call.transaction, call.cancelled)
-            return self._shape(acting, call, inner, statement.sql, parameters)
-        return shape_of(_ready(call, statement, text, None), statement, parameters)
+            return self._shape(acting, call, inner, statement.sql, parameters, params)
+        return shape_of(_ready(call, statement, text, params), statement, parameters)
 
     def _acting(self, session: Session, statement: ExecuteAs) -> Session:
         newest = self._services.engine.state.catalog

@@ -103,7 +103,7 @@ class FakeStatements:
                 return FakeResult(id_, table.schema, rows=lambda: iter(table.to_batches()))
         raise errors.InvalidRequest("syntax error in the statement", sqlstate="42601")
 
-    def describe(self, session, sql, transaction_id) -> StatementShape:
+    def describe(self, session, sql, transaction_id, params=None) -> StatementShape:
         parameters = NOTHING
         if sql.startswith("INSERT INTO "):
             table = self._table(table_name("public", sql.split()[2]))
