@@ -62,12 +62,22 @@ class RowsResult:
             raise
         if isinstance(self._running, FinishedQuery):
             return self._ready(self._running)
-        self._statement.state = RunningState.RUNNING
+        self._begin(self._running)
         return pa.RecordBatchReader.from_batches(self.schema, self._counted(self._running))
 
     def cancel(self, reason: str) -> None:
         """Stop, from any thread, started or not."""
         self._statement.cancel(reason)
+
+    def _begin(self, running: Running) -> None:
+        """Raises Cancelled when it was cancelled a moment ago, with nothing there yet that could be stopped."""
+        with self._statement.lock:
+            reason = self._statement.reason
+            if reason is None:
+                self._statement.state = RunningState.RUNNING
+        if reason is not None:
+            running.cancel(Cancelled(reason))
+            raise Cancelled(reason)
 
     def _ready(self, finished: FinishedQuery) -> pa.RecordBatchReader:
         self.is_ready = True

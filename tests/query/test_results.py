@@ -1,0 +1,33 @@
+"""A planned query as the service holds it: begun once, and stopped whenever somebody says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from flight_server.query import QueryEngine
+from flight_server.sql.result import RowsResult
+from flight_server.sql.running import RunningState, RunningStatements
+from storage.clock import ManualClock
+from storage.errors import Cancelled
+from tests.query.database import Database
+
+ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000)"
+
+
+def test_a_query_that_is_cancelled_while_it_begins_does_not_begin(queries: QueryEngine, db: Database):
+    """With nothing there yet that could be stopped, `cancel` alone would come to nothing."""
+    statements = RunningStatements(ManualClock())
+    statement = statements.add("root", ENDLESS)
+    released: list[int] = []
+    result = RowsResult(
+        queries.plan(ENDLESS, db.scope()),
+        queries,
+        statements,
+        statement,
+        lambda: released.append(1),
+        lambda: result.cancel("the client went away"),
+    )
+    with pytest.raises(Cancelled, match="the client went away"):
+        result.start()
+    assert statement.state is RunningState.CANCELLED
+    assert released
