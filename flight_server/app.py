@@ -94,7 +94,7 @@ async def _main(settings: Settings, clock: Clock) -> None:
     async with trio.open_nursery() as background:
         await background.start(_watch_signals, stop, settings.server.shutdown_seconds_max)
         async with _opened(settings, clock) as engine:
-            health = Health(storage=lambda: engine.health)
+            health = Health(storage=lambda: engine.health, mends_itself=lambda: engine.mends_itself)
             http_port = await _start_health(background, health, settings.server)
             check_free(settings.server.host, settings.server.port)
             async with _jobs(engine, settings.jobs) as (manager, schedule):

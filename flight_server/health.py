@@ -1,6 +1,7 @@
 """The HTTP side port: GET /healthz and /readyz, and nothing else.
 
-    /healthz  200 "ok" while the process lives and its disk takes writes; 503 and the reason once it needs a restart
+    /healthz  200 "ok" while the process lives and its disk takes writes; 503 and the reason once it needs a restart;
+              200 and the reason while the disk is full: writes are taken again when there is room, no restart helps
     /readyz   200 "ready" while calls are answered; 503 before that, while the server drains, and when not healthy
 
 Flight SQL has no health service and pyarrow can't add one. This is not a web server: one short request per
@@ -30,10 +31,12 @@ _REASONS: Final = {
 
 @dataclass(slots=True)
 class Health:
-    """What the pages tell. `storage` answers "ok" or a reason; `serving` is set by the composition root."""
+    """What the pages tell. `storage` answers "ok" or a reason, `mends_itself` whether a restart is not the cure;
+    `serving` is set by the composition root."""
 
     storage: Callable[[], str]
     serving: bool = False
+    mends_itself: Callable[[], bool] = lambda: False
 
     def answer(self, method: str, path: str) -> tuple[int, str]:
         """Status and text for a request. Pure but for asking `storage`."""
@@ -41,9 +44,9 @@ class Health:
             return 404, "not found: there is /healthz and /readyz"
         if method not in ("GET", "HEAD"):
             return 405, "only GET and HEAD"
-        reason = self.storage()
+        mends_itself, reason = self.mends_itself(), self.storage()
         if reason != "ok":
-            return 503, f"storage: {reason}"
+            return 200 if mends_itself and path == "/healthz" else 503, f"storage: {reason}"
         if path == "/readyz":
             return (200, "ready") if self.serving else (503, "not serving")
         return 200, "ok"

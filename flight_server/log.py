@@ -11,7 +11,8 @@ import re
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, Final, TextIO
+from contextlib import suppress
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -24,7 +25,7 @@ TRACE_FRAMES_MAX: Final = 50
 
 def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     """Send all logging to `stream` (default stderr). Call once, before the first event."""
-    out = sys.stderr if stream is None else stream
+    out = _Unfailing(sys.stderr if stream is None else stream)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -34,9 +35,28 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
             *_renderers(for_people=out.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", out)),
         cache_logger_on_first_use=False,
     )
+
+
+class _Unfailing:
+    """A stream whose disk may be full: a line that can't be written is lost, and what wanted to log it goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
 
 def _renderers(*, for_people: bool) -> list[structlog.typing.Processor]:

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.cold_types import from_file_batch, to_file_batch
-from storage.errors import Corruption, StorageUnavailable
+from storage.errors import Corruption
 from storage.failpoints import reach
 from storage.hot_codec import SEQ_FIELD
-from storage.local_files import HashingFile, LocalFiles
+from storage.local_files import HashingFile, LocalFiles, disk_error
 from storage.row_filter import sorted_rows
 from storage.schema import SEQ, Column, TableDef
 from storage.state import ColdFile
@@ -69,7 +69,11 @@ class ColdWriter:
         self.rows = 0
         files.hold(path)
         reach("file.before_write")
-        self._sink = HashingFile(files.part(path), files.sync)
+        try:
+            self._sink = HashingFile(files.part(path), files.sync)
+        except BaseException:
+            files.release(path)
+            raise
         file_schema = to_file_batch(_empty(self._schema)).schema
         self._writer = _parquet_writer(self._sink, file_schema, layout)
 
@@ -103,7 +107,7 @@ class ColdWriter:
         except BaseException as error:
             self.abandon()
             if isinstance(error, OSError):
-                raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
+                raise disk_error("a cold file could not be written", error) from None
             raise
 
     def abandon(self) -> None:
@@ -127,7 +131,7 @@ class ColdWriter:
                 batch = sorted_rows(part, self._layout.sort_by) if self._layout.sort_by else part
                 self._writer.write_batch(to_file_batch(batch), row_group_size=self._layout.row_group_rows * 2)
         except OSError as error:
-            raise StorageUnavailable(f"a cold file could not be written: {error.strerror}") from None
+            raise disk_error("a cold file could not be written", error) from None
         reach("file.mid_write")
 
     def _described(self, file_id: int, schema_version: int, created_ms: int) -> ColdFile:

@@ -5,7 +5,8 @@ publishes the new state, and only then answers. Between two groups it may claim 
 
 Guarantees: `commit` returns after the edit is durable (or, for `durable=False`, after it is written and visible);
 readers never wait; edits are published in the order of their `_seq`s. After a failed write every later one is
-refused, since nobody can know what the disk holds.
+refused, since nobody can know what the disk holds: until a restart, or, if the disk was just full, until there is room
+again and the disk has been read anew (see `mend`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -28,9 +29,11 @@ from storage.group import Group
 from storage.hot import HotStore
 from storage.key_claims import KeyClaim, claim_keys
 from storage.key_index import KeyIndex
+from storage.mend import mend
 from storage.state import DatabaseState
 
 Listener = Callable[[DatabaseState], None]
+LOOK_SECONDS: Final = 1.0  # between two looks whether a full disk has room again; half of it when writes come in
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,15 @@ class Committer:
     """Owns the newest `state`."""
 
     def __init__(
-        self, store: HotStore, index: KeyIndex, state: DatabaseState, clock: Clock, group_edits_max: int
+        self,
+        store: HotStore,
+        index: KeyIndex,
+        state: DatabaseState,
+        clock: Clock,
+        group_edits_max: int,
+        settle: Callable[[Edit], None],
     ) -> None:
+        """settle: told, once a full disk is mended, of each edit whose outcome was unknown till then"""
         self.state = state
         self._store = store
         self._index = index
@@ -52,6 +62,10 @@ class Committer:
         self._group_edits_max = group_edits_max
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._listeners: list[Listener] = []
+        self._unknown: DatabaseState | None = None  # the state, if the write that failed is on disk
+        self._unsettled: list[Edit] = []  # edits with files that got no certain answer
+        self._settle = settle
+        self._next_look_seconds = 0.0
         self._closed = False
         self._closing = threading.Lock()  # nothing may enter the queue behind its end, where nobody would answer it
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -88,11 +102,41 @@ class Committer:
 
     def _run(self) -> None:
         while True:
-            task = self._queue.get()
+            try:
+                task = self._queue.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                self._mend_if_full()
+                continue
             if task is None:
                 return
+            self._mend_if_full()
             if not self._run_group([task, *self._waiting()]):
                 return
+
+    def _mend_if_full(self) -> None:
+        """After the disk was full: take writes again as soon as there is room."""
+        now = self._clock.monotonic_seconds()
+        if not self._store.is_full or now < self._next_look_seconds:
+            return
+        self._next_look_seconds = now + LOOK_SECONDS / 2
+        if not self._store.has_room():
+            return
+        log = structlog.get_logger()
+        try:
+            self.state = mend(self._store, self._index, self.state, self._unknown)
+        except StorageUnavailable as error:
+            log.warning("row_store_still_refuses", error=error.message)
+            return
+        except Exception as error:
+            self._store.refuse_writes(error.message if isinstance(error, FrostlineError) else "it could not be read anew")
+            log.exception("row_store_not_mended")
+            return
+        self._store.mended()  # after the state is there: who sees that all is well must find it
+        unsettled, self._unsettled, self._unknown = self._unsettled, [], None
+        for edit in unsettled:
+            self._settle(edit)
+        log.info("row_store_mended", reason="the disk has room again")
+        self._tell(self.state)
 
     def _waiting(self) -> list[_Task | None]:
         tasks: list[_Task | None] = []
@@ -126,9 +170,13 @@ class Committer:
             reach("commit.before_write")
             self._store.write(group.operations, durable=group.durable)
         except BaseException as error:
+            # Only the first write that fails can be on disk: the later ones are refused before they are begun.
+            self._unknown = self._unknown or group.state
+            self._unsettled += [task.work for task, _ in accepted if isinstance(task.work, Edit) and task.work.files]
             for task, _ in accepted:
                 task.future.set_exception(_shown(error))
             return
+        self._unknown = None
         self._publish(group)
         for task, committed in accepted:
             task.future.set_result(committed)
@@ -137,9 +185,12 @@ class Committer:
         for load_id, first_seq in group.loads.items():
             self._index.commit_load(load_id, first_seq)
         self.state = group.state
+        self._tell(group.state)
+
+    def _tell(self, state: DatabaseState) -> None:
         for listener in self._listeners:
             try:
-                listener(group.state)
+                listener(state)
             except Exception:
                 structlog.get_logger().exception("commit_listener_failed")
 

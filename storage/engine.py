@@ -76,7 +76,7 @@ class Engine:
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self._store, dict(meta.loads))
         edits_max = self.settings.group_commit_edits_max
-        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max)
+        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle)
         self._committer.add_listener(self._tell_waiting)
 
     @property
@@ -92,6 +92,11 @@ class Engine:
     def health(self) -> str:
         """ "ok", or why writes are refused."""
         return self._store.failed or "ok"
+
+    @property
+    def mends_itself(self) -> bool:
+        """Writes are refused for want of room alone: they are taken again, without a restart, once there is some."""
+        return self._store.is_full
 
     def snapshot(self) -> Snapshot:
         """The newest state, with its files kept on disk until closed."""
@@ -115,12 +120,25 @@ class Engine:
             self.files.release(file.path)
         return committed
 
+    def _settle(self, edit: Edit) -> None:
+        """It was not known whether `edit` is on disk. Now the state tells: what is not in it is for the sweep."""
+        for file in edit.files:
+            self.files.release(file.path)
+        for change in edit.rows:
+            if change.load_id:
+                self.keys.abort_load(change.load_id)  # does nothing if the load is on disk
+
     def claim_keys(self, claim: KeyClaim) -> list[tuple[bytes, int]]:
         """A chunk of a bulk load's primary keys; see `key_claims`."""
         return self._committer.claim(claim)
 
     def new_id(self) -> int:
-        """An id never given out before, for tables, partitions, files and loads alike."""
+        """An id never given out before, for tables, partitions, files and loads alike.
+
+        Raises StorageUnavailable, also while writes are refused: whoever asks for an id is about to write, perhaps a
+        large file that nothing could make live.
+        """
+        self._store.check_writable()
         with self._ids_lock:
             if self._next_id >= self._reserved_below:
                 below = self._next_id + IDS_AT_ONCE
@@ -167,7 +185,7 @@ class Engine:
         return min(newest, newest if oldest is None else oldest) + 1
 
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
-        """Remove a file whose edit was refused (after an unknown outcome the manifest decides, at restart)."""
+        """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""
         if self.health == "ok" and file.file_id not in {f.file_id for f in self.state.partition(partition_id).cold}:
             self.files.discard(file.path)
 

@@ -8,6 +8,10 @@ holds a path, a secret or a traceback.
 
 from __future__ import annotations
 
+from typing import Final
+
+DISK_FULL: Final = "53100"  # StorageUnavailable for want of room: it goes by itself once there is some
+
 
 class FrostlineError(Exception):
     """Base of all errors; `sqlstate` may be narrowed by the raiser."""

@@ -3,28 +3,33 @@
 Guarantees: `write(durable=True)` returns after the write-ahead log is synced; a write is atomic over all
 families; opening refuses a database with corruption before the log's tail and drops only an unfinished tail.
 Assumes: one process holds the directory (see `lock`). Values are raw bytes: nothing is ever unpickled.
-After a write failed, nobody may know whether it is on disk: the store refuses every later write until reopened,
-and tries no sync again, since one that succeeds would say nothing of what was lost before.
+After a write failed, nobody may know whether it is on disk: the store refuses every later write until reopened. In the
+life of a process it is reopened only if all that was wrong was a full disk; a sync that failed is never tried again.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import rocksdict
 
-from storage.errors import Corruption, StorageUnavailable
+from storage.errors import DISK_FULL, Corruption, StorageUnavailable
 from storage.failpoints import reach
 from storage.keys import FAMILIES
 
 MEMTABLE_BYTES = 32 << 20  # a family; hot batches are also held by the states, so keep RocksDB's share small
 LOG_FILES_MAX = 4
 EIO_TEXT = os.strerror(errno.EIO)  # "Input/output error", the one reason with a slash in it
+ROOM_BYTES_MIN: Final = 2 << 20  # free beyond what reopening writes, before a full disk counts as mended
+LEFT_PAUSE_SECONDS: Final = 0.02
+LEFT_TRIES: Final = 500  # reads under way end well before; until then the old store holds its lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +60,44 @@ Operation = Put | Remove | RemoveRange
 class HotStore:
     """Byte keys and values in named families."""
 
-    def __init__(self, directory: Path) -> None:
-        """Open or create. Raises Corruption (damaged before the log's tail), StorageUnavailable."""
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
+        """Open or create; `read_only` neither creates nor writes anything.
+
+        Raises Corruption (damaged before the log's tail), StorageUnavailable."""
+        self.directory = directory
+        self._access = rocksdict.AccessType.read_only() if read_only else rocksdict.AccessType.read_write()
+        self._families: dict[str, Any] = {}
+        self._handles: dict[str, Any] = {}
+        self._settled = threading.Event()  # not set while it is being reopened
+        self._failing = threading.Lock()
+        self.failed: str | None = None
+        self.is_full = False  # `failed` for want of room and nothing else
+        self._open()
+
+    def _open(self) -> None:
         options = _options()
         families = {name: _options() for name in FAMILIES}
         try:
-            self._db: Any = rocksdict.Rdict(str(directory), options, column_families=families)
-            self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in FAMILIES}
+            self._db: Any = rocksdict.Rdict(str(self.directory), options, column_families=families, access_type=self._access)
             self._handles = {name: self._db.get_column_family_handle(name) for name in FAMILIES}
+            self._families = {name: self._db.get_column_family(name) for name in FAMILIES}
         except Exception as error:
-            raise _mapped(error, "can't open the row store") from None
-        self.failed: str | None = None
+            raise self._mapped(error, "can't open the row store") from None
+        self._settled.set()
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
             value: bytes | None = self._families[family].get(key)
         except Exception as error:
-            raise _mapped(error, f"can't read the row store's family '{family}'") from None
+            if self._reopens():
+                return self.get(family, key)
+            raise self._mapped(error, f"can't read the row store's family '{family}'") from None
         return value
 
     def scan(self, family: str, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < end, in key order. Raises Corruption."""
+        self._reopens()
+        found = None
         try:
             found = self._families[family].iter()
             found.seek(start)
@@ -84,12 +106,13 @@ class HotStore:
                 found.next()
             found.status()  # at damage the iterator just ends, as after the last key: only this tells
         except Exception as error:
-            raise _mapped(error, f"can't read the row store's family '{family}'") from None
+            raise self._mapped(error, f"can't read the row store's family '{family}'") from None
+        finally:
+            del found  # an error's traceback would keep it, and it would keep the store from being reopened
 
     def write(self, operations: list[Operation], *, durable: bool) -> None:
         """All of them or none. Raises StorageUnavailable: the outcome is unknown, later writes are refused."""
-        if self.failed is not None:
-            raise StorageUnavailable(f"the disk refused an earlier write ({self.failed}); restart the server")
+        self.check_writable()
         batch = rocksdict.WriteBatch(raw_mode=True)
         for operation in operations:
             self._add(batch, operation)
@@ -101,13 +124,74 @@ class HotStore:
                 self._db.flush_wal(sync=True)
                 reach("log.after_sync")
         except Exception as error:
-            mapped = _mapped(error, "the disk refused a write")
-            self.refuse_writes(mapped.message)
+            mapped = self._mapped(error, "the disk refused a write")
+            self._refuse(mapped)
             raise mapped from None
 
+    def check_writable(self) -> None:
+        """Raises StorageUnavailable while writes are refused: nothing of this one is stored."""
+        failed = self.failed  # once: it may be mended meanwhile
+        if failed is None:
+            return
+        if self.is_full:
+            raise StorageUnavailable(f"{failed}; nothing was stored, try again when there is room", sqlstate=DISK_FULL)
+        raise StorageUnavailable(f"the disk refused an earlier write ({failed}); restart the server")
+
+    def _refuse(self, error: StorageUnavailable | Corruption) -> None:
+        if error.sqlstate != DISK_FULL:
+            self.refuse_writes(error.message)
+            return
+        with self._failing:
+            if self.failed is None:
+                self.failed, self.is_full = "the disk is full and takes no writes", True
+
+    def has_room(self) -> bool:
+        """Whether the disk could take what reopening writes: the rows of the log, as tables, and some."""
+        try:
+            log_bytes = sum(log.stat().st_size for log in self.directory.glob("*.log"))
+            disk = os.statvfs(self.directory)
+        except OSError:
+            return False
+        return disk.f_bavail * disk.f_frsize >= log_bytes + ROOM_BYTES_MIN
+
+    def reopen(self) -> None:
+        """Forget all that is in memory and read the disk again. Writes are refused until `mended`.
+
+        Opening writes the rows of the log out anew and syncs them, so it does not matter what a failed sync of the
+        log has left on disk: what is read here is on disk afterwards, and what is not read was never acknowledged.
+        Raises StorageUnavailable, Corruption; it can be called again.
+        """
+        self._settled.clear()
+        try:
+            self._close()
+            for _ in range(LEFT_TRIES - 1):
+                try:
+                    return self._open()
+                except StorageUnavailable as error:
+                    if "lock" not in error.message:
+                        raise
+                self._settled.wait(LEFT_PAUSE_SECONDS)  # a read under way on another thread still holds the old one
+            self._open()
+        finally:
+            self._settled.set()
+
+    def mended(self) -> None:
+        """Take writes again: the disk has been read anew."""
+        with self._failing:
+            if self.is_full:
+                self.failed, self.is_full = None, False
+
     def refuse_writes(self, why: str) -> None:
-        """From now on, until reopened. The first reason stays."""
-        self.failed = self.failed or why
+        """From now on, until a restart: room alone does not mend it. The first such reason stays."""
+        with self._failing:
+            if self.failed is None or self.is_full:
+                self.failed, self.is_full = why, False
+
+    def _reopens(self) -> bool:
+        """Wait while it is being reopened. Returns whether there was anything to wait for."""
+        if self._settled.is_set():
+            return False
+        return self._settled.wait(2 * LEFT_TRIES * LEFT_PAUSE_SECONDS)
 
     def _add(self, batch: Any, operation: Operation) -> None:
         handle = self._handles[operation.family]
@@ -121,14 +205,29 @@ class HotStore:
 
     def close(self) -> None:
         """Write memtables out and close; the store can't be used afterwards. Raises StorageUnavailable."""
-        self._families.clear()
-        self._handles.clear()
+        self._families, self._handles = {}, {}
         store, self._db = self._db, None
         try:
             store.close()
         except Exception as error:
             if self.failed is None:  # else it is no news: what was acknowledged is in the log
-                raise _mapped(error, "can't close the row store; the next start reads its log") from None
+                raise self._mapped(error, "can't close the row store; the next start reads its log") from None
+
+    def _close(self) -> None:
+        """Close whatever the disk says: what can't be written out is in the log."""
+        with suppress(Exception):
+            self.close()
+
+    def _mapped(self, error: Exception, what: str) -> StorageUnavailable | Corruption:
+        """rocksdict raises bare exceptions; their text is the only thing to go by. Of paths the file's name stays."""
+        if not self._families and self.failed is not None:
+            return StorageUnavailable(f"{what}: {self.failed}", sqlstate=DISK_FULL if self.is_full else None)
+        text = str(error).replace(f"{self.directory}/", "")
+        if "Corruption" in text or "checksum mismatch" in text:
+            return Corruption(f"{what}: {_first_words(text)}")
+        if "No space left on device" in text:
+            return StorageUnavailable(f"{what}: the disk is full", sqlstate=DISK_FULL)
+        return StorageUnavailable(f"{what}: {_first_words(text)}")
 
 
 def _options() -> Any:
@@ -148,14 +247,6 @@ def _unsynced() -> Any:
     options = rocksdict.WriteOptions()
     options.sync = False
     return options
-
-
-def _mapped(error: Exception, what: str) -> StorageUnavailable | Corruption:
-    """rocksdict raises bare exceptions; their text is the only thing to go by. Paths are cut off."""
-    text = str(error)
-    if "Corruption" in text or "checksum mismatch" in text:
-        return Corruption(f"{what}: {_first_words(text)}")
-    return StorageUnavailable(f"{what}: {_first_words(text)}")
 
 
 def _first_words(text: str) -> str:

@@ -8,6 +8,7 @@ the kernel tells of it once, and a later sync that succeeds says nothing about w
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from storage.errors import Corruption, StorageUnavailable
+from storage.errors import DISK_FULL, Corruption, StorageUnavailable
 from storage.failpoints import reach
 
 PART_SUFFIX: Final = ".part"
@@ -53,7 +54,7 @@ class HashingFile:
         try:
             self._file: BinaryIO = path.open("wb", buffering=1 << 20)
         except OSError as error:
-            raise StorageUnavailable(f"a cold file could not be created: {error.strerror}") from None
+            raise disk_error("a cold file could not be created", error) from None
         self._hash = hashlib.blake2b(digest_size=16)
         self.bytes = 0
         self.closed = False
@@ -159,7 +160,7 @@ class LocalFiles:
             reach("file.after_folder_sync")
             self._good[path] = _identity(self.full(path))
         except OSError as error:
-            raise StorageUnavailable(f"a cold file could not be stored: {error.strerror}") from None
+            raise disk_error("a cold file could not be stored", error) from None
 
     def discard(self, path: str) -> None:
         """Remove a file or its part, if there."""
@@ -210,7 +211,7 @@ class LocalFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StorageUnavailable(f"a cold file could not be removed: {error.strerror}") from None
+            raise disk_error("a cold file could not be removed", error) from None
         return freed
 
 
@@ -222,8 +223,15 @@ def made_folder(path: Path, sync: Sync = os.fsync) -> Path:
         for folder in missing:
             _sync_folder(folder.parent, sync)
     except OSError as error:
-        raise StorageUnavailable(f"folder '{path.name}' can't be created: {error.strerror}") from None
+        raise disk_error(f"folder '{path.name}' can't be created", error) from None
     return path
+
+
+def disk_error(what: str, error: OSError) -> StorageUnavailable:
+    """`what` could not be done; nothing is stored by it. A full disk has a SQLSTATE of its own: it may pass."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageUnavailable(f"{what}: the disk is full; try again when there is room", sqlstate=DISK_FULL)
+    return StorageUnavailable(f"{what}: {error.strerror}")
 
 
 def _identity(path: Path) -> Identity:

@@ -217,15 +217,19 @@ class Transaction:
                 return None
             edit = Edit(catalog=self._catalog_change(), rows=changes, audit=tuple(self._audit), durable=durable)
             reach("transaction.before_commit")
-            committed = self._engine.commit(edit)
+            committed = self._committed(edit)
             reach("transaction.after_commit")
             self._written = [s for s in self._written if s.files and not _is_part(s, edit)]  # of tables dropped again
             return committed
-        except StorageUnavailable:
-            self._written.clear()  # the edit may be on disk: its files must stay until a restart tells
-            raise
         finally:
             self.rollback()
+
+    def _committed(self, edit: Edit) -> Committed:
+        try:
+            return self._engine.commit(edit)
+        except StorageUnavailable:
+            self._written.clear()  # the edit may be on disk: its files must stay until that is known
+            raise
 
     def rollback(self) -> None:
         """Forget everything and remove staged files."""

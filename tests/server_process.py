@@ -35,11 +35,14 @@ class ServerProcess:
         *flags: str,
         root_password: str | None = ROOT_PASSWORD,
         environment: dict[str, str] | None = None,
+        log: IO[str] | None = None,
     ) -> None:
+        """log: where stderr goes, instead of to `stderr`"""
         self.data = data
         self.flags = flags
         self.root_password = root_password
         self.environment = environment or {}
+        self.log = log
         self.uri = ""
         self.stdout: list[str] = []
         self.stderr: list[str] = []
@@ -75,13 +78,13 @@ class ServerProcess:
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE if self.log is None else self.log,
             text=True,
         )
         assert self.process.stdout is not None
-        assert self.process.stderr is not None
         self._read(self.process.stdout, self.stdout, self._lines)
-        self._read(self.process.stderr, self.stderr, None)
+        if self.process.stderr is not None:
+            self._read(self.process.stderr, self.stderr, None)
 
     def wait_ready(self) -> None:
         """Wait for the ready line. Fails with what the server said when it ends instead."""

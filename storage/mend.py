@@ -1,0 +1,47 @@
+"""Coming back after a full disk, without a restart.
+
+A write that failed for want of room leaves two questions: is it on disk, and what of it is in RocksDB's memory. Both
+are answered as after a crash: the row store is opened anew and the state is read from it. That state must be what was
+acknowledged, or that and the group whose write failed; anything else is not explained by a full disk, and then writes
+stay refused until a restart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from storage.errors import Corruption
+from storage.hot import HotStore
+from storage.key_index import KeyIndex
+from storage.recover import recover
+from storage.state import DatabaseState, PartitionState
+
+
+def mend(store: HotStore, index: KeyIndex, acknowledged: DatabaseState, unknown: DatabaseState | None) -> DatabaseState:
+    """The state that the disk holds. Once it is published, the store may take writes again (`HotStore.mended`).
+
+    unknown: what would be the state if the write that failed were on disk after all
+    Raises StorageUnavailable (still no room: call again later), Corruption.
+    """
+    store.reopen()
+    found = recover(store)
+    expected = [_shape(state) for state in (acknowledged, unknown) if state is not None]
+    if _shape(found.state) not in expected:
+        raise Corruption("after the disk was full the row store does not hold what was acknowledged")
+    for load_id, first_seq in found.meta.loads.items():
+        index.commit_load(load_id, first_seq)
+    # Readers hold the `_seq`s that they have seen: these never fall.
+    return replace(found.state, last_seq=max(found.state.last_seq, acknowledged.last_seq))
+
+
+def _shape(state: DatabaseState) -> Any:
+    """What differs if any edit is missing or too many."""
+    catalog = state.catalog
+    partitions = {p.partition_id: _partition_shape(p) for p in state.partitions.values() if p.hot or p.cold}
+    return partitions, dict(catalog.tables), dict(catalog.views), dict(catalog.namespaces), dict(catalog.users)
+
+
+def _partition_shape(partition: PartitionState) -> Any:
+    newest = int(partition.hot[-1].seqs[-1]) if partition.hot else 0
+    return partition.hot_rows, newest, tuple(sorted(f.file_id for f in partition.cold)), len(partition.deletes)
