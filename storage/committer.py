@@ -128,7 +128,9 @@ class Committer:
             log.warning("row_store_still_refuses", error=error.message)
             return
         except Exception as error:
-            self._store.refuse_writes(error.message if isinstance(error, FrostlineError) else "it could not be read anew")
+            self._store.refuse_writes(
+                error.message if isinstance(error, FrostlineError) else "it could not be read anew"
+            )
             log.exception("row_store_not_mended")
             return
         self._store.mended()  # after the state is there: who sees that all is well must find it

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -54,6 +55,9 @@ class RemoveRange:
     end: bytes
 
 
+_BLAMED: Final = re.compile(r"\s*The file MANIFEST-\d+ may be corrupted\.?")  # RocksDB's guess; `log_check` knows
+_FILE_NAME: Final = re.compile(r"\b(\d+\.(sst|log)|MANIFEST-\d+|CURRENT|OPTIONS-\d+)\b")
+
 Operation = Put | Remove | RemoveRange
 
 
@@ -65,7 +69,7 @@ class HotStore:
 
         Raises Corruption (damaged before the log's tail), StorageUnavailable."""
         self.directory = directory
-        self._access = rocksdict.AccessType.read_only() if read_only else rocksdict.AccessType.read_write()
+        self._read_only = read_only
         self._families: dict[str, Any] = {}
         self._handles: dict[str, Any] = {}
         self._settled = threading.Event()  # not set while it is being reopened
@@ -75,15 +79,23 @@ class HotStore:
         self._open()
 
     def _open(self) -> None:
-        options = _options()
-        families = {name: _options() for name in FAMILIES}
+        access = rocksdict.AccessType.read_only() if self._read_only else rocksdict.AccessType.read_write()
         try:
-            self._db: Any = rocksdict.Rdict(str(self.directory), options, column_families=families, access_type=self._access)
-            self._handles = {name: self._db.get_column_family_handle(name) for name in FAMILIES}
-            self._families = {name: self._db.get_column_family(name) for name in FAMILIES}
+            names = self._names()
+            families = {name: _options() for name in names}
+            self._db: Any = rocksdict.Rdict(str(self.directory), _options(), families, access)
+            self._handles = {name: self._db.get_column_family_handle(name) for name in names}
+            self._families = {name: self._db.get_column_family(name) for name in names}
         except Exception as error:
             raise self._mapped(error, "can't open the row store") from None
         self._settled.set()
+
+    def _names(self) -> list[str]:
+        """The families to open: what reads only can create none that a crash or an older version left out."""
+        if not self._read_only:
+            return list(FAMILIES)
+        present = rocksdict.Rdict.list_cf(str(self.directory))
+        return [name for name in FAMILIES if name in present]
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
@@ -96,6 +108,8 @@ class HotStore:
 
     def scan(self, family: str, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start <= key < end, in key order. Raises Corruption."""
+        if self._read_only and family not in self._families:
+            return
         self._reopens()
         found = None
         try:
@@ -222,12 +236,21 @@ class HotStore:
         """rocksdict raises bare exceptions; their text is the only thing to go by. Of paths the file's name stays."""
         if not self._families and self.failed is not None:
             return StorageUnavailable(f"{what}: {self.failed}", sqlstate=DISK_FULL if self.is_full else None)
-        text = str(error).replace(f"{self.directory}/", "")
-        if "Corruption" in text or "checksum mismatch" in text:
-            return Corruption(f"{what}: {_first_words(text)}")
+        text = _BLAMED.sub("", str(error).replace(f"{self.directory}/", ""))
+        if "Corruption" in text or "checksum mismatch" in text or "No such file" in text:
+            return Corruption(f"{what}: {_first_words(text)}{self._where(text)}; restore rows/ from a backup")
         if "No space left on device" in text:
             return StorageUnavailable(f"{what}: the disk is full", sqlstate=DISK_FULL)
         return StorageUnavailable(f"{what}: {_first_words(text)}")
+
+    def _where(self, text: str) -> str:
+        """RocksDB names the file, but for the write-ahead log and a table's properties."""
+        if _FILE_NAME.search(text) or self._families:
+            return ""
+        if "properties" in text or "magic number" in text:
+            return " in one of *.sst"
+        logs = sorted(log.name for log in self.directory.glob("*.log") if log.stat().st_size)
+        return f" in {' or '.join(logs)}" if logs else ""
 
 
 def _options() -> Any:

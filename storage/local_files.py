@@ -8,7 +8,6 @@ the kernel tells of it once, and a later sync that succeeds says nothing about w
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -229,7 +228,7 @@ def made_folder(path: Path, sync: Sync = os.fsync) -> Path:
 
 def disk_error(what: str, error: OSError) -> StorageUnavailable:
     """`what` could not be done; nothing is stored by it. A full disk has a SQLSTATE of its own: it may pass."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return StorageUnavailable(f"{what}: the disk is full; try again when there is room", sqlstate=DISK_FULL)
     return StorageUnavailable(f"{what}: {error.strerror}")
 

@@ -15,6 +15,7 @@ import pytest
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Corruption
+from storage.first_look import first_look
 from storage.settings import StorageSettings
 from tests.storage.furniture import insert, make_table, opened, read
 
@@ -54,14 +55,24 @@ def keys_in(directory: Path) -> list[int]:
         engine.close()
 
 
+def rows_seen_in(directory: Path) -> int:
+    """What recovery sees, without all that goes with opening for writing."""
+    found = first_look(directory / "rows", directory / "cold")
+    assert found is not None
+    (partition,) = found.state.partitions.values()
+    return partition.rows
+
+
 def test_a_log_cut_anywhere_in_its_last_record_loses_that_record_alone(crashed: tuple[Path, list[int]]):
     directory, sizes = crashed
-    for size in range(sizes[-2], sizes[-1], 7):
+    for size in range(sizes[-2], sizes[-1]):
         copy = copy_of(directory)
         with log_of(copy).open("r+b") as log:
             log.truncate(size)
-        assert keys_in(copy) == list(range(ROWS - 1))
-        assert keys_in(copy) == list(range(ROWS - 1))  # and it stays so
+        assert rows_seen_in(copy) == ROWS - 1
+        if size % 16 == 0:
+            assert keys_in(copy) == list(range(ROWS - 1))
+            assert keys_in(copy) == list(range(ROWS - 1))  # and it stays so
     assert keys_in(copy_of(directory)) == list(range(ROWS))
 
 
@@ -73,5 +84,5 @@ def test_a_log_with_a_flipped_bit_before_its_tail_is_refused_every_time(crashed:
         content[place] ^= 1
         log_of(copy).write_bytes(content)
         for _ in range(2):
-            with pytest.raises(Corruption):
+            with pytest.raises(Corruption, match=log_of(copy).name):
                 keys_in(copy)
