@@ -142,7 +142,7 @@ class FlightService(flight.FlightServerBase):
     def do_put(self, context: Any, descriptor: flight.FlightDescriptor, reader: Any, writer: Any) -> None:
         with self._call(context) as call:
             command = decode_descriptor(_command_bytes(descriptor))
-            writer.write(pa.py_buffer(writing.put(self._front, call, command, reader)))
+            writing.answer(writer, writing.put(self._front, call, command, reader))
 
     def do_action(self, context: Any, action: flight.Action) -> list[flight.Result]:
         with self._call(context) as call:

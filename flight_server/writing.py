@@ -14,7 +14,7 @@ from flight_server.ports import StatementResult
 from flight_server.uploads import Upload, checked_table_schema
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import encode_bound, encode_update_count
-from storage.errors import FrostlineError, InvalidRequest
+from storage.errors import Cancelled, FrostlineError, InvalidRequest
 from storage.names import CATALOG
 
 _UNKNOWN_COUNT = -1
@@ -34,6 +34,14 @@ def put(front: Front, call: RunningCall, command: rq.Command, reader: Any) -> by
             return encode_update_count(_ingest(front, call, command, reader))
         case _:
             raise InvalidRequest("this command reads: send it with GetFlightInfo, then DoGet")
+
+
+def answer(writer: Any, data: bytes) -> None:
+    """Send the one message. Raises Cancelled when nobody is there any more to take it."""
+    try:
+        writer.write(pa.py_buffer(data))
+    except (OSError, pa.ArrowException):
+        raise Cancelled("the client went away before it was answered; what it asked for was done") from None
 
 
 def _bind(front: Front, call: RunningCall, command: rq.PreparedQuery, reader: Any) -> bytes:
