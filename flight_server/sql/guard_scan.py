@@ -13,6 +13,7 @@ from typing import Final
 
 from flight_server.sql.guard_level import Counted, Level
 from flight_server.sql.guard_limits import GuardLimits, over_limit
+from flight_server.sql.guard_piece import Piece
 from flight_server.sql.guard_words import (
     ARMS,
     BEFORE_TABLE,
@@ -29,15 +30,6 @@ from flight_server.sql.guard_words import (
 
 _SPLIT: Final = "split it, or put the values into a list or a table"
 _FEWER: Final = "split it into several statements"
-
-
-class Piece(Enum):
-    OPERAND = auto()  # a number, a string, a parameter, or a bracket of nothing but these
-    QUOTED = auto()  # a quoted name
-    WORD = auto()
-    OPEN = auto()
-    CLOSE = auto()
-    SYMBOL = auto()
 
 
 class _After(Enum):
@@ -66,6 +58,11 @@ class Scan:
         self._common_tables: dict[str, int] = {}  # name -> tables read when it is written out
         self._squared = self._powers = self._set_operations = self._joins = 0
         self._windows = self._arms = self._clauses = self._items = 0
+
+    @property
+    def in_tables(self) -> bool:
+        """Whether what comes now is among the tables of a FROM."""
+        return self._levels[-1].counted in (Counted.TABLES, Counted.SOURCE)
 
     def take(self, piece: Piece, text: str) -> None:
         if piece is Piece.WORD:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from flight_server.sql.guard import _pieces, check_text
 from flight_server.sql.guard_limits import GuardLimits
-from flight_server.sql.guard_scan import Piece
+from flight_server.sql.guard_piece import Piece
 from flight_server.sql.lexer import TokenKind, lex
 from storage.errors import FrostlineError, LimitExceeded
 from tests.sql.test_lexer import TRICKY
@@ -229,3 +229,40 @@ def test_nothing_is_hidden_from_the_guard_that_the_engine_would_read(text: str) 
 def _read_guarded(text: str) -> None:
     check_text(text, LIMITS)
     lex(text)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "repeat('x', 1000000000)",
+        "\"repeat\"('x', 1000000000)",
+        "length(Repeat ( /* so much */ name, 1000000000 ))",
+        "lpad('x', 2000000000, 'y')",
+        "rpad(name, 2000000000)",
+        "array_repeat(1, 1000000000)",
+        "array_resize([1], 1000000000, 0)",
+        "range(1000000000)",
+        "unnest(generate_series(1, 500000000))",
+        "range(-1000000000, 1000000000, 2)",
+        "range(1000000000, -1000000000, -2)",
+    ],
+)
+def test_a_function_asked_for_far_too_much_is_refused(call: str):
+    with pytest.raises(LimitExceeded, match="at most 10000000 copies") as caught:
+        check_text(f"SELECT 1, {call} FROM t", LIMITS)
+    assert caught.value.sqlstate == "54001"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat('1000000000', 3), lpad('9', 10, '0'), 1000000000",
+        "SELECT range(1700000000000, 1700000000010), range(0, 1000000000, 1000000)",
+        "SELECT count(*) FROM generate_series(1, 1000000000), range(1000000000) r",
+        "SELECT count(*) FROM t JOIN generate_series(1, 1000000000) s ON s.value = t.k",
+        "SELECT * FROM (SELECT 1) x, generate_series(1, 1000000000)",
+        "INSERT INTO repeat VALUES (1000000000)",
+    ],
+)
+def test_what_only_looks_like_far_too_much_passes(sql: str):
+    check_text(sql, LIMITS)
