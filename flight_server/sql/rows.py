@@ -6,7 +6,9 @@ only a commit can check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +17,8 @@ from flight_server.sql.declared import as_declared
 from storage.errors import ConstraintViolated, InvalidRequest
 from storage.primary_key import encode_keys
 from storage.schema import SYSTEM_COLUMNS, Column, TableDef
+
+_OUT_OF_RANGE: Final = re.compile(r"overflow|range|precision|out of bounds", re.IGNORECASE)
 
 
 def target_columns(table: TableDef, names: tuple[str, ...] | None) -> tuple[Column, ...]:
@@ -64,13 +68,22 @@ def cast_column(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
     if values.type == column.type:
         return values
     try:
-        return _to_narrow_float(values, column.type) if is_narrow_float(column.type) else values.cast(column.type)
+        return _cast(values, column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as error:
         raise InvalidRequest(
             f"a value for column '{column.name}' of table '{table.name}' does not fit {column.sql_type}: "
             f"{_short(error)}",
-            sqlstate="22003" if "overflow" in str(error).lower() or "range" in str(error) else "22P02",
+            sqlstate="22003" if _OUT_OF_RANGE.search(str(error)) else "22P02",
         ) from None
+
+
+def _cast(values: pa.Array, to: pa.DataType) -> pa.Array:
+    if is_narrow_float(to):
+        return _to_narrow_float(values, to)
+    if pa.types.is_integer(values.type) and pa.types.is_decimal(to):
+        # In one step Arrow refuses whatever the widest integer would not fit into, without looking at the values.
+        return values.cast(pa.decimal256(20, 0)).cast(to)
+    return values.cast(to)
 
 
 def is_narrow_float(data_type: pa.DataType) -> bool:
