@@ -41,6 +41,7 @@ from jobs.flush import FlushExecutor
 from jobs.ledger import JobType, Ledger
 from jobs.manager import JobManager
 from jobs.schedule import Schedule
+from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
 from jobs.sweep import SweepExecutor
 from storage.clock import Clock, SystemClock
@@ -135,6 +136,7 @@ async def _jobs(engine: Engine, settings: JobSettings) -> AsyncIterator[tuple[Jo
             JobType.FLUSH: FlushExecutor(engine),
             JobType.COMPACT: CompactExecutor(engine),
             JobType.SWEEP: SweepExecutor(engine, ledger, settings),
+            JobType.SCRUB: ScrubExecutor(engine),
         },
         settings=settings,
         clock=engine.clock,

@@ -60,6 +60,10 @@ class JobDoor(Protocol):
         """COMPACT TABLE."""
         ...
 
+    def submit_scrub(self, table: TableName | None) -> JobRow:
+        """SCRUB TABLE, or SCRUB ALL when `table` is None."""
+        ...
+
     def kill(self, job_id: str) -> JobRow:
         """KILL JOB: a queued job is cancelled on return, a running one ends at its next step."""
         ...

@@ -12,7 +12,7 @@ import trio
 
 from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.manager import JobManager
-from jobs.targets import table_parameters
+from jobs.targets import DATABASE, table_parameters
 from storage.engine import Engine
 from storage.errors import Cancelled, NotSupported
 from storage.names import TableName
@@ -40,6 +40,11 @@ class JobsDoor:
     def submit_compact(self, table: TableName) -> JobRecord:
         """COMPACT TABLE t."""
         return self._submit(JobType.COMPACT, _with_cold_side(self._engine.state.catalog.table(table), "COMPACT"))
+
+    def submit_scrub(self, table: TableName | None) -> JobRecord:
+        """SCRUB TABLE t, or SCRUB ALL when `table` is None."""
+        chosen = None if table is None else _with_cold_side(self._engine.state.catalog.table(table), "SCRUB")
+        return self._submit(JobType.SCRUB, chosen)
 
     def kill(self, job_id: str) -> JobRecord:
         """KILL JOB: queued ones are cancelled on return, running ones end at their next step."""
@@ -77,13 +82,14 @@ class JobsDoor:
             and state.partition(t.partition_id).hot
         ]
 
-    def _submit(self, job_type: JobType, table: TableDef) -> JobRecord:
+    def _submit(self, job_type: JobType, table: TableDef | None) -> JobRecord:
         job_id = self._in_trio(self._submit_in_trio, job_type, table)
         return self._manager.ledger.get(job_id)
 
-    async def _submit_in_trio(self, job_type: JobType, table: TableDef) -> str:
-        parameters = table_parameters(table)
-        return await self._manager.submit(job_type, str(table.name), trigger=Trigger.USER, parameters=parameters)
+    async def _submit_in_trio(self, job_type: JobType, table: TableDef | None) -> str:
+        target = DATABASE if table is None else str(table.name)
+        parameters = {} if table is None else table_parameters(table)
+        return await self._manager.submit(job_type, target, trigger=Trigger.USER, parameters=parameters)
 
     def _in_trio(self, call: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         try:

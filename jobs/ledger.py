@@ -24,9 +24,10 @@ class JobType(StrEnum):
     FLUSH = "flush"
     COMPACT = "compact"
     SWEEP = "sweep"
+    SCRUB = "scrub"
 
 
-ID_PREFIX: Final = {JobType.FLUSH: "FL", JobType.COMPACT: "CO", JobType.SWEEP: "SW"}
+ID_PREFIX: Final = {JobType.FLUSH: "FL", JobType.COMPACT: "CO", JobType.SWEEP: "SW", JobType.SCRUB: "SC"}
 
 
 class Trigger(StrEnum):

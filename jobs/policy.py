@@ -11,7 +11,7 @@ from jobs.settings import JobSettings
 from storage.state import DatabaseState
 
 # A user's own request goes before the planner's; flushes free memory, so they go before rewriting and sweeping.
-PRIORITY: Final = {JobType.FLUSH: 6, JobType.COMPACT: 3, JobType.SWEEP: 2}
+PRIORITY: Final = {JobType.FLUSH: 6, JobType.COMPACT: 3, JobType.SWEEP: 2, JobType.SCRUB: 1}
 USER_BONUS: Final = 2
 
 # From this share of `hot_bytes_max` on, the fullest partitions are flushed whatever their own policy says, until

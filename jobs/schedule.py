@@ -1,8 +1,8 @@
 """The planners' loops: look at the newest state, ask a pure function what is due, submit it. They move no rows.
 
 Pace: after a commit the flush planner looks soon, but not more often than every PAUSE_SECONDS however many commits
-come; without commits it looks every `flush_check_seconds`, for the interval policies. Compaction and sweep look at
-their own intervals. A submit that fails is logged; the next look asks again.
+come; without commits it looks every `flush_check_seconds`, for the interval policies. Compaction, sweep and scrub look
+at their own intervals. A submit that fails is logged; the next look asks again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def plan_flushes(state: DatabaseState, now_ms: int, hot_bytes_max: int) -> Itera
 
 
 class Schedule:
-    """The three loops. Started in the nursery by the composition root."""
+    """The loops. Started in the nursery by the composition root."""
 
     def __init__(self, engine: Engine, manager: JobManager, settings: JobSettings) -> None:
         self._engine = engine
@@ -70,6 +70,7 @@ class Schedule:
             nursery.start_soon(self._flush_loop)
             nursery.start_soon(self._compact_loop)
             nursery.start_soon(self._sweep_loop)
+            nursery.start_soon(self._scrub_loop)
 
     async def submit_due_flushes(self, *, everything: bool = False) -> list[str]:
         """Submit what is due now, or every table with hot rows. Returns the job ids."""
@@ -102,6 +103,12 @@ class Schedule:
         while True:
             await self._submit(JobType.SWEEP, None, Trigger.SCHEDULE)
             await trio.sleep(self._settings.sweep_interval_seconds)
+
+    async def _scrub_loop(self) -> None:
+        """Not at the start: there, reading all files would hold up the first queries."""
+        while True:
+            await trio.sleep(self._settings.scrub_interval_seconds)
+            await self._submit(JobType.SCRUB, None, Trigger.SCHEDULE)
 
     async def _submit(self, job_type: JobType, table: TableDef | None, trigger: Trigger) -> str | None:
         target = DATABASE if table is None else str(table.name)

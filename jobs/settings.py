@@ -23,6 +23,7 @@ class JobSettings:
     flush_check_seconds:    the flush planner looks at least this often, and after commits
     compact_check_seconds:  how often the compaction planner looks
     sweep_interval_seconds: how often unreferenced files are removed
+    scrub_interval_seconds: how often all that is on disk is compared with its checksums
     finished_kept_days:     how long finished jobs stay in system.jobs
     finished_kept_max:      and how many of them at most
     flush_at_shutdown:      "none"; "due" = what the flush policies ask for; "all" = every hot row
@@ -36,6 +37,7 @@ class JobSettings:
     flush_check_seconds: PositiveSeconds = 5.0
     compact_check_seconds: PositiveSeconds = 30.0
     sweep_interval_seconds: PositiveSeconds = 3600.0
+    scrub_interval_seconds: PositiveSeconds = 86400.0
     finished_kept_days: PositiveInt = 30
     finished_kept_max: PositiveInt = 20_000
     flush_at_shutdown: Literal["none", "due", "all"] = "due"

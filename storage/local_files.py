@@ -190,8 +190,10 @@ class LocalFiles:
         try:
             found = checksum_of(self.full(path))
         except OSError:
+            self._good.pop(path, None)
             raise Corruption(f"cold file {Path(path).name} is missing or unreadable") from None
         if found != checksum:
+            self._good.pop(path, None)  # it may look as it did when it was right
             raise Corruption(f"cold file {Path(path).name} does not match its checksum")
 
     def listed(self) -> Iterator[tuple[str, int]]:

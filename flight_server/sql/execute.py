@@ -41,6 +41,7 @@ from flight_server.sql.statements import (
     KillQuery,
     Merge,
     Query,
+    Scrub,
     SetVariable,
     Show,
     Statement,
@@ -207,7 +208,7 @@ class StatementExecutor:
                 return self._query(session, sql, params, transaction_id, running, stop)
             case Insert() | Update() | Delete() | Merge() | Truncate():
                 return changed(lambda call: run_change(_ready(call, statement, text, params), statement))
-            case Show() | Describe() | FlushTable() | CompactTable() | KillJob() | WaitForJob():
+            case Show() | Describe() | FlushTable() | CompactTable() | Scrub() | KillJob() | WaitForJob():
                 return TableResult(self._answer(session, statement, transaction_id, stop), running.query_id)
             case Use() | SetVariable() | TransactionControl() | KillQuery():
                 self._control(session, statement, transaction_id)
@@ -279,7 +280,7 @@ class StatementExecutor:
     def _answer(
         self,
         session: Session,
-        statement: Show | Describe | FlushTable | CompactTable | KillJob | WaitForJob,
+        statement: Show | Describe | FlushTable | CompactTable | Scrub | KillJob | WaitForJob,
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:

@@ -1,4 +1,4 @@
-"""FLUSH, COMPACT, KILL JOB, WAIT FOR JOB: each answers with the jobs it is about."""
+"""FLUSH, COMPACT, SCRUB, KILL JOB, WAIT FOR JOB: each answers with the jobs it is about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 from flight_server.access.grants import Deed
 from flight_server.job_port import JobRow
 from flight_server.sql.call import Call
-from flight_server.sql.statements import CompactTable, FlushTable, KillJob, WaitForJob
+from flight_server.sql.statements import CompactTable, FlushTable, KillJob, Scrub, WaitForJob
 from storage.errors import NotFound
 
 JOB_SCHEMA = pa.schema(
@@ -24,7 +24,7 @@ JOB_SCHEMA = pa.schema(
 )
 
 
-def job_statement(call: Call, statement: FlushTable | CompactTable | KillJob | WaitForJob) -> pa.Table:
+def job_statement(call: Call, statement: FlushTable | CompactTable | Scrub | KillJob | WaitForJob) -> pa.Table:
     """Raises NotFound, NotSupported, Cancelled."""
     jobs = call.services.jobs
     match statement:
@@ -33,6 +33,8 @@ def job_statement(call: Call, statement: FlushTable | CompactTable | KillJob | W
             return _table([job for job in submitted if job.target in map(str, call.catalog.tables)])
         case CompactTable(table):
             return _table([jobs.submit_compact(call.table(table).name)])
+        case Scrub(table):
+            return _table([jobs.submit_scrub(None if table is None else call.table(table).name)])
         case KillJob(job_id):
             return _table([jobs.kill(job_id)])
         case WaitForJob(job_id):

@@ -1,9 +1,9 @@
-"""FLUSH, COMPACT, KILL and WAIT: statements that ask for jobs or end them."""
+"""FLUSH, COMPACT, SCRUB, KILL and WAIT: statements that ask for jobs or end them."""
 
 from __future__ import annotations
 
 from flight_server.sql.cursor import Cursor, not_supported
-from flight_server.sql.statements import CompactTable, FlushTable, KillJob, KillQuery, WaitForJob
+from flight_server.sql.statements import CompactTable, FlushTable, KillJob, KillQuery, Scrub, WaitForJob
 
 
 def parse_flush(cursor: Cursor) -> FlushTable:
@@ -23,6 +23,14 @@ def parse_compact(cursor: Cursor) -> CompactTable:
         raise not_supported("COMPACT ALL", "use COMPACT TABLE t")
     cursor.expect("TABLE")
     return CompactTable(cursor.table())
+
+
+def parse_scrub(cursor: Cursor) -> Scrub:
+    """`SCRUB TABLE t` or `SCRUB ALL`"""
+    cursor.expect("SCRUB")
+    if cursor.expect_any("TABLE", "ALL") == "TABLE":
+        return Scrub(cursor.table())
+    return Scrub(None)
 
 
 def parse_kill(cursor: Cursor) -> KillJob | KillQuery:

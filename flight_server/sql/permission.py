@@ -22,6 +22,7 @@ from flight_server.sql.statements import (
     KillQuery,
     Merge,
     Query,
+    Scrub,
     SetVariable,
     Show,
     Statement,
@@ -60,7 +61,7 @@ def deed_of(statement: Statement) -> Deed:
     match statement:
         case FlushTable() | WaitForJob():
             return Deed.FLUSH
-        case CompactTable():
+        case CompactTable() | Scrub():
             return Deed.COMPACT
         case KillJob():
             return Deed.KILL_JOB

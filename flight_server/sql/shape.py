@@ -22,6 +22,7 @@ from flight_server.sql.statements import (
     KillJob,
     Merge,
     Query,
+    Scrub,
     Show,
     Statement,
     Truncate,
@@ -42,7 +43,7 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
             return StatementShape(False, show(call, statement).schema, NO_COLUMNS)
         case Describe():
             return StatementShape(False, describe(call, statement).schema, NO_COLUMNS)
-        case FlushTable() | CompactTable() | KillJob() | WaitForJob():
+        case FlushTable() | CompactTable() | Scrub() | KillJob() | WaitForJob():
             return StatementShape(False, JOB_SCHEMA, NO_COLUMNS)
         case Insert() | Update() | Delete() | Merge() | Truncate():
             return _change_shape(call, statement, parameters)
@@ -53,7 +54,9 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
 def shape_untold(statement: Statement, parameters: int) -> StatementShape:
     """As much as the words alone say: the columns of its rows show when it runs."""
     returning = isinstance(statement, Insert | Update | Delete | Merge) and statement.returning_sql is not None
-    gives_rows = isinstance(statement, Query | Show | Describe | FlushTable | CompactTable | KillJob | WaitForJob)
+    gives_rows = isinstance(
+        statement, Query | Show | Describe | FlushTable | CompactTable | Scrub | KillJob | WaitForJob
+    )
     return StatementShape(not (gives_rows or returning), NO_COLUMNS, _schema({}, parameters))
 
 

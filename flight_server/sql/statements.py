@@ -336,6 +336,13 @@ class CompactTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Scrub:
+    """SCRUB TABLE t, or SCRUB ALL when `table` is None."""
+
+    table: TableRef | None
+
+
+@dataclass(frozen=True, slots=True)
 class KillJob:
     job_id: str
 
@@ -363,7 +370,7 @@ Definition = (
     | CommentOn
 )
 SessionStatement = Use | SetVariable | TransactionControl
-JobStatement = FlushTable | CompactTable | KillJob | WaitForJob | KillQuery
+JobStatement = FlushTable | CompactTable | Scrub | KillJob | WaitForJob | KillQuery
 Statement = (
     Query | DataChange | Definition | Show | Describe | SessionStatement | JobStatement | UserStatement | ExecuteAs
 )

@@ -17,6 +17,7 @@ from jobs.flush import FlushExecutor
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.manager import JobManager
 from jobs.schedule import Schedule, plan_flushes
+from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from jobs.sweep import SweepExecutor
@@ -66,6 +67,7 @@ async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> Asyn
             JobType.FLUSH: FlushExecutor(engine),
             JobType.COMPACT: CompactExecutor(engine),
             JobType.SWEEP: SweepExecutor(engine, ledger, settings),
+            JobType.SCRUB: ScrubExecutor(engine),
         },
         settings=settings,
         clock=engine.clock,
