@@ -32,6 +32,7 @@ from tests.faults.engine_work import Work
 from tests.faults.oracle import SMALL, Journal, check_files, content_of, difference
 from tests.faults.system_calls import NAMES, SYNCS, SystemCall, hand_over, supervise
 from tests.server_process import REPOSITORY
+from tests.storage import furniture
 
 CASE_SECONDS_MAX: Final = 60.0
 CLEAN, REFUSED, NEVER_OPENED, NOT_CLOSED = 0, 10, 11, 12  # exit codes of a child; any other is a failed check
@@ -242,6 +243,8 @@ def _check_after_refusal(work: Work) -> None:
         lambda: engine.put_job("FL-9", b"{}"),
         lambda: work._create("more", ()),
         *(lambda n=name: _insert_one(work, n) for name in work.content["tables"]),
+        *(lambda n=name: _load_one(work, n) for name in work.content["tables"]),
+        *(lambda n=name: _flush(work, n) for name in work.hot_tables()),
     ):
         with pytest.raises(StorageUnavailable, match="restart the server") as refusal:
             write()
@@ -252,6 +255,15 @@ def _check_after_refusal(work: Work) -> None:
 def _insert_one(work: Work, name: str) -> None:
     _, _, act = work._inserting(name, range(90_000, 90_001), 1)
     act()
+
+
+def _load_one(work: Work, name: str) -> None:
+    _, _, act = work._loading(name, 91_000)
+    act()
+
+
+def _flush(work: Work, name: str) -> None:
+    furniture.flush(work.engine, work._table(name))
 
 
 def _check_read(work: Work) -> None:

@@ -58,6 +58,10 @@ class Work:
             self.content = after
             self._journal.acked(after)
 
+    def hot_tables(self) -> list[str]:
+        """Tables with something to flush."""
+        return [name for name in self.content["tables"] if furniture.partition(self.engine, self._table(name)).hot]
+
     def _steps(self) -> Iterator[tuple[str, Content, Callable[[], object]]]:
         """(kind, what the database holds after it, the step)."""
         for name, key in (("kv", ("k",)), ("log", ()), ("gone", ("k",))):

@@ -1,4 +1,4 @@
-"""What a process asks of the kernel by file name or address, watched with strace."""
+"""What a process asks of the kernel by file name or address, watched with strace; and calls answered with an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ def file_calls(process_id: int, log: Path) -> Iterator[Callable[[], list[str]]]:
 
     Every system call that takes a file name is among them, and every `connect`.
     """
-    command = [needed("strace"), "-f", "-s", "4096", "-e", "trace=%file,connect", "-o", str(log), "-p", str(process_id)]
+    with attached(process_id, log, "-s", "4096", "-e", "trace=%file,connect") as calls:
+        yield calls
+
+
+@contextmanager
+def attached(process_id: int, log: Path, *flags: str) -> Iterator[Callable[[], list[str]]]:
+    """strace with those flags on a running process, all its threads; gives the lines of its log so far."""
+    command = [needed("strace"), "-f", *flags, "-o", str(log), "-p", str(process_id)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         line = tracer.stderr.readline()
