@@ -23,10 +23,12 @@ from storage.compaction import plan_compaction
 from storage.engine import Engine
 from storage.errors import FrostlineError
 from storage.flush import FlushReason, plan_flush
+from storage.manifest_copy import ManifestCopies
 from storage.schema import TableDef
 from storage.state import DatabaseState
 
 PAUSE_SECONDS: Final = 0.1
+COPY_PAUSE_SECONDS: Final = 1.0
 
 log = structlog.get_logger("jobs")
 
@@ -61,6 +63,8 @@ class Schedule:
         self._settings = settings
         self._committed = trio.Event()
         self._rung = False  # since the planner last looked
+        self._copies = ManifestCopies(engine)
+        self._looked = trio.Event()
 
     async def run(self) -> None:
         """Run until cancelled. Call once."""
@@ -71,6 +75,7 @@ class Schedule:
             nursery.start_soon(self._compact_loop)
             nursery.start_soon(self._sweep_loop)
             nursery.start_soon(self._scrub_loop)
+            nursery.start_soon(self._copy_loop)
 
     async def submit_due_flushes(self, *, everything: bool = False) -> list[str]:
         """Submit what is due now, or every table with hot rows. Returns the job ids."""
@@ -85,6 +90,7 @@ class Schedule:
             self._committed = trio.Event()
             self._rung = False
             await self.submit_due_flushes()
+            self._looked.set()
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._settings.flush_check_seconds):
                 await self._committed.wait()
@@ -109,6 +115,17 @@ class Schedule:
         while True:
             await trio.sleep(self._settings.scrub_interval_seconds)
             await self._submit(JobType.SCRUB, None, Trigger.SCHEDULE)
+
+    async def _copy_loop(self) -> None:
+        """After the flush planner's looks, so after commits too, keep the copies of the manifest like the manifest."""
+        while True:
+            await self._looked.wait()
+            self._looked = trio.Event()
+            try:
+                await trio.to_thread.run_sync(self._copies.write_changed)
+            except FrostlineError as error:
+                log.warning("manifest can't be copied", error=error.message)
+            await trio.sleep(COPY_PAUSE_SECONDS)
 
     async def _submit(self, job_type: JobType, table: TableDef | None, trigger: Trigger) -> str | None:
         target = DATABASE if table is None else str(table.name)

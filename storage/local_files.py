@@ -23,6 +23,7 @@ from storage.failpoints import reach
 
 PART_SUFFIX: Final = ".part"
 FILE_SUFFIX: Final = ".parquet"
+COPY_NAME: Final = "manifest.json"  # see `manifest_copy`
 _READ_BYTES: Final = 1 << 20
 _FULL: Final = (ENOSPC, EDQUOT)  # no damage: the file is given up, and written anew when there is room
 
@@ -197,8 +198,10 @@ class LocalFiles:
             raise Corruption(f"cold file {Path(path).name} does not match its checksum")
 
     def listed(self) -> Iterator[tuple[str, int]]:
-        """(path, modified ms) of every file, parts too."""
+        """(path, modified ms) of every cold file, parts too; no copies of the manifest."""
         for found in self.root.rglob("*"):
+            if found.name.removesuffix(PART_SUFFIX) == COPY_NAME:
+                continue
             with suppress(FileNotFoundError):  # a part was linked or removed meanwhile
                 if found.is_file():
                     yield str(found.relative_to(self.root)), int(found.stat().st_mtime * 1000)

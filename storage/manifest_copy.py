@@ -1,0 +1,167 @@
+"""`manifest.json`: a copy, beside each table's Parquet files, of all that the row store says about them.
+
+The row store is the truth; nothing reads the copies while it is there. They are for the day on which it is lost: with
+them the tables can be rebuilt from the cold files, as of the copy (hot rows are not in it).
+
+Rules: written off the commit path, some time after a flush, a compaction, a bulk load or a change of the catalog; a
+copy appears whole or not at all (written beside its name, synced, renamed); one that could not be written, or that a
+crash left out, is written at the next change or start. A dropped table's copy is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from storage.errors import Corruption, StorageUnavailable
+from storage.local_files import COPY_NAME, PART_SUFFIX, LocalFiles, disk_error, made_folder
+from storage.schema import TableDef, decode_record, encode_record
+from storage.state import ColdFile, DatabaseState, PartitionState
+
+if TYPE_CHECKING:
+    from storage.engine import Engine
+
+FORMAT: Final = 1
+_Shown = tuple[TableDef | None, tuple[ColdFile, ...]]
+
+
+class ManifestCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """What `manifest.json` holds.
+
+    as_of_seq:       the commit that it shows
+    seq_min/max:     over all `files`; 0 without files
+    table:           the definition, as the `meta` family has it
+    files:           as the `manifest` family has them
+    deleted_seqs:    zlib of int64 little-endian: `_seq`s of deleted versions, sorted
+    deleted_commits: zlib of int64 little-endian: by which commit, in the same order
+    """
+
+    format: int
+    as_of_seq: int
+    seq_min: int
+    seq_max: int
+    table: TableDef
+    files: tuple[ColdFile, ...]
+    deleted_seqs: bytes
+    deleted_commits: bytes
+
+    @property
+    def deletes(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64, int64: as `DeleteSet.all` has them."""
+        return _unpacked(self.deleted_seqs), _unpacked(self.deleted_commits)
+
+
+def copy_of(state: DatabaseState, table: TableDef) -> ManifestCopy:
+    partition = state.partition(table.partition_id)
+    deletes = partition.deletes.all
+    return ManifestCopy(
+        format=FORMAT,
+        as_of_seq=state.last_seq,
+        seq_min=min((f.seq_min for f in partition.cold), default=0),
+        seq_max=max((f.seq_max for f in partition.cold), default=0),
+        table=table,
+        files=partition.cold,
+        deleted_seqs=_packed(deletes.seqs),
+        deleted_commits=_packed(deletes.commits),
+    )
+
+
+def read_copy(data: bytes) -> ManifestCopy:
+    """Raises Corruption."""
+    try:
+        return decode_record(data, ManifestCopy)
+    except (msgspec.MsgspecError, ValueError, OSError) as error:
+        raise Corruption(f"a {COPY_NAME} can't be read: {error}") from None
+
+
+class ManifestCopies:
+    """Keeps the copies like the state. One thread at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._written: dict[str, _Shown] | None = None
+
+    def write_changed(self) -> int:
+        """Write the copies of tables whose definition or files changed; how many. Raises StorageUnavailable."""
+        files, state = self._engine.files, self._engine.state
+        if self._written is None:
+            self._written = dict(_found(files))
+        tables = {folder_of(table): table for table in state.catalog.tables.values()}
+        for folder in self._written.keys() - tables.keys():
+            _remove(files, folder)
+            del self._written[folder]
+        changed = 0
+        for folder, table in tables.items():
+            partition = state.partition(table.partition_id)
+            if not self._is_current(folder, table, partition):
+                _write(files, folder, encode_record(copy_of(state, table)))
+                self._written[folder] = table, partition.cold
+                changed += 1
+        return changed
+
+    def _is_current(self, folder: str, table: TableDef, partition: PartitionState) -> bool:
+        assert self._written is not None
+        written = self._written.get(folder)
+        if written is None:
+            return not partition.cold  # nothing to be rebuilt
+        return (written[0] is table and written[1] is partition.cold) or written == (table, partition.cold)
+
+
+def folder_of(table: TableDef) -> str:
+    """Below `cold/`. The table's name of now: its older files may be in other folders."""
+    return f"{table.name.namespace}/{table.name.table}"
+
+
+def _found(files: LocalFiles) -> Iterator[tuple[str, _Shown]]:
+    """What an earlier life wrote. A copy that can't be read counts as one of no table, and is written anew."""
+    for path in files.root.glob(f"*/*/{COPY_NAME}"):
+        folder = str(path.parent.relative_to(files.root))
+        try:
+            copy = read_copy(path.read_bytes())
+        except (Corruption, OSError):
+            yield folder, (None, ())
+            continue
+        yield folder, (copy.table, copy.files)
+
+
+def _write(files: LocalFiles, folder: str, content: bytes) -> None:
+    to = files.root / folder / COPY_NAME
+    part = to.with_name(COPY_NAME + PART_SUFFIX)
+    made_folder(to.parent, files.sync)
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            files.sync(file.fileno())
+        part.replace(to)
+        handle = os.open(to.parent, os.O_RDONLY)
+        try:
+            files.sync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise disk_error(f"a {COPY_NAME} could not be written", error) from None
+
+
+def _remove(files: LocalFiles, folder: str) -> None:
+    for name in (COPY_NAME, COPY_NAME + PART_SUFFIX):
+        try:
+            (files.root / folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageUnavailable(f"a {COPY_NAME} could not be removed: {error.strerror}") from None
+
+
+def _packed(numbers: np.ndarray) -> bytes:
+    return zlib.compress(np.asarray(numbers, "<i8").tobytes(), level=1)
+
+
+def _unpacked(data: bytes) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(data), "<i8").astype(np.int64)

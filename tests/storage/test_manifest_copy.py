@@ -1,0 +1,133 @@
+"""The copy of the manifest beside a table's files: all that is needed to rebuild the table, whole at any moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from storage.clock import ManualClock
+from storage.edits import Edit
+from storage.engine import Engine
+from storage.errors import StorageUnavailable
+from storage.local_files import COPY_NAME
+from storage.manifest_copy import ManifestCopies, ManifestCopy, copy_of, read_copy
+from storage.names import table_name
+from storage.schema import TableDef
+from tests.storage.furniture import (
+    SPILLING,
+    alter,
+    compact,
+    delete,
+    drop,
+    files_on_disk,
+    flush,
+    insert,
+    load,
+    make_table,
+    now,
+    opened,
+    partition,
+)
+
+
+def stored(engine: Engine, table: TableDef) -> ManifestCopy:
+    return read_copy((engine.cold_directory / str(table.name).replace(".", "/") / COPY_NAME).read_bytes())
+
+
+def check(engine: Engine, table: TableDef) -> None:
+    """The copy says of the table's cold side what the state says."""
+    copy, state = stored(engine, table), partition(engine, table)
+    assert copy.table == now(engine, table)
+    assert copy.files == state.cold
+    seqs, commits = copy.deletes
+    known = state.deletes.all
+    assert (seqs.tolist(), commits.tolist()) == (known.seqs.tolist(), known.commits.tolist())
+    assert copy.seq_min == min(f.seq_min for f in state.cold)
+    assert copy.seq_max == max(f.seq_max for f in state.cold)
+
+
+def test_each_change_of_the_files_or_the_definition_is_copied_once(tmp_path: Path, clock: ManualClock):
+    with opened(tmp_path, clock, SPILLING) as engine:
+        copies = ManifestCopies(engine)
+        table = make_table(engine, key=("k",))
+        assert copies.write_changed() == 0  # there is nothing to rebuild yet
+        insert(engine, table, (1, "a"), (2, "b"))
+        flush(engine, table)
+        assert (copies.write_changed(), copies.write_changed()) == (1, 0)
+        check(engine, table)
+        load(engine, table, (3, "c"), (4, "d"))
+        delete(engine, table, "k", 1, 4)
+        assert copies.write_changed() == 1
+        check(engine, table)
+        table = alter(engine, table, comment="other")
+        assert copies.write_changed() == 1
+        check(engine, table)
+        compact(engine, table)
+        assert copies.write_changed() == 1
+        check(engine, table)
+        insert(engine, table, (5, "hot"))
+        assert copies.write_changed() == 0
+    with opened(tmp_path, clock, SPILLING) as engine:
+        assert ManifestCopies(engine).write_changed() == 0
+
+
+def test_what_a_crash_left_out_or_damaged_is_written_at_the_next_start(tmp_path: Path, clock: ManualClock):
+    with opened(tmp_path, clock) as engine:
+        table = make_table(engine)
+        insert(engine, table, (1, "a"))
+        flush(engine, table)
+    path = tmp_path / "cold" / "public" / "t" / COPY_NAME
+    for content in (None, b"", b"{}", b"\xff\xfe"):
+        path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
+        path.with_name(COPY_NAME + ".part").write_bytes(b"half")
+        with opened(tmp_path, clock) as engine:
+            assert ManifestCopies(engine).write_changed() == 1
+            check(engine, table)
+            assert [p.name for p in path.parent.glob("*.part")] == []
+
+
+def test_a_table_that_is_renamed_or_dropped_takes_its_copy_along(engine: Engine):
+    copies = ManifestCopies(engine)
+    table = make_table(engine)
+    insert(engine, table, (1, "a"))
+    flush(engine, table)
+    copies.write_changed()
+    new_name = table_name("public", "other")
+    engine.commit(Edit(catalog=lambda c: c.with_renamed_table(c.table_by_id(table), new_name)))
+    copies.write_changed()
+    check(engine, now(engine, table))
+    assert [p.parent.name for p in engine.cold_directory.rglob(COPY_NAME)] == ["other"]
+    drop(engine, table)
+    copies.write_changed()
+    assert list(engine.cold_directory.rglob(COPY_NAME)) == []
+
+
+def test_copies_are_no_cold_files_and_the_sweep_leaves_them(engine: Engine, clock: ManualClock):
+    table = make_table(engine)
+    insert(engine, table, (1, "a"))
+    flush(engine, table)
+    ManifestCopies(engine).write_changed()
+    clock.advance(10_000)
+    engine.sweep_now()
+    check(engine, table)
+    assert len(files_on_disk(engine)) == 1
+
+
+def test_a_copy_that_cannot_be_written_leaves_the_last_one_and_is_tried_again(engine: Engine):
+    copies, table = ManifestCopies(engine), make_table(engine)
+    insert(engine, table, (1, "a"))
+    flush(engine, table)
+    copies.write_changed()
+    before = stored(engine, table)
+    in_the_way = engine.cold_directory / "public" / "t" / (COPY_NAME + ".part")
+    in_the_way.mkdir()
+    insert(engine, table, (2, "b"))
+    flush(engine, table)
+    with pytest.raises(StorageUnavailable):
+        copies.write_changed()
+    assert stored(engine, table) == before
+    in_the_way.rmdir()
+    assert copies.write_changed() == 1
+    check(engine, table)
+    assert copy_of(engine.state, now(engine, table)) == stored(engine, table)
