@@ -67,7 +67,6 @@ class Rights:
         if decision is Decision.ALLOWED:
             return
         if decision is Decision.HIDDEN:
-            self.visible(catalog).table(name)
             raise NotFound(f"table '{name}' does not exist")
         raise PermissionDenied(
             f"user '{self.principal.name}' may not {privilege} on '{name}'; a dba can GRANT {privilege} ON {name} TO it"

@@ -31,8 +31,15 @@ def acting_session(session: Session, rights: Rights, statement: ExecuteAs, newes
 
 
 def acted_for(doer: Principal, name: str, newest: Catalog) -> Principal:
-    """Raises PermissionDenied."""
+    """The user `name` as they are now, if `doer`, with the role of now, may act for them. Raises PermissionDenied."""
+    now = newest.users.get(doer.name)
     user = newest.users.get(name)
-    if user is None or not user.is_active or not may_act_for(doer, user.role):
-        raise PermissionDenied(f"user '{doer.name}' may not execute as '{name}'")
+    if now is None or not now.is_active or user is None or not user.is_active:
+        raise _refused(doer, name)
+    if not may_act_for(Principal(now.name, now.role), user.role):
+        raise _refused(doer, name)
     return Principal(user.name, user.role)
+
+
+def _refused(doer: Principal, name: str) -> PermissionDenied:
+    return PermissionDenied(f"user '{doer.name}' may not execute as '{name}'")

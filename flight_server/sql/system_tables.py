@@ -107,13 +107,13 @@ def _history_row(table: TableDef) -> tuple[Any, ...]:
 
 
 def _users(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
-    for user in state.catalog.users.values():
+    for user in sorted(state.catalog.users.values(), key=lambda user: user.name):
         if _may_know(who, user.name):
             yield user.name, user.role, user.email, user.created_ms, user.dropped_ms or None
 
 
 def _grants(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
-    for grant in state.catalog.grants.values():
+    for grant in sorted(state.catalog.grants.values(), key=lambda grant: grant.name):
         if _may_know(who, grant.name.user):
             table = grant.name.table
             for privilege in grant.privileges:

@@ -1,0 +1,129 @@
+"""Who may do what: the whole matrix, written down a second time, and that nothing is allowed by accident."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from flight_server.access import grants
+from flight_server.access.grants import (
+    Decision,
+    Deed,
+    Level,
+    Relation,
+    may,
+    may_act_for,
+    may_do,
+    may_manage,
+    reads_as_maker,
+    rights_on,
+)
+from flight_server.access.principal import Principal
+from storage.options import ACCESS_LEVELS
+from storage.users import Privilege, Role
+
+SELECT, INSERT, UPDATE, DELETE = Privilege
+# What each role may do without a grant: S(elect), I(nsert), U(pdate), D(elete).
+EXPECTED = {
+    Level.PUBLIC: {"user": "S", "service": "SIUD", "dba": "SIUD", "system": "SIUD"},
+    Level.PRIVATE: {"user": "", "service": "SIUD", "dba": "SIUD", "system": "SIUD"},
+    Level.RESTRICTED: {"user": "", "service": "", "dba": "SIUD", "system": "SIUD"},
+    Level.VIEW: {"user": "", "service": "S", "dba": "S", "system": "S"},
+}
+# Everything that is no matter of one table's rows: the roles that may.
+DEEDS = {
+    Deed.DEFINE: ("dba", "system"),
+    Deed.MANAGE_USERS: ("dba", "system"),
+    Deed.FLUSH: ("service", "dba", "system"),
+    Deed.COMPACT: ("dba", "system"),
+    Deed.KILL_JOB: ("dba", "system"),
+    Deed.KILL_QUERY_OF_OTHERS: ("dba", "system"),
+    Deed.SEE_OTHERS: ("dba", "system"),
+    Deed.SEE_SERVER: ("dba", "system"),
+    Deed.SEE_FIGURES: ("service", "dba", "system"),
+    Deed.ACT_FOR_OTHERS: ("service", "dba", "system"),
+    Deed.SEE_EVERYTHING: ("dba", "system"),
+}
+GRANTED = [frozenset(chosen) for n in range(5) for chosen in itertools.combinations(Privilege, n)]
+
+
+def caller(role: str) -> Principal:
+    return Principal("ann", role)
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("granted", GRANTED, ids=lambda g: "".join(p[0] for p in sorted(g)) or "nothing")
+def test_every_role_at_every_level_with_every_grant(level, role, granted):
+    by_role = {p for p in Privilege if p[0] in EXPECTED[level][role]}
+    expected = by_role | (granted & {SELECT} if level is Level.VIEW else granted)
+    relation = Relation(level, granted)
+    assert rights_on(caller(role), relation) == expected
+    for privilege in Privilege:
+        denied = Decision.DENIED if expected else Decision.HIDDEN
+        assert may(caller(role), privilege, relation) is (Decision.ALLOWED if privilege in expected else denied)
+
+
+@pytest.mark.parametrize("deed", Deed)
+@pytest.mark.parametrize("role", Role)
+def test_every_role_and_every_deed(role, deed):
+    assert may_do(caller(role), deed) == (role in DEEDS[deed])
+
+
+def test_all_levels_of_tables_are_in_the_matrix():
+    assert {*ACCESS_LEVELS, "view"} == set(Level) == set(grants._ON_TABLES)
+    assert set(grants._DEEDS) == set(Deed) == set(DEEDS)
+
+
+@pytest.mark.parametrize("role", ["", "admin", "SYSTEM", "root", "dba "])
+def test_an_unknown_role_may_nothing_whatever_it_was_granted(role):
+    for level in Level:
+        for privilege in Privilege:
+            assert may(caller(role), privilege, Relation(level, frozenset(Privilege))) is Decision.HIDDEN
+    assert not any(may_do(caller(role), deed) for deed in Deed)
+    assert not any(may_act_for(caller(role), other) or may_manage(caller(role), other) for other in Role)
+    assert not any(may_act_for(caller("system"), other) for other in [role])
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_unknown_level_leaves_what_was_granted(role):
+    assert rights_on(caller(role), Relation("open", frozenset({INSERT}))) == {INSERT}
+    assert may(caller(role), SELECT, Relation("open")) is Decision.HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("role", "others"),
+    [
+        ("user", ()),
+        ("service", ("user", "service")),
+        ("dba", ("user", "service", "dba")),
+        ("system", ("user", "service", "dba", "system")),
+    ],
+)
+def test_nobody_acts_for_a_higher_role(role, others):
+    assert tuple(other for other in Role if may_act_for(caller(role), other)) == others
+
+
+@pytest.mark.parametrize(
+    ("role", "others"),
+    [("user", ()), ("service", ()), ("dba", ("user", "service", "dba")), ("system", tuple(Role))],
+)
+def test_a_dba_leaves_the_system_role_alone(role, others):
+    assert tuple(other for other in Role if may_manage(caller(role), other)) == others
+
+
+@pytest.mark.parametrize(
+    ("role", "granted", "opens"),
+    [
+        ("user", (), False),
+        ("user", (SELECT,), True),
+        ("user", (INSERT, UPDATE, DELETE), False),
+        ("service", (), False),
+        ("service", (SELECT,), True),
+        ("dba", (), True),
+        ("system", (), True),
+    ],
+)
+def test_a_view_opens_for_whom_it_was_granted_to_and_for_those_who_see_all(role, granted, opens):
+    assert reads_as_maker(caller(role), Relation(Level.VIEW, frozenset(granted))) is opens

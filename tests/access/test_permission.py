@@ -1,0 +1,98 @@
+"""Every kind of statement has an answer to what it needs, and one that has none is refused."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+
+from flight_server.access.grants import Deed
+from flight_server.sql import statements
+from flight_server.sql.parse import parse
+from flight_server.sql.permission import deed_of, needed
+from flight_server.sql.statements import Statement
+from storage.errors import PermissionDenied
+from storage.users import Privilege
+
+SELECT, INSERT, UPDATE, DELETE = Privilege
+DEEDS = {
+    "CREATE TABLE t (a INT)": Deed.DEFINE,
+    "CREATE TABLE t AS SELECT 1 AS a": Deed.DEFINE,
+    "ALTER TABLE t ADD COLUMN b INT": Deed.DEFINE,
+    "DROP TABLE t": Deed.DEFINE,
+    "CREATE VIEW v AS SELECT 1": Deed.DEFINE,
+    "DROP VIEW v": Deed.DEFINE,
+    "CREATE NAMESPACE n": Deed.DEFINE,
+    "ALTER NAMESPACE n SET DESCRIPTION 'd'": Deed.DEFINE,
+    "DROP NAMESPACE n": Deed.DEFINE,
+    "COMMENT ON TABLE t IS 'c'": Deed.DEFINE,
+    "CREATE USER u": Deed.MANAGE_USERS,
+    "ALTER USER u ROLE dba": Deed.MANAGE_USERS,
+    "DROP USER u": Deed.MANAGE_USERS,
+    "UNDROP USER u": Deed.MANAGE_USERS,
+    "GRANT SELECT ON t TO u": Deed.MANAGE_USERS,
+    "REVOKE SELECT ON t FROM u": Deed.MANAGE_USERS,
+    "FLUSH TABLE t": Deed.FLUSH,
+    "FLUSH ALL": Deed.FLUSH,
+    "WAIT FOR JOB 'j'": Deed.FLUSH,
+    "COMPACT TABLE t": Deed.COMPACT,
+    "KILL JOB 'j'": Deed.KILL_JOB,
+    "EXECUTE AS USER u (SELECT 1)": Deed.ACT_FOR_OTHERS,
+}
+CHANGES = {
+    "INSERT INTO t VALUES (1)": {INSERT},
+    "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING": {INSERT},
+    "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 1": {INSERT, UPDATE, SELECT},
+    "INSERT INTO t VALUES (1) RETURNING a": {INSERT, SELECT},
+    "UPDATE t SET a = 1": {UPDATE, SELECT},
+    "DELETE FROM t": {DELETE, SELECT},
+    "TRUNCATE t": {DELETE, SELECT},
+    "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE": {SELECT, DELETE},
+    "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT VALUES (1)": {
+        SELECT,
+        UPDATE,
+        INSERT,
+    },
+    "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DO NOTHING": {SELECT},
+}
+# About what is the caller's own, or checked name by name where it is read.
+FREE = (
+    "SELECT 1",
+    "SHOW TABLES",
+    "DESCRIBE t",
+    "USE n",
+    "SET durability = 'full'",
+    "BEGIN",
+    "KILL QUERY 'q'",
+)
+
+
+def kinds(union: object) -> set[type]:
+    """All classes of a union, however it is nested."""
+    parts = typing.get_args(union)
+    return {union} if not parts else set().union(*map(kinds, parts))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("sql", "deed"), DEEDS.items())
+def test_what_is_no_change_of_rows_goes_by_role(sql, deed):
+    assert deed_of(parse(sql)) is deed
+
+
+@pytest.mark.parametrize(("sql", "privileges"), CHANGES.items())
+def test_a_change_needs_its_privileges_on_its_table(sql, privileges):
+    assert needed(parse(sql)) == privileges
+
+
+def test_every_kind_of_statement_is_listed():
+    listed = {type(parse(sql)) for sql in (*DEEDS, *CHANGES, *FREE)}
+    assert kinds(Statement) - listed == set()
+    assert kinds(statements.Definition) <= {type(parse(sql)) for sql, deed in DEEDS.items() if deed is Deed.DEFINE}
+
+
+def test_what_is_not_listed_is_denied():
+    class Novelty:
+        """A statement of another version."""
+
+    for unlisted in (Novelty(), parse("SELECT 1")):
+        with pytest.raises(PermissionDenied):
+            deed_of(unlisted)
