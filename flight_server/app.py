@@ -90,7 +90,7 @@ def _first_own(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _main(settings: Settings, clock: Clock) -> None:
-    check_exposure(settings.server)
+    check_exposure(settings.server, settings.access)
     stop = trio.Event()
     async with trio.open_nursery() as background:
         await background.start(_watch_signals, stop, settings.server.shutdown_seconds_max)

@@ -7,7 +7,7 @@ import socket
 from typing import Final
 from urllib.parse import unquote
 
-from flight_server.settings import ServerSettings
+from flight_server.settings import AccessSettings, ServerSettings
 from storage.errors import FrostlineError, InvalidRequest
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
@@ -45,8 +45,10 @@ def is_local_peer(peer: str) -> bool:
     return kind in ("ipv4", "ipv6") and is_loopback(host)
 
 
-def check_exposure(server: ServerSettings) -> None:
+def check_exposure(server: ServerSettings, access: AccessSettings) -> None:
     """Raises InvalidRequest when passwords would cross a network in the clear, or TLS is set by half."""
+    if access.certificate_users and not server.tls_client_ca:
+        raise InvalidRequest("access.certificate_users needs server.tls_client_ca, which says whose certificates count")
     if bool(server.tls_certificate) != bool(server.tls_key):
         raise InvalidRequest("server.tls_certificate and server.tls_key go together: set both or none")
     if server.tls_client_ca and not uses_tls(server):

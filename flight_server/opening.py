@@ -9,33 +9,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from flight_server.access.authenticator import Authenticator
+from flight_server.access.idp import IdentityProvider, is_configured
 from flight_server.access.login_audit import LoginAudit
 from flight_server.access.passwords import Passwords, prepare_root
 from flight_server.access.sessions import Sessions
 from flight_server.access.tokens import Tokens, stored_key
+from flight_server.certificates import read_tls
 from flight_server.job_port import JobDoor
-from flight_server.listen import AddressUnavailable, flight_uri, uses_tls
+from flight_server.listen import AddressUnavailable, flight_uri
 from flight_server.metadata.sql_info import ServerFacts
 from flight_server.ports import WireSettings
 from flight_server.query.engine import QueryEngine
 from flight_server.query.settings import QuerySettings
-from flight_server.service import FlightService, Tls
+from flight_server.service import FlightService
 from flight_server.settings import AccessSettings, ServerSettings, flat
 from flight_server.sql.call import Services
 from flight_server.sql.defaults import Generator
+from flight_server.sql.define_user import without_gone
 from flight_server.sql.execute import StatementExecutor
 from flight_server.sql.guard_limits import GuardLimits
 from storage.audit import DAY_MS, AuditRecord
 from storage.clock import Clock
 from storage.edits import Edit
 from storage.engine import Engine
-from storage.errors import InvalidRequest
 
 # In the data directory, beside what storage keeps there.
 TOKEN_KEY_FILE: Final = "token.key"  # noqa: S105  (a file name)
@@ -72,14 +73,22 @@ def open_server(
     engine: Engine, jobs: JobDoor, settings: FrontSettings, clock: Clock, chosen_password: str | None
 ) -> OpenServer:
     """Blocks. Raises: InvalidRequest (TLS files, password), StorageUnavailable, AddressUnavailable."""
-    tls = _tls(settings.server)
+    tls = read_tls(settings.server, clock)
+    provider = IdentityProvider(settings.access, clock) if is_configured(settings.access) else None
     passwords = Passwords()
-    generated = _root_password(engine, passwords, clock, chosen_password)
+    generated = _users(engine, passwords, clock, chosen_password, settings.access)
     tokens = Tokens(stored_key(engine.directory / TOKEN_KEY_FILE), clock, settings.access.token_seconds)
     audit = LoginAudit(lambda record: _write_audit(engine, record), clock)
     sessions = Sessions(clock, settings.access.session_idle_seconds)
     authenticator = Authenticator(
-        lambda: engine.state.catalog.users, passwords, tokens, clock, settings.access, audit, sessions.kept_epoch
+        lambda: engine.state.catalog.users,
+        passwords,
+        tokens,
+        clock,
+        settings.access,
+        audit,
+        sessions.kept_epoch,
+        provider,
     )
     queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.files)
     services = Services(
@@ -126,33 +135,24 @@ def _facts(settings: FrontSettings) -> ServerFacts:
     )
 
 
-def _root_password(engine: Engine, passwords: Passwords, clock: Clock, chosen: str | None) -> str | None:
-    """See to it that root exists, with the `chosen` password if any; returns a generated one."""
+def _users(
+    engine: Engine, passwords: Passwords, clock: Clock, chosen: str | None, access: AccessSettings
+) -> str | None:
+    """See to it that root exists, with the `chosen` password if any; returns a generated one.
+
+    Whoever was dropped long enough ago is forgotten.
+    """
     passwords.warm()
     setup = prepare_root(engine.state.catalog, chosen, passwords, clock.wall_ms())
     if setup.record is not None:
         record = setup.record
         engine.commit(Edit(catalog=lambda catalog: catalog.with_user(record)))
+    grace_ms = access.dropped_user_days * DAY_MS
+    if without_gone(engine.state.catalog, clock.wall_ms(), grace_ms) is not engine.state.catalog:
+        engine.commit(Edit(catalog=lambda catalog: without_gone(catalog, clock.wall_ms(), grace_ms)))
     return setup.generated_password
 
 
 def _write_audit(engine: Engine, record: AuditRecord) -> None:
     """Not waited for: a guesser must not set the pace of the disk."""
     engine.commit(Edit(audit=(record,), durable=False))
-
-
-def _tls(server: ServerSettings) -> Tls | None:
-    if not uses_tls(server):
-        return None
-    client_ca = _pem("tls_client_ca", server.tls_client_ca) if server.tls_client_ca else None
-    return Tls(_pem("tls_certificate", server.tls_certificate), _pem("tls_key", server.tls_key), client_ca)
-
-
-def _pem(name: str, path: str) -> bytes:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidRequest(f"server.{name} '{path}' can't be read: {error.strerror}") from error
-    if b"-----BEGIN" not in content:
-        raise InvalidRequest(f"server.{name} '{path}' is not a PEM file")
-    return content

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,10 +17,11 @@ from pyarrow import flight
 
 from flight_server import acting, reading, writing
 from flight_server.access.authenticator import Authenticator
-from flight_server.access.middleware import MIDDLEWARE, Gate, HeadersOnly, Passage
+from flight_server.access.middleware import BY_CERTIFICATE, MIDDLEWARE, Gate, HeadersOnly, Passage
 from flight_server.access.principal import Principal
 from flight_server.access.sessions import Sessions
 from flight_server.calls import WATCH_SECONDS, Calls, RunningCall
+from flight_server.certificates import Tls
 from flight_server.front import Front
 from flight_server.listen import is_local_peer
 from flight_server.metadata.sql_info import ServerFacts
@@ -41,15 +41,6 @@ from storage.users import Role
 _STOPPING: Final = "the server is shutting down; connect again in a while"
 
 _CLOSE_SECONDS_MAX: Final = 3.0
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Tls:
-    """PEM texts. With `client_ca` set, clients must show a certificate that it signed."""
-
-    certificate: bytes
-    key: bytes
-    client_ca: bytes | None = None
 
 
 class FlightService(flight.FlightServerBase):
@@ -79,12 +70,14 @@ class FlightService(flight.FlightServerBase):
         self._front = Front(statements, sessions, results, signer, facts, access, wire, log)
         self._clock = clock
         self._log = log
-        self._gate = Gate(authenticator, sessions, log)
+        self._authenticator = authenticator
+        self._gate = Gate(authenticator, sessions, log, certificates=access.certificate_users)
         self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house)
         scheme = "grpc+tls" if tls else "grpc"
         super().__init__(
             f"{scheme}://{host}:{port}",
-            auth_handler=HeadersOnly(),
+            # With a handler, its word is the peer's identity; without one it is the certificate's name.
+            auth_handler=None if access.certificate_users else HeadersOnly(),
             tls_certificates=[(tls.certificate, tls.key)] if tls else None,
             verify_client=bool(tls and tls.client_ca),
             root_certificates=tls.client_ca if tls else None,
@@ -180,6 +173,8 @@ class FlightService(flight.FlightServerBase):
                     call.finish()
 
     def _enter(self, context: Any, passage: Passage) -> RunningCall:
+        if passage.caller is BY_CERTIFICATE:
+            passage.caller = self._authenticator.by_certificate(context.peer_identity())
         caller = passage.caller
         self._check_place(caller.principal, context.peer())
         # Without a token the connection is the session, so that two connections of a user stay apart.

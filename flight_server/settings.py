@@ -66,6 +66,13 @@ class AccessSettings:
     lockout_seconds:          how long the lockout lasts
     dropped_user_days:        for which a dropped user can be brought back with UNDROP USER
     system_role_remote:       whether users with the role system may come from other machines
+    certificate_users:        whether a client's certificate (server.tls_client_ca) logs in the user that it names
+    idp_issuer:               `iss` of an identity provider's tokens; empty: no provider
+    idp_audience:             `aud` that its tokens for this server have
+    idp_jwks:                 its JWK set: a file, or an https address
+    idp_algorithms:           what its tokens may be signed with
+    idp_user_claim:           which claim is the user's name here
+    idp_jwks_seconds:         how long its keys are remembered
     """
 
     token_seconds: PositiveSeconds = 86_400.0
@@ -76,6 +83,13 @@ class AccessSettings:
     lockout_seconds: PositiveSeconds = 30.0
     dropped_user_days: Annotated[int, Meta(ge=0)] = 7
     system_role_remote: bool = False
+    certificate_users: bool = False
+    idp_issuer: str = ""
+    idp_audience: str = ""
+    idp_jwks: str = ""
+    idp_algorithms: tuple[str, ...] = ("RS256",)
+    idp_user_claim: str = "sub"
+    idp_jwks_seconds: PositiveSeconds = 300.0
 
 
 def read(path: Path, into: type[S]) -> S:

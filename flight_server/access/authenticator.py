@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from flight_server.access.idp import IdentityProvider
 from flight_server.access.lockout import Lockout
 from flight_server.access.login_audit import LoginAudit
 from flight_server.access.passwords import Passwords
@@ -24,7 +25,7 @@ from flight_server.access.tokens import Tokens
 from flight_server.settings import AccessSettings
 from storage.clock import Clock
 from storage.errors import Unauthenticated
-from storage.users import UserRecord
+from storage.users import Role, UserRecord
 
 _PROVEN_MAX: Final = 1000
 _PROVEN_SECONDS: Final = 300.0
@@ -61,8 +62,12 @@ class Authenticator:
         settings: AccessSettings,
         audit: LoginAudit | None = None,
         kept_epoch: Callable[[str], int | None] = lambda _: None,
+        provider: IdentityProvider | None = None,
     ) -> None:
-        """kept_epoch: of a session that gave its user another password: its own token stays good."""
+        """kept_epoch: of a session that gave its user another password: its own token stays good.
+        provider: whose tokens are good, too
+        """
+        self._provider = provider
         self._users = users
         self._passwords = passwords
         self._tokens = tokens
@@ -95,11 +100,35 @@ class Authenticator:
         token = self._tokens.issue(principal, user.token_epoch)
         return self._bearer(token), token
 
+    def by_certificate(self, identity: bytes) -> Caller:
+        """Whom the client's certificate names, checked already by TLS. Raises Unauthenticated."""
+        name = identity.decode(errors="replace")
+        user = self._active(name)
+        if user is None:
+            self._audit.failed(None, "certificate of no user")
+            raise Unauthenticated("the name in the certificate is not that of a user; ask a dba for one")
+        return Caller(Principal(user.name, user.role), None)
+
     def _bearer(self, token: str) -> Caller:
+        if self._provider is not None and self._provider.claims_to_be_ours(token):
+            return self._from_provider(self._provider, token)
         claims = self._tokens.check(token)
         user = self._active(claims.principal.name)
         epochs = (claims.epoch, self._kept_epoch(claims.session_id))
         if user is None or user.token_epoch not in epochs:  # dropped, or given another password since
+            raise Unauthenticated("the token is not valid; log in again")
+        return Caller(Principal(user.name, user.role), claims.session_id, claims.expires_ms)
+
+    def _from_provider(self, provider: IdentityProvider, token: str) -> Caller:
+        """Never for the role system: it would be the provider's to give away."""
+        try:
+            claims = provider.check(token)
+        except Unauthenticated as error:
+            self._audit.failed(None, f"token of the identity provider: {error.message}")
+            raise
+        user = self._active(claims.user)
+        if user is None or user.role == Role.SYSTEM:
+            self._audit.failed(None if user is None else user.name, "token of the identity provider: no such user")
             raise Unauthenticated("the token is not valid; log in again")
         return Caller(Principal(user.name, user.role), claims.session_id, claims.expires_ms)
 

@@ -13,19 +13,26 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.access.authenticator import Authenticator, Caller
+from flight_server.access.principal import Principal
 from flight_server.access.sessions import Sessions
 from flight_server.wire.errors import flight_errors
 from storage.errors import FrostlineError, StorageUnavailable, Unauthenticated
 from storage.failpoints import reach
 
 MIDDLEWARE: Final = "access"
+# Stands for a caller who is yet to be found out, and who may do nothing.
+BY_CERTIFICATE: Final = Caller(Principal("", ""), None)
 _FAIL_POINTS: Final = {method: f"call.{method.name.lower()}" for method in flight.FlightMethod}
 
 
 class Gate(flight.ServerMiddlewareFactory):
     """Lets a call in, or raises the Flight error that refuses it."""
 
-    def __init__(self, authenticator: Authenticator, sessions: Sessions, log: Any) -> None:
+    def __init__(
+        self, authenticator: Authenticator, sessions: Sessions, log: Any, *, certificates: bool = False
+    ) -> None:
+        """certificates: a call without a log-in is its certificate's; only the handler can see that."""
+        self._certificates = certificates
         self._authenticator = authenticator
         self._sessions = sessions
         self._log = log
@@ -47,6 +54,8 @@ class Gate(flight.ServerMiddlewareFactory):
             if info.method == flight.FlightMethod.HANDSHAKE:
                 reach("call.handshake")
                 caller, token = self._authenticator.log_in(headers)
+            elif self._certificates and not headers.get("authorization"):
+                caller = BY_CERTIFICATE
             else:
                 caller = self._authenticator.caller(headers)
             if caller.session_id is not None and self._sessions.is_closed(caller.session_id):
