@@ -16,7 +16,7 @@ _COUNT = re.compile(r"(\d+) (rows|changed)\b")
 
 
 def documents() -> list[Path]:
-    return [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+    return [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 
 def blocks(path: Path, language: str) -> list[str]:

@@ -1,8 +1,9 @@
-"""The Python examples of the README and of docs/connect.md work as pasted."""
+"""The examples of the README and of docs/connect work as pasted."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.go.test_go import MODULE as GO_MODULE
+from tests.clients.go.test_go import build as build_go
+from tests.clients.jdbc.test_jdbc import DRIVERS as JDBC_DRIVERS
+from tests.clients.jdbc.test_jdbc import build as build_jdbc
 from tests.docs.markdown import blocks
 from tests.server_process import REPOSITORY, ServerProcess
 
 README = REPOSITORY / "README.md"
-CONNECT = REPOSITORY / "docs" / "connect.md"
-DOCUMENTED_URI = "grpc://127.0.0.1:4747"  # the usual port may be taken where the tests run
+CONNECT = REPOSITORY / "docs" / "connect"
+PYTHON_PAGES = [page for page in sorted(CONNECT.glob("*.md")) if blocks(page, "python")]
+DOCUMENTED_ADDRESS = "127.0.0.1:4747"  # the usual port may be taken where the tests run
 DOCUMENTED_PASSWORD = "frostline"
 
 
@@ -29,11 +35,20 @@ def documented_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 
 def run(code: str, server: ServerProcess, directory: Path) -> subprocess.CompletedProcess[str]:
     """Run pasted code in a process of its own."""
-    assert DOCUMENTED_URI in code
     script = directory / "pasted.py"
-    script.write_text(code.replace(DOCUMENTED_URI, server.uri), encoding="utf-8")
+    paste(code, server, script)
+    return run_command([sys.executable, "-W", "error", str(script)], directory)
+
+
+def paste(code: str, server: ServerProcess, file: Path) -> None:
+    """Write pasted code into a file, for the server that is there."""
+    assert DOCUMENTED_ADDRESS in code
+    file.write_text(code.replace(DOCUMENTED_ADDRESS, server.uri.removeprefix("grpc://")), encoding="utf-8")
+
+
+def run_command(command: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(script)],
+        command,
         cwd=directory,
         env={**os.environ, "PYTHONPATH": ""},
         capture_output=True,
@@ -62,6 +77,47 @@ def test_the_readmes_example_works_as_pasted_and_twice(documented_server: Server
         ]
 
 
-def test_the_examples_for_clients_work_one_after_the_other(documented_server: ServerProcess, tmp_path: Path):
-    done = run("\n".join(blocks(CONNECT, "python")), documented_server, tmp_path)
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
+def test_the_python_examples_of_a_page_work_one_after_the_other(
+    documented_server: ServerProcess, tmp_path: Path, page: Path
+):
+    done = run("\n".join(blocks(page, "python")), documented_server, tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_all_pages_with_python_are_known():
+    assert {page.stem for page in PYTHON_PAGES} == {"adbc", "duckdb", "pandas", "polars", "pyarrow", "sqlalchemy"}
+
+
+def test_the_java_example_works_as_pasted(documented_server: ServerProcess, tmp_path: Path):
+    (code,) = blocks(CONNECT / "java.md", "java")
+    build_jdbc(JDBC_DRIVERS[0], tmp_path)
+    paste(code, documented_server, tmp_path / "Birds.java")
+    flags = ["--add-opens=java.base/java.nio=ALL-UNNAMED", "-Duser.timezone=UTC"]
+    done = run_command(["java", *flags, "-cp", str(tmp_path / "build" / "drivers" / "*"), "Birds.java"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["crane 5.0", "swan 4.0"]
+
+
+@pytest.mark.timeout(600)
+def test_the_go_example_works_as_pasted(documented_server: ServerProcess, tmp_path: Path):
+    (code,) = blocks(CONNECT / "go.md", "go")
+    build_go(tmp_path / "checks")  # skips where Go can't be used, and has compiled what the example needs
+    for name in ("go.mod", "go.sum"):
+        shutil.copy(GO_MODULE / name, tmp_path / name)
+    paste(code, documented_server, tmp_path / "main.go")
+    done = run_command(["go", "run", "main.go"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "swan\n"
+
+
+def test_grafanas_query_works_as_the_plugin_expands_it(documented_server: ServerProcess):
+    query = next(block for block in blocks(CONNECT / "grafana.md", "") if "$__dateBin" in block)
+    query = query.replace("$__dateBin(made)", "date_bin(interval '60 second', made, timestamp '1970-01-01T00:00:00Z')")
+    query = query.replace("$__timeRange(made)", "made >= '2024-01-01T00:00:00Z' AND made <= '2024-01-02T00:00:00Z'")
+    with documented_server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE grafana_birds (made TIMESTAMP WITH TIME ZONE, kg DOUBLE)")
+        rows = "('2024-01-01T10:00:10Z', 1), ('2024-01-01T10:00:20Z', 3), ('2025-01-01T00:00:00Z', 9)"
+        cursor.execute(f"INSERT INTO grafana_birds VALUES {rows}")
+        cursor.execute(query)
+        assert cursor.fetch_arrow_table()["kg"].to_pylist() == [2.0]
