@@ -209,7 +209,7 @@ def serve(disk: Path) -> None:
             cursor.execute("DELETE FROM t WHERE k >= 10000000")
             cursor.execute("FLUSH TABLE t")
         cursor.close()
-        assert not list((disk / "data" / "cold").rglob("*.part"))
+        assert not list((disk / "data" / "cold").rglob("*.parquet.part"))
         assert server.stop() == 0
     with opened(disk / "data", SystemClock(), SETTINGS) as engine:
         (table,) = engine.state.catalog.tables.values()
