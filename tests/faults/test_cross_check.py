@@ -1,0 +1,148 @@
+"""Random tables, changes and questions on a real server and on DuckDB, while rows are flushed and compacted meanwhile.
+
+One session changes and asks; another one flushes and compacts without pause. Each change must touch as many rows on
+both sides, each question must have the same rows for an answer. The seed is printed; FROSTLINE_CROSS_CHECK_SEED runs
+it again (the moves come at other moments, the statements are the same).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.demo.duckdb_side import assert_same, rows_of
+from tests.faults.questions import Question, Schema, change, question, schema
+from tests.server_process import ServerProcess
+
+SEED = int(os.environ.get("FROSTLINE_CROSS_CHECK_SEED") or Random().randrange(10**9))
+TABLES = 3
+STATEMENTS_A_TABLE = 45
+CONFIG = """
+[storage]
+hot_statement_bytes_max = 20000    # the larger statements go straight to files
+[jobs]
+flush_check_seconds = 0.2
+compact_check_seconds = 0.3
+sweep_interval_seconds = 1
+"""
+
+
+class BothSides:
+    """The server and the oracle; every statement goes to both."""
+
+    def __init__(self, connection: Any) -> None:
+        self._cursor = connection.cursor()
+        self._oracle = duckdb.connect()
+        self._oracle.execute("SET TimeZone = 'UTC'")
+        self.done: list[str] = []
+
+    def create(self, table: Schema) -> None:
+        self._cursor.execute(table.ours)
+        self._oracle.execute(table.theirs)
+        self.done = [table.ours]
+
+    def change(self, sql: str) -> None:
+        self.done.append(sql)
+        self._cursor.execute(sql)
+        [[expected]] = self._oracle.execute(sql).fetchall()
+        assert self._cursor.rowcount == expected, self.told()
+
+    def ask(self, asked: Question) -> None:
+        self.done.append(asked.sql)
+        self._cursor.execute(asked.sql)
+        found = rows_of(self._cursor.fetch_arrow_table())
+        expected = rows_of(self._oracle.sql(asked.sql).to_arrow_table())
+        if not asked.is_ordered:
+            found, expected = sorted(found, key=repr), sorted(expected, key=repr)
+        try:
+            assert_same(found, expected)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.told()}") from None
+
+    def told(self) -> str:
+        """What led here, newest last."""
+        return "\n".join(sql[:300] for sql in self.done[-20:])
+
+    def close(self) -> None:
+        self._cursor.close()
+        self._oracle.close()
+
+
+@contextmanager
+def moving(server: ServerProcess, random: Random) -> Iterator[list[int]]:
+    """Flush and compact all tables in another session until the block is left. Gives the number of moves, in a list."""
+    stop = threading.Event()
+    moves = [0]
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with server.connect() as connection, connection.cursor() as cursor:
+                while not stop.is_set():
+                    moves[0] += move(cursor, random)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield moves
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+    assert failed == []
+
+
+def move(cursor: Any, random: Random) -> int:
+    """One round; how many jobs ended."""
+    cursor.execute("SHOW TABLES")
+    tables = [row[1] for row in cursor.fetchall()]
+    if not tables:
+        return 0
+    cursor.execute(random.choice(["FLUSH ALL", f"COMPACT TABLE {random.choice(tables)}"]))
+    jobs = cursor.fetchall()
+    for job in jobs:
+        cursor.execute(f"WAIT FOR JOB '{job[0]}'")
+        [ended] = cursor.fetchall()
+        assert ended[3] in ("completed", "skipped"), ended
+    return len(jobs)
+
+
+@contextmanager
+def a_server(directory: Path) -> Iterator[ServerProcess]:
+    config = directory / "frostline.toml"
+    config.write_text(CONFIG)
+    with ServerProcess(directory / "data", "--config", str(config)) as server:
+        yield server
+
+
+def cross_check(server: ServerProcess, seed: int, tables: int) -> int:
+    """As many tables of random making; how many times rows were moved meanwhile."""
+    random = Random(seed)
+    with server.connect() as connection, moving(server, Random(seed)) as moves:
+        for number in range(tables):
+            both = BothSides(connection)
+            table = schema(random, f"t{seed}_{number}")
+            both.create(table)
+            for _ in range(STATEMENTS_A_TABLE):
+                both.change(change(random, table))
+                both.ask(question(random, table))
+            both.close()
+        return moves[0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_random_questions_have_duckdbs_answers_while_rows_move(tmp_path: Path):
+    print(f"FROSTLINE_CROSS_CHECK_SEED={SEED}")
+    with a_server(tmp_path) as server:
+        assert cross_check(server, SEED, TABLES) > TABLES
