@@ -10,7 +10,7 @@ from flight_server.front import Front
 from flight_server.metadata.answers import answer, answer_schema
 from flight_server.metadata.columns import described_rows
 from flight_server.ports import StatementResult
-from flight_server.streams import row_stream, table_stream
+from flight_server.streams import ready_stream, row_stream, table_stream
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import encode_ticket
 from storage.errors import InvalidRequest
@@ -65,7 +65,7 @@ def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Met
     call.when_cancelled(kept.result.cancel)
     reader = kept.result.start()
     if kept.result.is_ready:
-        return flight.RecordBatchStream(reader.cast(kept.schema))
+        return ready_stream(kept.schema, reader, call)
     call.goes_on = True
     return row_stream(kept.schema, reader, call, front.log)
 

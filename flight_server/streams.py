@@ -28,10 +28,22 @@ def table_stream(table: pa.Table) -> flight.FlightDataStream:
 
 def row_stream(schema: pa.Schema, reader: pa.RecordBatchReader, call: RunningCall, log: Any) -> flight.FlightDataStream:
     """The rows of a running query; `call` tells why when it is cut short."""
+    options = _write_options(call)
     if any(_holds_dictionary(field.type) for field in schema):
         rows = _rows(reader, call, log, plain=True)
-        return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(schema, rows))
-    return flight.GeneratorStream(schema, _rows(reader, call, log, plain=False))
+        return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(schema, rows), options)
+    return flight.GeneratorStream(schema, _rows(reader, call, log, plain=False), options)
+
+
+def ready_stream(schema: pa.Schema, reader: pa.RecordBatchReader, call: RunningCall) -> flight.FlightDataStream:
+    """The rows of a query that has ended: they can't fail any more."""
+    return flight.RecordBatchStream(reader.cast(schema), _write_options(call))
+
+
+def _write_options(call: RunningCall) -> pa.ipc.IpcWriteOptions | None:
+    """Compressed only for a session that asked for it: not all clients can read that, JDBC for one."""
+    compression = call.session.compression
+    return None if compression == "none" else pa.ipc.IpcWriteOptions(compression=compression)
 
 
 def _rows(reader: pa.RecordBatchReader, call: RunningCall, log: Any, *, plain: bool) -> Iterator[pa.RecordBatch]:

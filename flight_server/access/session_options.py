@@ -14,6 +14,7 @@ from storage.errors import InvalidRequest, NotFound
 from storage.names import CATALOG, DEFAULT_NAMESPACE
 
 DURABILITIES: Final = ("full", "relaxed")
+COMPRESSIONS: Final = ("none", "lz4", "zstd")
 STATEMENT_TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
 _OFFSET: Final = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 
@@ -71,6 +72,13 @@ def _set_durability(session: Session, value: OptionValue) -> None:
     session.durability = text
 
 
+def _set_compression(session: Session, value: OptionValue) -> None:
+    text = "none" if value is None else str(value).lower()
+    if text not in COMPRESSIONS:
+        raise InvalidRequest(f"bad compression '{value}': use one of {', '.join(COMPRESSIONS)}")
+    session.compression = text
+
+
 def _set_time_zone(session: Session, value: OptionValue) -> None:
     text = "+00:00" if value is None else str(value).strip()
     if text.upper() in ("UTC", "Z"):
@@ -106,6 +114,7 @@ _OTHER_NAMES: Final = {"timezone": "time_zone"}
 _OPTIONS: Final[Mapping[str, _Option]] = {
     "catalog": _Option(lambda _: CATALOG, _set_catalog),
     "schema": _Option(lambda s: s.namespace, _set_namespace),
+    "compression": _Option(lambda s: s.compression, _set_compression),
     "durability": _Option(lambda s: s.durability, _set_durability),
     "time_zone": _Option(lambda s: s.time_zone, _set_time_zone),
     "statement_timeout_seconds": _Option(lambda s: s.statement_timeout_seconds, _set_statement_timeout),

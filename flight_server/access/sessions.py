@@ -48,6 +48,7 @@ class Session:
     """One caller's state. Calls of one session may run at the same time: change it under `lock`.
 
     durability:                "full" (a commit waits for the disk) or "relaxed"
+    compression:               of results on their way to the client: "none", "lz4" or "zstd"
     statement_timeout_seconds: 0 means the server's own limit
     transaction:               the one open by BEGIN or BeginTransaction
     temporary:                 whatever lives as long as the session, by name
@@ -61,6 +62,7 @@ class Session:
     namespace: str = DEFAULT_NAMESPACE
     time_zone: str = "+00:00"
     durability: str = "full"
+    compression: str = "none"
     statement_timeout_seconds: float = 0.0
     transaction: OpenTransaction | None = None
     prepared: dict[bytes, PreparedStatement] = field(default_factory=dict)

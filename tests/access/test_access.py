@@ -204,6 +204,7 @@ def session() -> Session:
         ("schema", "sales", "sales"),
         ("SCHEMA", "sales", "sales"),
         ("durability", "Relaxed", "relaxed"),
+        ("compression", "LZ4", "lz4"),
         ("time_zone", "Europe/Berlin", "Europe/Berlin"),
         ("time_zone", "utc", "+00:00"),
         ("time_zone", "-03:30", "-03:30"),
@@ -225,6 +226,7 @@ def test_an_option_is_set_and_reset(session, name, value, read):
     [
         ("schema", "nowhere"),
         ("durability", "never"),
+        ("compression", "rar"),
         ("time_zone", "../../etc/passwd"),
         ("time_zone", "Mars/Olympus"),
         ("time_zone", ""),
@@ -244,5 +246,6 @@ def test_a_bad_value_is_refused_and_changes_nothing(session, name, value):
 
 
 def test_an_unknown_option_names_those_that_exist(session):
-    with pytest.raises(NotFound, match="known are catalog, durability, schema, statement_timeout_seconds, time_zone"):
+    known = "catalog, compression, durability, schema, statement_timeout_seconds, time_zone"
+    with pytest.raises(NotFound, match=f"known are {known}"):
         set_session_option(session, "colour", "blue", ())

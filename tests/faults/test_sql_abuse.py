@@ -192,6 +192,7 @@ def test_no_disguise_makes_a_stray_statement_run(client: Client, outside: Path, 
 OTHERWISE = {
     "schema": "'system'",
     "durability": "'relaxed'",
+    "compression": "'zstd'",
     "time_zone": "'Asia/Tokyo'",
     "statement_timeout_seconds": "77",
 }
