@@ -163,7 +163,54 @@ def read_rows(files: LocalFiles, file: ColdFile, schema: pa.Schema) -> Iterator[
             for batch in source.iter_batches(batch_size=_rows_at_once(file), columns=wanted.names):
                 yield _based(from_file_batch(batch.select(wanted.names), wanted), file.seq_base)
     except (pa.ArrowException, OSError) as error:
-        raise Corruption(f"cold file {Path(file.path).name} can't be read: {str(error)[:80]}") from None
+        raise _unreadable(file, error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBounds:
+    """What a row group tells of one column: smallest and largest value, None when it does not; bytes: of all columns,
+    decompressed."""
+
+    low: Any
+    high: Any
+    bytes: int
+
+    def may_hold(self, value: Any) -> bool:
+        return self.low is None or self.high is None or bool(self.low <= value <= self.high)
+
+
+def group_bounds(files: LocalFiles, file: ColdFile, column: str) -> tuple[GroupBounds, ...]:
+    """One for each row group. column: its physical name. Raises Corruption."""
+    try:
+        metadata = pq.read_metadata(files.full(file.path))
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(file, error) from None
+    index = [metadata.schema.column(i).path for i in range(metadata.num_columns)].index(column)
+    return tuple(_bounds_in(metadata.row_group(group), index) for group in range(metadata.num_row_groups))
+
+
+def _bounds_in(group: Any, index: int) -> GroupBounds:
+    column = group.column(index)
+    stats = column.statistics if column.is_stats_set else None
+    if stats is None or not stats.has_min_max:
+        return GroupBounds(None, None, group.total_byte_size)
+    return GroupBounds(stats.min, stats.max, group.total_byte_size)
+
+
+def read_row_group(files: LocalFiles, file: ColdFile, group: int, schema: pa.Schema) -> pa.RecordBatch:
+    """All rows of one row group, as `read_rows` gives them. Raises Corruption."""
+    wanted = pa.schema([SEQ_FIELD, *(field for field in schema if field.name in file.column_names)])
+    try:
+        with pq.ParquetFile(files.full(file.path), page_checksum_verification=True) as source:
+            rows = source.read_row_group(group, columns=wanted.names).combine_chunks().select(wanted.names)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(file, error) from None
+    [batch] = rows.to_batches()
+    return _based(from_file_batch(batch, wanted), file.seq_base)
+
+
+def _unreadable(file: ColdFile, error: Exception) -> Corruption:
+    return Corruption(f"cold file {Path(file.path).name} can't be read: {str(error)[:80]}")
 
 
 def _rows_at_once(file: ColdFile) -> int:

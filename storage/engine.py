@@ -32,6 +32,8 @@ from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
 from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
 from storage.recover import live_files, recover
+from storage.row_groups import RowGroups
+from storage.row_lookup import RowLookup
 from storage.schema import TableDef
 from storage.settings import StorageSettings
 from storage.snapshots import Snapshot, SnapshotRegistry
@@ -78,6 +80,7 @@ class Engine:
             self._store.write([format_operation()], durable=True)
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self._store, dict(meta.loads))
+        self.rows = RowLookup(self.keys, RowGroups(self.files, self.settings.row_cache_bytes_max))
         edits_max = self.settings.group_commit_edits_max
         self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle)
         self._committer.add_listener(self._tell_waiting)

@@ -20,6 +20,7 @@ class StorageSettings:
     row_group_rows:          rows in a row group of a cold file
     file_bytes_target:       bulk loads and compaction split files at about this size
     group_commit_edits_max:  edits that share one sync
+    row_cache_bytes_max:     row groups of cold files kept for reads by key; 0 = none
     audit_kept_days:         after which records of the audit log go
     audit_records_max:       records of the audit log that are kept, whatever their age
     """
@@ -30,5 +31,6 @@ class StorageSettings:
     row_group_rows: Annotated[int, Meta(ge=1024)] = 131_072
     file_bytes_target: Annotated[int, Meta(ge=1 << 20)] = 256 << 20
     group_commit_edits_max: Positive = 512
+    row_cache_bytes_max: Annotated[int, Meta(ge=0)] = 64 << 20
     audit_kept_days: Positive = 365
     audit_records_max: Positive = 100_000

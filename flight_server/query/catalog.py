@@ -120,6 +120,8 @@ class ScopeSchema(SchemaProvider):
                 raise NotFound(f"table '{name}' does not exist (only tables have versions)")
             return None
         self._allow(name)
+        if name in scope.only:
+            return self._passing([scope.only[name]])
         rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
         rows = RowView(system_columns=True) if changed else rows
         partition = scope.state.partition(table.partition_id)

@@ -118,7 +118,7 @@ class QueryEngine:
         Raises: InvalidRequest and its kin (SQLSTATE tells which), NotFound, NotSupported, PermissionDenied, Corruption.
         """
         rows = rows or row_view(sql)
-        if params or casts or scope.extra:
+        if params or casts or scope.extra or scope.only:
             return self._planned(sql, scope, params, rows, casts or {})
         key = (sql, scope.namespace, scope.time_zone, rows, scope.caller)
         found = self._plans.get(scope.state, key)

@@ -35,6 +35,7 @@ class QueryScope:
     namespace: where unqualified names are looked up
     virtual:   system.*, information_schema.*: computed when a statement asks for them, once
     extra:     bare names that hide tables of the namespace (EXCLUDED rows, RETURNING rows, temp tables)
+    only:      tables of which no other rows than these can matter to the statement
     allow:     raises PermissionDenied; called for each table a statement reaches
     opens:     whether a view opens what lies under it: then neither `known` nor `allow` holds inside of it
     caller:    stands for `known`, `allow` and `opens`: what was planned for one caller is not another's
@@ -46,6 +47,7 @@ class QueryScope:
     namespace: str = DEFAULT_NAMESPACE
     virtual: Mapping[TableName, Callable[[], pa.Table]] = field(default_factory=dict)
     extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] = field(default_factory=dict)
+    only: Mapping[TableName, pa.RecordBatch] = field(default_factory=dict)
     allow: Callable[[TableName], None] = allow_all
     opens: Callable[[TableName], bool] = opens_none
     known: Catalog | None = None
@@ -60,5 +62,5 @@ class QueryScope:
 
     def inside(self, view: ViewDef) -> QueryScope:
         """The scope of a view's own text."""
-        inner = replace(self, namespace=view.default_namespace, extra={})
+        inner = replace(self, namespace=view.default_namespace, extra={}, only={})
         return replace(inner, known=None, allow=opened) if self.opens(view.name) else inner

@@ -25,6 +25,7 @@ from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.ingest import ingest_rows
 from flight_server.sql.job_statements import job_statement
 from flight_server.sql.permission import check_statement
+from flight_server.sql.point_read import scope_of
 from flight_server.sql.read import read_statement, read_text
 from flight_server.sql.result import CountResult, RowsResult, StatementOutcome, TableResult
 from flight_server.sql.running import RunningStatement, RunningStatements
@@ -264,7 +265,7 @@ class StatementExecutor:
         release = _nothing if joined else transaction.rollback
         try:
             call = self._frames.call(session, transaction, stop)
-            plan = self._services.queries.plan(sql, call.scope(), params or {})
+            plan = self._services.queries.plan(sql, scope_of(call, sql, params or {}), params or {})
         except BaseException:
             release()
             raise
