@@ -18,6 +18,7 @@ from flight_server.wire.answers import (
     encode_option_errors,
     encode_options,
     encode_prepared,
+    encode_savepoint,
     encode_session_closed,
     encode_transaction,
 )
@@ -29,6 +30,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "ClosePreparedStatement": "Forget a prepared statement.",
     "BeginTransaction": "Open a transaction.",
     "EndTransaction": "Commit or roll back a transaction.",
+    "BeginSavepoint": "Mark a moment of the transaction, to go back to.",
+    "EndSavepoint": "Forget a savepoint, or undo what came after it.",
     "CancelQuery": "Stop a query (deprecated: CancelFlightInfo).",
     "CancelFlightInfo": "Stop the query behind a FlightInfo.",
     "SetSessionOptions": "Set options of the session.",
@@ -50,6 +53,11 @@ def act(front: Front, call: RunningCall, request: rq.ActionRequest) -> list[byte
             return [encode_transaction(front.statements.begin(session))]
         case rq.EndTransaction():
             front.statements.end(session, request.transaction_id, request.commit)
+            return []
+        case rq.BeginSavepoint():
+            return [encode_savepoint(front.statements.begin_savepoint(session, request.transaction_id, request.name))]
+        case rq.EndSavepoint():
+            front.statements.end_savepoint(session, request.savepoint_id, request.roll_back)
             return []
         case rq.CancelQuery():
             return [encode_cancel_query(_cancel(front, call, request.tickets))]

@@ -128,6 +128,14 @@ class Statements(Protocol):
 
     def end(self, session: Session, transaction_id: bytes, commit: bool) -> None: ...
 
+    def begin_savepoint(self, session: Session, transaction_id: bytes, name: str) -> bytes:
+        """Mark this moment of the open transaction and return the mark's id."""
+        ...
+
+    def end_savepoint(self, session: Session, savepoint_id: bytes, roll_back: bool) -> None:
+        """Undo what came after it, or forget it."""
+        ...
+
     def cancel(self, query_id: str) -> bool:
         """Whether the statement was there to be stopped."""
         ...

@@ -166,6 +166,7 @@ class Transaction:
         gone = np.empty(0, np.int64) if deletes is None else deletes
         self._check_free(table, staged, keys, frozenset(deleted_keys))
         if len(gone):
+            self._check_live(table, gone)
             self._delete(table, gone, deleted_keys)
         if staged.rows:
             self._insert(table, staged, keys)
@@ -263,6 +264,15 @@ class Transaction:
             seen.add(key)
         if taken:
             raise key_taken(table, staged.batches, taken)
+
+    def _check_live(self, table: TableDef, seqs: np.ndarray) -> None:
+        """Tell now, and not at COMMIT, that somebody changed one of the rows since the snapshot."""
+        newest = self._engine.state
+        if newest is self._snapshot.state:
+            return
+        deletes = newest.partition(table.partition_id).deletes
+        if bool(deletes.contains(seqs[seqs < FIRST_PROVISIONAL]).any()):
+            raise Conflict(f"another transaction changed the same rows of table '{table.name}' first; try again")
 
     def _show_deleted(self, table: TableDef, seqs: np.ndarray, commit_seq: int) -> None:
         self._put(transition.with_deletes(self._state.partition(table.partition_id), seqs, commit_seq))

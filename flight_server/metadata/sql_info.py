@@ -121,7 +121,7 @@ def _server(facts: ServerFacts) -> dict[int, tuple[int, Value]]:
         5: (_BOOL, False),  # Substrait
         6: (_STRING, None),
         7: (_STRING, None),
-        8: (_INT32, 1),  # transactions, without savepoints
+        8: (_INT32, 2),  # transactions with savepoints
         9: (_BOOL, True),  # cancel
         10: (_BOOL, True),  # bulk ingestion
         11: (_BOOL, True),  # .. inside transactions
@@ -209,7 +209,7 @@ def _transactions() -> dict[int, tuple[int, Value]]:
         570: (_INT32, 0),
         571: (_INT32, 0),
         572: (_BOOL, True),  # batch updates
-        573: (_BOOL, False),  # savepoints
+        573: (_BOOL, True),  # savepoints
     }
 
 

@@ -54,7 +54,6 @@ from flight_server.sql.statements import (
     WaitForJob,
 )
 from flight_server.sql.system_tables import Sources
-from flight_server.sql.transactions import refuse_savepoint
 from flight_server.sql.user_statements import ExecuteAs
 from flight_server.wire.requests import IngestCommand
 from storage.audit import AuditRecord
@@ -169,6 +168,13 @@ class StatementExecutor:
 
     def end(self, session: Session, transaction_id: bytes, commit: bool) -> None:
         self._frames.transactions.end(session, transaction_id, commit=commit)
+
+    def begin_savepoint(self, session: Session, transaction_id: bytes, name: str) -> bytes:
+        return self._frames.transactions.begin_savepoint(session, transaction_id, name)
+
+    def end_savepoint(self, session: Session, savepoint_id: bytes, roll_back: bool) -> None:
+        transactions = self._frames.transactions
+        (transactions.roll_back_to if roll_back else transactions.release_savepoint)(session, savepoint_id)
 
     def cancel(self, query_id: str) -> bool:
         return self._statements.cancel(query_id, "the statement was cancelled")
@@ -307,23 +313,28 @@ class StatementExecutor:
                 self._set(session, name, value)
             case KillQuery(query_id):
                 self._kill(session, query_id)
-            case TransactionControl(action):
-                self._transaction(session, action, id_)
+            case TransactionControl(action, name):
+                self._transaction(session, action, name or "", id_)
 
     def _set(self, session: Session, name: str, value: str | None) -> None:
         namespaces = {*self.catalog(session).namespaces, *_SYSTEM_NAMESPACES}
         set_session_option(session, name, value, namespaces)
 
-    def _transaction(self, session: Session, action: TransactionAction, transaction_id: bytes | None) -> None:
+    def _transaction(self, session: Session, action: TransactionAction, name: str, id_: bytes | None) -> None:
+        transactions = self._frames.transactions
         match action:
             case TransactionAction.BEGIN:
-                self._frames.transactions.begin(session)
+                transactions.begin(session)
             case TransactionAction.COMMIT:
-                self._frames.transactions.end(session, transaction_id, commit=True)
+                transactions.end(session, id_, commit=True)
             case TransactionAction.ROLLBACK:
-                self._frames.transactions.end(session, transaction_id, commit=False)
-            case _:
-                raise refuse_savepoint()
+                transactions.end(session, id_, commit=False)
+            case TransactionAction.SAVEPOINT:
+                transactions.begin_savepoint(session, id_, name)
+            case TransactionAction.RELEASE:
+                transactions.release_savepoint(session, name, id_)
+            case TransactionAction.ROLLBACK_TO:
+                transactions.roll_back_to(session, name, id_)
 
     def _kill(self, session: Session, query_id: str) -> None:
         found = self._statements.get(query_id)

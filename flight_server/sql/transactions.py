@@ -7,8 +7,9 @@ import threading
 from typing import Final
 
 from flight_server.access.sessions import Session
+from flight_server.sql.savepoints import Savepoints
 from storage.engine import Engine
-from storage.errors import InvalidRequest, NotFound, NotSupported
+from storage.errors import InvalidRequest, NotFound
 from storage.transaction import Transaction
 
 ID_BYTES: Final = 16
@@ -26,6 +27,7 @@ class SessionTransaction:
     def __init__(self, transaction: Transaction) -> None:
         self.id = os.urandom(ID_BYTES)
         self.transaction = transaction
+        self.savepoints = Savepoints()
         self.lock = threading.RLock()
 
     def rollback(self) -> None:
@@ -72,7 +74,29 @@ class SessionTransactions:
             else:
                 found.transaction.rollback()
 
+    def begin_savepoint(self, session: Session, transaction_id: bytes | None, name: str) -> bytes:
+        """Mark this moment under a name, which may be used before; returns an id that is not.
 
-def refuse_savepoint() -> NotSupported:
-    """Savepoints are another version's."""
-    return NotSupported("savepoints are not part of this version; use a transaction of its own")
+        Raises TransactionState (no transaction is open), NotFound (not this one), LimitExceeded.
+        """
+        opened = self._open(session, transaction_id)
+        with opened.lock:
+            return opened.savepoints.add(name, opened.transaction.mark())
+
+    def release_savepoint(self, session: Session, key: str | bytes, transaction_id: bytes | None = None) -> None:
+        """Forget it, by name or id, and those that came after it. Raises TransactionState, UnknownSavepoint."""
+        opened = self._open(session, transaction_id)
+        with opened.lock:
+            opened.savepoints.release(key)
+
+    def roll_back_to(self, session: Session, key: str | bytes, transaction_id: bytes | None = None) -> None:
+        """Undo what came after it; it stays, those that came after it go. Raises as `release_savepoint`."""
+        opened = self._open(session, transaction_id)
+        with opened.lock:
+            opened.transaction.restore(opened.savepoints.back_to(key))
+
+    def _open(self, session: Session, transaction_id: bytes | None) -> SessionTransaction:
+        opened = self.joined(session, transaction_id)
+        if opened is None:
+            raise TransactionState("no transaction is open; begin one with BEGIN", sqlstate="25P01")
+        return opened

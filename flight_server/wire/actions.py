@@ -45,6 +45,18 @@ def _end(data: bytes) -> rq.EndTransaction:
     return rq.EndTransaction(message.transaction_id, commit=message.action == 1)
 
 
+def _begin_savepoint(data: bytes) -> rq.BeginSavepoint:
+    message = parse(pb.ActionBeginSavepointRequest, data)
+    return rq.BeginSavepoint(message.transaction_id, message.name)
+
+
+def _end_savepoint(data: bytes) -> rq.EndSavepoint:
+    message = parse(pb.ActionEndSavepointRequest, data)
+    if message.action not in (1, 2):
+        raise InvalidRequest(f"EndSavepoint has action = {message.action}; use 1 (release) or 2 (roll back)")
+    return rq.EndSavepoint(message.savepoint_id, roll_back=message.action == 2)
+
+
 def _cancel_query(data: bytes) -> rq.CancelQuery:
     info = parse(pb.FlightInfo, parse(pb.ActionCancelQueryRequest, data).info)
     return rq.CancelQuery(_tickets(info))
@@ -87,6 +99,8 @@ _ANY_ACTIONS: Final[Mapping[str, Callable[[bytes], rq.ActionRequest]]] = {
     "ClosePreparedStatement": _close_prepared,
     "BeginTransaction": _begin,
     "EndTransaction": _end,
+    "BeginSavepoint": _begin_savepoint,
+    "EndSavepoint": _end_savepoint,
     "CancelQuery": _cancel_query,
 }
 _BARE_ACTIONS: Final[Mapping[str, Callable[[bytes], rq.ActionRequest]]] = {

@@ -34,6 +34,11 @@ def encode_transaction(transaction_id: bytes) -> bytes:
     return pack_any("ActionBeginTransactionResult", message)
 
 
+def encode_savepoint(savepoint_id: bytes) -> bytes:
+    """Answer to BeginSavepoint."""
+    return pack_any("ActionBeginSavepointResult", pb.ActionBeginSavepointResult(savepoint_id=savepoint_id))
+
+
 def encode_update_count(rows: int) -> bytes:
     """Answer to a DoPut that ran something; -1 means unknown."""
     return to_bytes(pb.DoPutUpdateResult(record_count=rows))

@@ -163,6 +163,20 @@ class EndTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginSavepoint:
+    transaction_id: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndSavepoint:
+    """`roll_back`: undo what came after it and keep it; else forget it and keep what came after."""
+
+    savepoint_id: bytes
+    roll_back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CancelQuery:
     """Flight SQL's older action: its answer is inside Any."""
 
@@ -199,6 +213,8 @@ ActionRequest = (
     | ClosePreparedStatement
     | BeginTransaction
     | EndTransaction
+    | BeginSavepoint
+    | EndSavepoint
     | CancelQuery
     | CancelFlightInfo
     | SetSessionOptions

@@ -87,7 +87,7 @@ def test_begin_and_commit_out_of_place_are_refused(client: Client) -> None:
     client.do("BEGIN")
     assert client.sqlstate("BEGIN") == "25000"
     client.do("ROLLBACK")
-    assert client.sqlstate("SAVEPOINT a") == "0A000"
+    assert client.sqlstate("SAVEPOINT a") == "25P01"
 
 
 @pytest.fixture

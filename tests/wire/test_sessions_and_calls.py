@@ -131,9 +131,7 @@ def test_list_actions_names_exactly_what_there_is(client):
     assert {action.type for action in client.flight.list_actions(client.options)} == set(ACTIONS)
 
 
-@pytest.mark.parametrize(
-    "kind", ["BeginSavepoint", "EndSavepoint", "CreatePreparedSubstraitPlan", "RenewFlightEndpoint"]
-)
+@pytest.mark.parametrize("kind", ["CreatePreparedSubstraitPlan", "RenewFlightEndpoint"])
 def test_other_actions_are_not_supported(client, kind):
     with pytest.raises(pa.ArrowNotImplementedError, match=f"action '{kind}' is not supported"):
         client.act(kind)
