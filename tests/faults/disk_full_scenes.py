@@ -208,6 +208,7 @@ def serve(disk: Path) -> None:
             cursor.adbc_ingest("t", big, mode="append")
             cursor.execute("DELETE FROM t WHERE k >= 10000000")
             cursor.execute("FLUSH TABLE t")
+            cursor.execute(f"WAIT FOR JOB '{cursor.fetchone()[0]}'")
         cursor.close()
         assert not list((disk / "data" / "cold").rglob("*.parquet.part"))
         assert server.stop() == 0
