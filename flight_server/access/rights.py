@@ -13,6 +13,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+import msgspec
+
 from flight_server.access.grants import (
     Decision,
     Deed,
@@ -93,7 +95,10 @@ class Rights:
         return relation is not None and bool(rights_on(self.principal, relation))
 
     def visible(self, catalog: Catalog) -> Catalog:
-        """`catalog` without what the caller may not know of. The same object for the same catalog."""
+        """`catalog` without what the caller may not know of, texts of views included, which name what lies under them.
+
+        The same object for the same catalog.
+        """
         if self._sees_all:
             return catalog
         with self._lock:
@@ -107,7 +112,11 @@ class Rights:
 
     def _filtered(self, catalog: Catalog) -> Catalog:
         tables = {name: table for name, table in catalog.tables.items() if self.sees(name, catalog)}
-        views = {name: view for name, view in catalog.views.items() if self.sees(name, catalog)}
+        views = {
+            name: msgspec.structs.replace(view, sql="")
+            for name, view in catalog.views.items()
+            if self.sees(name, catalog)
+        }
         namespaces = catalog.namespaces
         if not self.may_do(Deed.SEE_FIGURES):
             inhabited = {DEFAULT_NAMESPACE, *(name.namespace for name in (*tables, *views))}

@@ -130,9 +130,11 @@ class ScopeSchema(SchemaProvider):
         return self._lookup.scans.view(table, partition, rows, scope.now_ms)
 
     def _view(self, name: TableName) -> Table:
-        view = self._lookup.scope.catalog.views[name]
+        view = self._lookup.scope.state.catalog.views[name]  # its text may be hidden from the caller
         self._allow(name)
-        return self._lookup.plan_view(view, self._lookup.inside(view))
+        inside = self._lookup.inside(view)
+        self._lookup.touched.opened |= inside.scope.allow is opened
+        return self._lookup.plan_view(view, inside)
 
     def _passing(self, rows: Sequence[pa.RecordBatch] | pa.Table) -> Table:
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows

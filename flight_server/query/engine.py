@@ -38,7 +38,7 @@ from flight_server.query.settings import QuerySettings
 from flight_server.query.shape import Shape, client_schema, without_directory
 from flight_server.query.touched import Touched
 from flight_server.sql.lexer import mentions
-from storage.errors import Cancelled, FrostlineError
+from storage.errors import Cancelled, FrostlineError, PermissionDenied
 from storage.local_files import LocalFiles
 from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
@@ -151,6 +151,8 @@ class QueryEngine:
             logical = frame.logical_plan()
             text = logical.display_indent()
             schema = client_schema(_schema(context, frame, text))
+        if touched.opened and schema.names == _EXPLAIN_COLUMNS:
+            raise PermissionDenied("EXPLAIN shows what lies under a view, which you may read only through the view")
         explained = partial(self._explained, catalog, sql, params)
         return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained)
 

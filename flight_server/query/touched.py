@@ -16,6 +16,7 @@ class Touched:
     names:   everything that access was checked for
     stored:  tables with the partition that their rows come from
     rows:    how many rows all inputs have at most, deleted versions included
+    opened:  a view opened to its caller what lies under it
     passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version
     has_unkeyed_join: None until somebody looked
     """
@@ -23,6 +24,7 @@ class Touched:
     names: list[TableName] = field(default_factory=list)
     stored: list[tuple[TableDef, PartitionState]] = field(default_factory=list)
     rows: int = 0
+    opened: bool = False
     passing: bool = False
     has_unkeyed_join: bool | None = None
 

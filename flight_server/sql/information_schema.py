@@ -29,7 +29,7 @@ def information_schema(
         "schemata": lambda: _schemata(catalog, system),
         "tables": lambda: _tables(catalog, system),
         "columns": lambda: _columns(catalog, system, schema_of),
-        "views": lambda: ((CATALOG, n.namespace, n.table, v.sql) for n, v in sorted(catalog.views.items())),
+        "views": lambda: ((CATALOG, n.namespace, n.table, v.sql or None) for n, v in sorted(catalog.views.items())),
         "table_constraints": lambda: _constraints(catalog),
         "key_column_usage": lambda: _key_columns(catalog),
     }

@@ -125,6 +125,7 @@ def _create_statement(call: Call, statement: Show) -> pa.Table:
     name = call.name(statement.table)
     view = call.catalog.views.get(name)
     if view is not None:
+        call.rights.require_deed(Deed.SEE_EVERYTHING)
         sql = f"CREATE VIEW {_sql_name(name)} AS {view.sql}"
     else:
         sql = create_table_sql(call.table(statement.table))

@@ -81,7 +81,7 @@ def _tables(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any,
     for view in state.catalog.views.values():
         yield (
             *(view.name.namespace, view.name.table, "view", None, None, None, None, None, None, []),
-            *(view.comment, view.created_ms, view.sql),
+            *(view.comment, view.created_ms, view.sql or None),
         )
 
 

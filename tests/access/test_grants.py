@@ -121,9 +121,10 @@ def test_a_dba_leaves_the_system_role_alone(role, others):
         ("user", (INSERT, UPDATE, DELETE), False),
         ("service", (), False),
         ("service", (SELECT,), True),
-        ("dba", (), True),
-        ("system", (), True),
+        ("dba", (), False),
+        ("dba", (SELECT,), False),
+        ("system", (SELECT,), False),
     ],
 )
-def test_a_view_opens_for_whom_it_was_granted_to_and_for_those_who_see_all(role, granted, opens):
+def test_a_view_opens_for_whom_it_was_granted_to_unless_they_see_all_anyway(role, granted, opens):
     assert reads_as_maker(caller(role), Relation(Level.VIEW, frozenset(granted))) is opens

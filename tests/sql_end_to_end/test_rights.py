@@ -326,6 +326,27 @@ def test_a_granted_view_gives_its_columns_and_not_its_table(server: ServerProces
         assert client.sqlstate("SELECT * FROM w") == HIDDEN
 
 
+@pytest.mark.parametrize("role", ["user", "service"])
+def test_the_text_of_a_view_does_not_tell_what_lies_under_it(server: ServerProcess, role: str):
+    with People(server) as people:
+        people.root.do("CREATE TABLE buried (a INT) WITH (access_level = 'restricted')")
+        people.root.do(f"CREATE VIEW v AS SELECT a FROM buried; GRANT SELECT ON v TO '{people.name(role)}'")
+        client = people.connect(role)
+        assert client.rows("SELECT * FROM v") == []
+        for sql in ("SHOW CREATE TABLE v", "EXPLAIN SELECT * FROM v", "EXPLAIN ANALYZE SELECT * FROM v"):
+            refused = client.refusal(sql)
+            assert (refused.sqlstate, "buried" in refused.message) == (DENIED, False)
+        shown = [
+            client.rows("DESCRIBE v"),
+            client.rows("SELECT * FROM system.tables"),
+            client.rows("SELECT * FROM information_schema.views"),
+            client.connection.adbc_get_objects(depth="all").read_all().to_pylist(),
+        ]
+        assert "buried" not in str(shown)
+        assert "buried" in str(people.root.rows("EXPLAIN SELECT * FROM v"))
+        assert "buried" in str(people.root.rows("SELECT * FROM information_schema.views"))
+
+
 def test_a_service_reads_a_view_as_far_as_its_own_rights_go(server: ServerProcess):
     with People(server) as people:
         people.root.do("CREATE TABLE open (a INT); CREATE TABLE shut (a INT) WITH (access_level = 'restricted')")
