@@ -21,15 +21,15 @@ from errno import ENOENT
 from typing import Final
 
 SYNCS: Final = ("fsync", "fdatasync")
-NAMES: Final = ("mkdir", "mkdirat", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat")
+NAMES: Final = ("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat")
 
 _NUMBERS: Final = {
     "x86_64": {
-        "fsync": 74, "fdatasync": 75, "rename": 82, "mkdir": 83, "link": 86, "unlink": 87, "mkdirat": 258,
-        "unlinkat": 263, "renameat": 264, "linkat": 265, "renameat2": 316, "seccomp": 317,
+        "fsync": 74, "fdatasync": 75, "rename": 82, "link": 86, "unlink": 87, "unlinkat": 263, "renameat": 264,
+        "linkat": 265, "renameat2": 316, "seccomp": 317,
     },
     "aarch64": {
-        "mkdirat": 34, "unlinkat": 35, "linkat": 37, "renameat": 38, "fsync": 82, "fdatasync": 83, "renameat2": 276,
+        "unlinkat": 35, "linkat": 37, "renameat": 38, "fsync": 82, "fdatasync": 83, "renameat2": 276,
         "seccomp": 277,
     },
 }  # fmt: skip

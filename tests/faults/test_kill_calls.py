@@ -1,6 +1,6 @@
 """kill -9 at the N-th system call that syncs, names or removes something, N = 1, 2, .. until a run ends by itself.
 
-The engine does all of its work, from the first mkdir to the last sync of its close; and again a restart after a
+The engine does all of its work, from its first folder to the last sync of its close; and again a restart after a
 crash, with its recovery and sweep. Every end is judged by the oracle.
 FROSTLINE_KILL_CALL=n runs that one alone.
 """
@@ -19,7 +19,7 @@ from tests.faults.oracle import check
 
 ONLY = int(os.environ.get("FROSTLINE_KILL_CALL") or 0)
 WORK_CALLS_MIN = 150  # fewer would mean that the work is not what it was
-RESTART_CALLS_MIN = 30
+RESTART_CALLS_MIN = 20
 
 
 def calls_to_cut() -> Iterator[int]:
@@ -69,4 +69,4 @@ def test_a_restart_cut_off_before_any_call_is_done_again_by_the_next(engine_case
         if result.is_clean:
             break
         assert result.was_killed
-    assert ONLY or number > RESTART_CALLS_MIN
+    assert ONLY or number > RESTART_CALLS_MIN, number
