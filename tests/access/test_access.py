@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from argon2 import PasswordHasher
 
+from flight_server.access.authenticator import Authenticator
 from flight_server.access.lockout import Lockout
+from flight_server.access.login_audit import BURST_MAX, LoginAudit
 from flight_server.access.passwords import Passwords, prepare_root
 from flight_server.access.principal import Principal
 from flight_server.access.session_options import session_options, set_session_option
 from flight_server.access.sessions import PreparedStatement, Session, Sessions
 from flight_server.access.tokens import Tokens, stored_key
+from flight_server.listen import is_local_peer
+from flight_server.settings import AccessSettings
+from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.clock import ManualClock
 from storage.errors import InvalidRequest, LimitExceeded, NotFound, StorageUnavailable, Unauthenticated
+from storage.users import UserRecord
 
 ROOT = Principal("root", "system")
 
@@ -249,3 +257,100 @@ def test_an_unknown_option_names_those_that_exist(session):
     known = "catalog, compression, durability, schema, statement_timeout_seconds, time_zone"
     with pytest.raises(NotFound, match=f"known are {known}"):
         set_session_option(session, "colour", "blue", ())
+
+
+# --- the same for the unknown ----------------------------------------------------------------------------------
+
+
+class Counting(PasswordHasher):
+    """Says how often it worked, which is what a log-in takes time for."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.checks: list[str] = []
+
+    def verify(self, hash, password):
+        self.checks.append(hash)
+        return super().verify(hash, password)
+
+
+def basic(name: str, password: str) -> dict[str, list[str]]:
+    return {"authorization": ["Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()]}
+
+
+def test_unknown_wrong_dropped_and_passwordless_users_cost_the_same_and_are_told_the_same(clock):
+    hasher = Counting()
+    passwords = Passwords(hasher)
+    passwords.warm()
+    good = passwords.hash("right")
+    users = {
+        "known": UserRecord(name="known", role="user", password_hash=good),
+        "dropped": UserRecord(name="dropped", role="user", password_hash=good, dropped_ms=1),
+        "silent": UserRecord(name="silent", role="user", password_hash=""),
+    }
+    settings = AccessSettings(login_failures_max=2)
+    door = Authenticator(lambda: users, passwords, Tokens(b"k" * 32, clock, 60), clock, settings)
+
+    def refusal(name: str, password: str) -> str:
+        hasher.checks.clear()
+        with pytest.raises(Unauthenticated) as refused:
+            door.caller(basic(name, password))
+        return f"{refused.value.message}, {len(hasher.checks)} check"
+
+    names = ("known", "dropped", "silent", "nobody")
+    told = [[refusal(name, "wrong") for name in names] for _ in range(4)]
+    assert (
+        told
+        == [[f"wrong user name or password, {1} check"] * 4] * 2
+        + [["too many failed log-ins; wait a while and try again, 0 check"] * 4] * 2
+    )
+    clock.advance(settings.lockout_seconds)
+    assert [refusal(name, "right") for name in names[1:]] == ["wrong user name or password, 1 check"] * 3
+    assert door.caller(basic("known", "right")).principal == Principal("known", "user")
+    parameters = {hash_.rpartition("$")[0].rpartition("$")[0] for hash_ in (good, passwords._nobody)}
+    assert len(parameters) == 1  # as many rounds for one who is not there
+
+
+# --- failed log-ins in the audit log ---------------------------------------------------------------------------
+
+
+def test_a_guesser_fills_the_audit_log_at_a_bounded_rate(clock):
+    written: list[AuditRecord] = []
+    audit = LoginAudit(written.append, clock)
+    for _ in range(1000):
+        audit.failed(None, "unknown user")
+    assert len(written) == BURST_MAX
+    clock.advance(1)
+    audit.failed("ann", "wrong password")
+    assert (written[-1].user, written[-1].action) == ("ann", "LOGIN FAILED")
+    assert written[-1].detail == f"wrong password; {1000 - BURST_MAX} more before it are not listed"
+
+
+def test_a_disk_that_refuses_the_audit_log_lets_nobody_in_and_breaks_nothing(clock):
+    def refuse(_: AuditRecord) -> None:
+        raise StorageUnavailable("the disk refused")
+
+    LoginAudit(refuse, clock).failed("ann", "wrong password")
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_local"),
+    [
+        ("ipv4:127.0.0.1:4000", True),
+        ("ipv4:127.8.8.8:1", True),
+        ("ipv6:%5B::1%5D:4000", True),
+        ("ipv6:[::1]:4000", True),
+        ("ipv6:[::ffff:127.0.0.1]:4000", True),
+        ("unix:/run/x.sock", True),
+        ("ipv4:192.0.2.1:4000", False),
+        ("ipv6:[2001:db8::1]:4000", False),
+        ("ipv6:[fe80::1%25eth0]:4000", False),
+        ("ipv6:[::ffff:192.0.2.1]:4000", False),
+        ("ipv4:127.0.0.1.example.com:4000", False),
+        ("", False),
+        ("fd:3", False),
+        ("ipv4:", False),
+    ],
+)
+def test_only_this_machine_is_local(peer: str, is_local: bool):
+    assert is_local_peer(peer) is is_local

@@ -2,7 +2,7 @@
 
 Elsewhere: passwords, tokens and the lockout (tests/access, tests/wire/test_gate.py), handles by themselves
 (tests/wire/test_handles.py), bytes to values (tests/wire/test_commands.py), Arrow data in uploads and the kept corpus
-(test_upload_abuse.py). What one user may not do with another's tables: once there are users with rights.
+(test_upload_abuse.py). What one user may not do with another's things: test_two_principals.py.
 """
 
 from __future__ import annotations
