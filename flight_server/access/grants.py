@@ -56,7 +56,7 @@ class Deed(StrEnum):
     DEFINE = "define tables, views and namespaces"
     MANAGE_USERS = "manage users and rights"
     FLUSH = "flush tables and wait for jobs"
-    COMPACT = "compact tables"
+    COMPACT = "compact or scrub tables"
     KILL_JOB = "kill jobs"
     KILL_QUERY_OF_OTHERS = "kill other users' queries"
     SEE_OTHERS = "see what other users run, hold and are granted"

@@ -36,6 +36,8 @@ DEEDS = {
     "FLUSH ALL": Deed.FLUSH,
     "WAIT FOR JOB 'j'": Deed.FLUSH,
     "COMPACT TABLE t": Deed.COMPACT,
+    "SCRUB TABLE t": Deed.COMPACT,
+    "SCRUB ALL": Deed.COMPACT,
     "KILL JOB 'j'": Deed.KILL_JOB,
     "EXECUTE AS USER u (SELECT 1)": Deed.ACT_FOR_OTHERS,
 }
