@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
+from flight_server.access.grants import Deed
 from flight_server.access.passwords import Passwords
 from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
@@ -15,6 +16,7 @@ from flight_server.job_port import JobDoor
 from flight_server.query.engine import Plan, QueryEngine, row_view
 from flight_server.query.scope import QueryScope
 from flight_server.sql.defaults import Generator
+from flight_server.sql.pledges import Pledges
 from flight_server.sql.rows import is_narrow_float
 from flight_server.sql.statements import TableRef
 from storage.catalog import Catalog
@@ -52,6 +54,7 @@ class Call:
     params:  "1", "2", .. -> value; None when the statement has none
     rows:    bare name -> rows that the statement may name beside tables
     make_virtual: gives the system tables as this caller sees them
+    pledges: what was needed so far, of the session's transaction if it is in one
     """
 
     services: Services
@@ -63,6 +66,7 @@ class Call:
     params: Params | None = None
     rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
     make_virtual: Callable[[Call], Virtual] = lambda _: MappingProxyType({})
+    pledges: Pledges = field(default_factory=Pledges)
 
     @property
     def virtual(self) -> Virtual:
@@ -88,6 +92,16 @@ class Call:
         if name.namespace in RESERVED_NAMESPACES:
             raise InvalidRequest(f"'{name}' is a system table; it can only be read", sqlstate="42809")
         return self.catalog.table(name)
+
+    def require(self, privilege: Privilege, name: TableName) -> None:
+        """Now, and again at COMMIT. Raises PermissionDenied, NotFound."""
+        self.rights.require(privilege, name, self.transaction.state.catalog)
+        self.pledges.add(self.session, (privilege, name))
+
+    def require_deed(self, deed: Deed) -> None:
+        """Now, and again at COMMIT. Raises PermissionDenied."""
+        self.rights.require_deed(deed)
+        self.pledges.add(self.session, deed)
 
     def scope(self, extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None) -> QueryScope:
         """What the engine may see: the transaction's state, with `extra` rows under bare names."""

@@ -40,7 +40,7 @@ class Frames:
         self._services = services
         self._statements = statements
         self._sources = sources
-        self.transactions = SessionTransactions(services.engine)
+        self.transactions = SessionTransactions(services.engine, self.rights)
         self._turn = threading.Lock()
         self._book = RightsBook()
 
@@ -83,7 +83,7 @@ class Frames:
         with joined.lock:
             mark = joined.transaction.mark()
             try:
-                return change(self.call(session, joined.transaction, stop))
+                return change(replace(self.call(session, joined.transaction, stop), pledges=joined.pledges))
             except BaseException:
                 joined.transaction.restore(mark)
                 raise

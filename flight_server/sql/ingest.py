@@ -33,10 +33,10 @@ def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBa
     name = writable_name(call.name(TableRef(command.namespace or None, command.table)))
     exists = name in call.catalog.tables
     if exists and command.if_exists is IfExists.APPEND:
-        call.rights.require(Privilege.INSERT, name, call.transaction.state.catalog)
+        call.require(Privilege.INSERT, name)
         return _append(call, call.catalog.table(name), reader, schema)
     if exists or command.if_missing is not IfMissing.FAIL:
-        call.rights.require_deed(Deed.DEFINE)  # before it can be told whether the name is taken
+        call.require_deed(Deed.DEFINE)  # before it can be told whether the name is taken
     _check_mode(call, command, name, exists=exists)
     _refuse_pandas_index(schema)
     table = new_table(call, name, columns_of_schema(schema), _create_statement(command))

@@ -49,7 +49,7 @@ def check_statement(call: Call, statement: Statement) -> None:
         case AlterUser() if _is_own(call, statement):
             return
         case _:
-            call.rights.require_deed(deed_of(statement))
+            call.require_deed(deed_of(statement))
 
 
 def deed_of(statement: Statement) -> Deed:
@@ -96,7 +96,7 @@ def _check_change(call: Call, change: DataChange) -> None:
     name = call.name(change.table)
     call.table(change.table)
     for privilege in sorted(needed(change)):
-        call.rights.require(privilege, name, call.transaction.state.catalog)
+        call.require(privilege, name)
 
 
 def _is_own(call: Call, statement: AlterUser) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Final
 
+from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
+from flight_server.sql.pledges import Pledges
 from flight_server.sql.savepoints import Savepoints
 from storage.engine import Engine
-from storage.errors import InvalidRequest, NotFound
+from storage.errors import FrostlineError, InvalidRequest, NotFound
 from storage.transaction import Transaction
 
 ID_BYTES: Final = 16
@@ -28,6 +31,7 @@ class SessionTransaction:
         self.id = os.urandom(ID_BYTES)
         self.transaction = transaction
         self.savepoints = Savepoints()
+        self.pledges = Pledges()
         self.lock = threading.RLock()
 
     def rollback(self) -> None:
@@ -39,8 +43,10 @@ class SessionTransaction:
 class SessionTransactions:
     """Begin, find and end the transactions of sessions."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, rights_of: Callable[[Session], Rights]) -> None:
+        """rights_of: the rights of a session's user as they are now"""
         self._engine = engine
+        self._rights_of = rights_of
 
     def begin(self, session: Session) -> bytes:
         """Returns the id. Raises TransactionState when one is open."""
@@ -62,7 +68,7 @@ class SessionTransactions:
 
     def end(self, session: Session, transaction_id: bytes | None, *, commit: bool) -> None:
         """Commit or roll back; the transaction is over either way. Raises Conflict, ConstraintViolated,
-        StorageUnavailable, TransactionState."""
+        StorageUnavailable, TransactionState, PermissionDenied and NotFound (a right was taken away since)."""
         with session.lock:
             found = self.joined(session, transaction_id)
             session.transaction = None
@@ -70,9 +76,17 @@ class SessionTransactions:
             raise TransactionState("no transaction is open; begin one with BEGIN")
         with found.lock:
             if commit:
+                self._check(found)
                 found.transaction.commit(durable=session.durability == "full")
             else:
                 found.transaction.rollback()
+
+    def _check(self, ending: SessionTransaction) -> None:
+        try:
+            ending.pledges.check(self._rights_of, lambda: ending.transaction.state.catalog)
+        except FrostlineError:
+            ending.transaction.rollback()
+            raise
 
     def begin_savepoint(self, session: Session, transaction_id: bytes | None, name: str) -> bytes:
         """Mark this moment under a name, which may be used before; returns an id that is not.

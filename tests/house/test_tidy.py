@@ -25,6 +25,7 @@ DOORS = {
     "pyarrow.flight": ("flight_server/",),
     "argon2": ("flight_server/access/",),
     "jwt": ("flight_server/access/",),
+    "cryptography": ("flight_server/certificates.py",),
     "google.protobuf": ("flight_server/wire/",),
     "sqlglot": ("flight_server/sql/",),
     "trio": ("flight_server/app.py", "flight_server/health.py", "jobs/"),

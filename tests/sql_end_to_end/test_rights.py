@@ -290,6 +290,43 @@ def test_rows_that_were_promised_are_refused_when_the_right_is_gone(server: Serv
             wire.fetch(info)
 
 
+def test_a_transaction_whose_right_was_taken_away_does_not_commit(server: ServerProcess):
+    with People(server) as people:
+        user, service, dba = people.name("user"), people.name("service"), people.name("dba")
+        people.root.do(f"CREATE TABLE t (a INT); GRANT SELECT, INSERT ON t TO '{user}'")
+        writer, deputy, definer = (people.connect(role) for role in ("user", "service", "dba"))
+        for work, take, give, client in (
+            ("INSERT INTO t VALUES (1)", f"REVOKE INSERT ON t FROM '{user}'", f"GRANT INSERT ON t TO '{user}'", writer),
+            (
+                f"EXECUTE AS USER '{user}' (INSERT INTO t VALUES (1))",
+                f"REVOKE INSERT ON t FROM '{user}'",
+                f"GRANT INSERT ON t TO '{user}'",
+                deputy,
+            ),
+            (
+                f"EXECUTE AS USER '{user}' (INSERT INTO t VALUES (1))",
+                f"ALTER USER '{service}' ROLE user",
+                f"ALTER USER '{service}' ROLE service",
+                deputy,
+            ),
+            ("DROP TABLE t", f"ALTER USER '{dba}' ROLE service", f"ALTER USER '{dba}' ROLE dba", definer),
+        ):
+            client.do(f"BEGIN; {work}")
+            people.root.do(take)
+            assert client.sqlstate("COMMIT") == DENIED, work
+            people.root.do(give)
+            assert people.root.rows("SELECT a FROM t") == [], work
+            client.do(f"BEGIN; {work}; ROLLBACK")
+
+
+def test_a_transaction_may_rename_and_drop_what_it_wrote_to(server: ServerProcess):
+    with People(server) as people:
+        dba = people.connect("dba")
+        dba.do("BEGIN; CREATE TABLE t (a INT); INSERT INTO t VALUES (1); ALTER TABLE t RENAME TO u; COMMIT")
+        dba.do("BEGIN; INSERT INTO u VALUES (2); CREATE TABLE w AS SELECT * FROM u; DROP TABLE u; COMMIT")
+        assert dba.rows("SELECT a FROM w ORDER BY a") == [(1,), (2,)]
+
+
 def test_a_role_that_was_taken_away_acts_on_the_next_call(server: ServerProcess):
     with People(server) as people:
         people.root.do("CREATE TABLE t (a INT)")
