@@ -40,6 +40,7 @@ from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
 from storage.state import ColdFile, DatabaseState
 from storage.sweep import SweepFigures, sweep
+from storage.temporary import TemporarySpace, TemporaryTables
 from storage.transaction import Transaction
 
 IDS_AT_ONCE: Final = 1024  # ids reserved by one durable write
@@ -55,6 +56,7 @@ class Engine:
         self.settings = settings
         self.clock = clock
         self.snapshots = SnapshotRegistry()
+        self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
         self._room = threading.Condition()
@@ -114,9 +116,9 @@ class Engine:
             # A commit came in between: a sweep may have missed this snapshot. Take the newer state.
             snapshot.close()
 
-    def begin(self) -> Transaction:
-        """A private overlay on a fresh snapshot."""
-        return Transaction(self, self.snapshot())
+    def begin(self, temporary: TemporaryTables | None = None) -> Transaction:
+        """A private overlay on a fresh snapshot, and on the temporary tables of whoever asks."""
+        return Transaction(self, self.snapshot(), temporary)
 
     def commit(self, edit: Edit) -> Committed:
         """Block until the edit is durable. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound,

@@ -14,7 +14,8 @@ from storage.errors import InvalidRequest
 
 CATALOG: Final = "frostline"
 DEFAULT_NAMESPACE: Final = "public"
-RESERVED_NAMESPACES: Final = frozenset({"system", "information_schema", "pg_catalog", "frostline"})
+TEMPORARY: Final = "pg_temp"  # the namespace of a session's own tables; each session has another one
+RESERVED_NAMESPACES: Final = frozenset({TEMPORARY, "system", "information_schema", "pg_catalog", "frostline"})
 
 NAME_RULE: Final = "1-64 characters: letters, digits or _, not starting with a digit or _"
 _NAME = re.compile(r"[^\W\d_]\w{0,63}", re.ASCII)
@@ -30,6 +31,16 @@ class TableName(msgspec.Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.namespace}.{self.table}"
+
+    @property
+    def is_temporary(self) -> bool:
+        """Of a table that is one session's own."""
+        return self.namespace == TEMPORARY
+
+    @property
+    def is_reserved(self) -> bool:
+        """Of a system table."""
+        return self.namespace in RESERVED_NAMESPACES and not self.is_temporary
 
 
 def table_name(namespace: str, table: str) -> TableName:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from storage.clock import Clock
 from storage.cold import ColdWriter, layout_of
+from storage.errors import LimitExceeded
 from storage.failpoints import reach
 from storage.hot_codec import with_seq
 from storage.local_files import LocalFiles, load_file_name
@@ -84,6 +85,9 @@ class RowStage:
         self._batches.append(batch)
         self._batches_bytes += batch.get_total_buffer_size() if batch.num_rows > 1024 else batch.nbytes
         self.rows += batch.num_rows
+        if self._table.name.is_temporary:
+            check_temporary_bytes(self._batches_bytes, self._settings)
+            return
         if self._batches_bytes <= self._settings.hot_statement_bytes_max:
             return
         kept, self._batches = self._batches, []
@@ -112,6 +116,16 @@ class RowStage:
             writer, self._writer = self._writer, None
             self._finished.append(writer.finish(self._file_id, self._table.version, self._created_ms))
             reach("load.after_file")
+
+
+def check_temporary_bytes(found: int, settings: StorageSettings) -> None:
+    """Raises LimitExceeded."""
+    if found > settings.temporary_bytes_max:
+        raise LimitExceeded(
+            f"the temporary tables of the session would hold {found} bytes; the limit is "
+            f"{settings.temporary_bytes_max} (storage.temporary_bytes_max): drop some, or use a table of the database",
+            sqlstate="53200",
+        )
 
 
 def _combined(batches: list[pa.RecordBatch]) -> tuple[pa.RecordBatch, ...]:

@@ -9,9 +9,8 @@ gets a Conflict. An autocommit statement is a transaction of one statement.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import compress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -26,54 +25,25 @@ from storage.cold import read_rows
 from storage.edits import Committed, Edit, RowChange
 from storage.errors import Conflict, StorageUnavailable
 from storage.failpoints import reach
-from storage.hot_codec import conform, with_seq
+from storage.hot_codec import with_seq
 from storage.key_claims import KeyClaim
 from storage.key_index import UNDER_WAY
+from storage.names import TEMPORARY
+from storage.pending import Own, Pending, add_live, all_of
 from storage.primary_key import encode_keys, key_taken
-from storage.row_filter import kept_rows
 from storage.schema import SEQ, TableDef, fill_arrays
 from storage.snapshots import Snapshot
 from storage.stage import Staged
 from storage.state import DatabaseState, PartitionState
+from storage.temporary_part import TemporaryPart
 
 if TYPE_CHECKING:
     from storage.engine import Engine
+    from storage.temporary import TemporaryTables
 
 FIRST_PROVISIONAL: Final = 1 << 61  # 2^41 ms >> 2^61: no commit time gets there before the year 71,000
 CLAIM_KEYS: Final = 4096  # keys claimed at once: holds other writers up for some 10 ms at most
 CatalogChange = Callable[[Catalog], Catalog]
-
-
-@dataclass(slots=True)
-class _Pending:
-    """Changes of one table so far."""
-
-    table: TableDef
-    keys: dict[bytes, int | None] = field(default_factory=dict)  # own: key -> provisional `_seq`, None = deleted
-    deletes: list[np.ndarray] = field(default_factory=list)  # `_seq`s of the snapshot's versions
-    deleted_keys: dict[bytes, None] = field(default_factory=dict)
-    own_deletes: list[np.ndarray] = field(default_factory=list)  # provisional `_seq`s, inserted and deleted again
-    staged: list[_Own] = field(default_factory=list)
-
-    def copy(self) -> _Pending:
-        """Independent of what comes later."""
-        return _Pending(
-            self.table,
-            dict(self.keys),
-            list(self.deletes),
-            dict(self.deleted_keys),
-            list(self.own_deletes),
-            list(self.staged),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """Rows of one statement. `keys`: encoded primary keys of `staged.batches`."""
-
-    base: int  # provisional `_seq` of the first row
-    staged: Staged
-    keys: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +51,7 @@ class Mark:
     """A moment of a transaction."""
 
     state: DatabaseState
-    pending: dict[int, _Pending]
+    pending: dict[int, Pending]
     catalog_changes: int
     written: int
     audit: int
@@ -90,12 +60,13 @@ class Mark:
 class Transaction:
     """Not safe for use from several threads at once. End it with `commit` or `rollback`."""
 
-    def __init__(self, engine: Engine, snapshot: Snapshot) -> None:
+    def __init__(self, engine: Engine, snapshot: Snapshot, temporary: TemporaryTables | None = None) -> None:
         self._engine = engine
         self._snapshot = snapshot
-        self._state = snapshot.state
+        self._temporary = TemporaryPart(engine, temporary)
+        self._state = self._temporary.over(snapshot.state)
         self._unshown: list[Callable[[], None]] = []
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._catalog_changes: list[CatalogChange] = []
         self._audit: list[AuditRecord] = []
         self._next_provisional = FIRST_PROVISIONAL
@@ -111,6 +82,16 @@ class Transaction:
         return self._state
 
     @property
+    def has_temporary(self) -> bool:
+        """Whether there may be temporary tables in its catalog."""
+        return TEMPORARY in self._state.catalog.namespaces
+
+    @property
+    def definitions(self) -> int:
+        """How many of the database's definitions it has changed so far."""
+        return len(self._catalog_changes)
+
+    @property
     def is_empty(self) -> bool:
         """Nothing to commit."""
         return not self._pending and not self._catalog_changes and not self._audit
@@ -123,6 +104,7 @@ class Transaction:
         """DDL: checked against the overlay now and against the newest catalog at COMMIT. Raises as `change` does."""
         old = self.state.catalog
         catalog = change(old)
+        is_temporary = self._temporary.is_changed(old, catalog)
         partitions = dict(self.state.partitions)
         for partition_id in old.partition_ids() - catalog.partition_ids():
             partitions.pop(partition_id, None)
@@ -132,7 +114,8 @@ class Transaction:
             if state is not None and old.tables.get(table.name) is not table:
                 partitions[table.partition_id] = transition.after_alter(state, table, fill_arrays(table))
         self._state = replace(self._state, catalog=catalog, partitions=MappingProxyType(partitions))
-        self._catalog_changes.append(change)
+        if not is_temporary:
+            self._catalog_changes.append(change)
 
     def find_keys(self, table: TableDef, keys: Sequence[bytes]) -> list[int | None]:
         """For each key the `_seq` of its version as this transaction sees it, or None.
@@ -140,6 +123,8 @@ class Transaction:
         Raises Conflict when somebody committed (or is loading) the key since the snapshot.
         """
         own = self._pending[table.partition_id].keys if table.partition_id in self._pending else {}
+        if table.name.is_temporary:
+            return self._temporary.find_keys(table, keys, own)
         found = self._engine.keys.find(table.partition_id, keys)
         return [own[key] if key in own else self._seen(table, seq) for key, seq in zip(keys, found, strict=True)]
 
@@ -170,6 +155,8 @@ class Transaction:
             self._delete(table, gone, deleted_keys)
         if staged.rows:
             self._insert(table, staged, keys)
+            if table.name.is_temporary:
+                self._temporary.check_bytes(self.state)
 
     def mark(self) -> Mark:
         """This moment, to go back to when a later statement fails."""
@@ -192,7 +179,7 @@ class Transaction:
         base = self._next_provisional
         self._next_provisional += staged.rows
         self._written.append(staged)
-        pending.staged.append(_Own(base, staged, keys))
+        pending.staged.append(Own(base, staged, keys))
         if keys:
             pending.keys.update(zip(keys, range(base, base + len(keys)), strict=True))
         self._unshown.append(partial(self._show, table, staged, base))
@@ -214,18 +201,22 @@ class Transaction:
         StorageUnavailable. The transaction is over either way."""
         try:
             changes = tuple(self._change(pending) for pending in self._pending.values())
-            if self.is_empty:
+            if self.is_empty and not self._temporary.is_dirty(self._state):
                 return None
-            edit = Edit(catalog=self._catalog_change(), rows=changes, audit=tuple(self._audit), durable=durable)
+            rows = tuple(change for change in changes if not change.table.name.is_temporary)
+            edit = Edit(catalog=self._catalog_change(), rows=rows, audit=tuple(self._audit), durable=durable)
             reach("transaction.before_commit")
-            committed = self._committed(edit)
+            with self._temporary.committing(self._state, changes):
+                committed = self._committed(edit)
             reach("transaction.after_commit")
             self._written = [s for s in self._written if s.files and not _is_part(s, edit)]  # of tables dropped again
             return committed
         finally:
             self.rollback()
 
-    def _committed(self, edit: Edit) -> Committed:
+    def _committed(self, edit: Edit) -> Committed | None:
+        if edit.catalog is None and not edit.rows and not edit.audit:
+            return None
         try:
             return self._engine.commit(edit)
         except StorageUnavailable:
@@ -247,8 +238,8 @@ class Transaction:
         for file in staged.files:
             self._engine.files.discard(file.path)
 
-    def _of(self, table: TableDef) -> _Pending:
-        return self._pending.setdefault(table.partition_id, _Pending(table))
+    def _of(self, table: TableDef) -> Pending:
+        return self._pending.setdefault(table.partition_id, Pending(table))
 
     def _put(self, partition: PartitionState) -> None:
         partitions = MappingProxyType({**self._state.partitions, partition.partition_id: partition})
@@ -300,18 +291,18 @@ class Transaction:
 
         return apply
 
-    def _change(self, pending: _Pending) -> RowChange:
+    def _change(self, pending: Pending) -> RowChange:
         """The overlay of one table as part of the edit: provisional `_seq`s out, live rows in order."""
         table = self._state.catalog.table_by_id(pending.table)
-        own_dead = _all(pending.own_deletes)
+        own_dead = all_of(pending.own_deletes)
         batches: list[pa.RecordBatch] = []
         keys: list[bytes] = []
         for own in pending.staged:
-            _add_live(own, table, own_dead, batches, keys)
+            add_live(own, table, own_dead, batches, keys)
         change = RowChange(
             table=table,
             inserts=tuple(batches),
-            deletes=np.sort(_all(pending.deletes)),
+            deletes=np.sort(all_of(pending.deletes)),
             new_keys=tuple(keys),
             deleted_keys=tuple(pending.deleted_keys),
         )
@@ -368,26 +359,3 @@ class Transaction:
 
 def _is_part(staged: Staged, edit: Edit) -> bool:
     return not {file.file_id for file in edit.files}.isdisjoint(file.file_id for file in staged.files)
-
-
-def _all(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.empty(0, np.int64), *arrays]).astype(np.int64)
-
-
-def _add_live(
-    own: _Own, table: TableDef, own_dead: np.ndarray, batches: list[pa.RecordBatch], keys: list[bytes]
-) -> None:
-    """Put the rows of one statement that are still there, under the table's newest schema, and their keys."""
-    first = own.base
-    for batch in own.staged.batches:
-        row = first - own.base
-        batch_keys = own.keys[row : row + batch.num_rows]
-        if len(own_dead):
-            keep = ~np.isin(np.arange(first, first + batch.num_rows, dtype=np.int64), own_dead)
-            batch_keys = list(compress(batch_keys, keep.tolist()))
-            first, batch = first + batch.num_rows, kept_rows(batch, keep)
-        else:
-            first += batch.num_rows
-        if batch.num_rows:
-            batches.append(conform(batch, table.physical_schema, fill_arrays(table)))
-            keys += batch_keys

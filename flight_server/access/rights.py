@@ -91,6 +91,8 @@ class Rights:
 
     def sees(self, name: TableName, catalog: Catalog) -> bool:
         """Whether the caller may know that a table or view exists."""
+        if name.is_temporary:
+            return True  # of the caller's own session: no other one's are ever met
         relation = self._relation(name, catalog)
         return relation is not None and bool(rights_on(self.principal, relation))
 

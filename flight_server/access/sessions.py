@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from flight_server.access.principal import Principal
 from storage.clock import Clock
 from storage.errors import LimitExceeded, Unauthenticated
 from storage.names import DEFAULT_NAMESPACE
+from storage.temporary import TemporaryTables
 
 SESSIONS_MAX: Final = 10_000
 
@@ -51,7 +52,7 @@ class Session:
     compression:               of results on their way to the client: "none", "lz4" or "zstd"
     statement_timeout_seconds: 0 means the server's own limit
     transaction:               the one open by BEGIN or BeginTransaction
-    temporary:                 whatever lives as long as the session, by name
+    temporary:                 tables that live as long as the session
     calls:                     running now; a session with calls is not idle
     acting_for:                who logged in, when `principal` is the user of EXECUTE AS
     kept_epoch:                the user's token epoch that this session itself brought about, by a new password
@@ -66,7 +67,7 @@ class Session:
     statement_timeout_seconds: float = 0.0
     transaction: OpenTransaction | None = None
     prepared: dict[bytes, PreparedStatement] = field(default_factory=dict)
-    temporary: dict[str, Any] = field(default_factory=dict)
+    temporary: TemporaryTables = field(default_factory=TemporaryTables)
     lock: threading.RLock = field(default_factory=threading.RLock)
     started_ms: int = 0
     last_used_seconds: float = 0.0
@@ -205,8 +206,8 @@ class Sessions:
         with session.lock:
             transaction, session.transaction = session.transaction, None
             session.prepared.clear()
-            session.temporary.clear()
         if transaction is not None:
             transaction.rollback()
+        session.temporary.close()
         if self._on_end is not None:
             self._on_end(session)

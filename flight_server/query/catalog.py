@@ -10,7 +10,8 @@ with `"t@v<seq>"` being the table as of that version and `"t@rows"` the target o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,12 +23,13 @@ from flight_server.query.cold_scan import outside_runtime
 from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope, opened
 from flight_server.query.touched import Touched
-from storage.errors import InvalidRequest, NotFound
-from storage.names import TableName
+from storage.errors import FrostlineError, InvalidRequest, NotFound, NotSupported
+from storage.names import TEMPORARY, TableName
 from storage.schema import ViewDef
 
 VIEW_DEPTH_MAX: Final = 32
 ROWS_SUFFIX: Final = "@rows"
+SESSION: Final = "_session"  # no namespace: where bare names are looked up when they may mean temporary tables
 _AS_OF = re.compile(r"(.+)@v(\d{1,19})", re.DOTALL)
 
 
@@ -64,7 +66,7 @@ class ScopeCatalog(CatalogProvider):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._schemas: dict[str, ScopeSchema] = {}
-        self.namespace = lookup.scope.namespace
+        self.namespace = SESSION if lookup.scope.has_temporary else lookup.scope.namespace
         self.time_zone = lookup.scope.time_zone
 
     def schema_names(self) -> set[str]:
@@ -96,6 +98,8 @@ class ScopeSchema(SchemaProvider):
 
     def _find(self, name: str) -> Table | None:
         scope = self._lookup.scope
+        if self._namespace == SESSION:
+            return ScopeSchema(self._lookup, self._meant(name))._find(name)
         if self._namespace == scope.namespace and name in scope.extra:
             return self._passing(scope.extra[name])
         if (timed := _AS_OF.fullmatch(name)) is not None:
@@ -111,11 +115,21 @@ class ScopeSchema(SchemaProvider):
             return self._view(full)
         return self._stored(full, as_of=None)
 
+    def _meant(self, name: str) -> str:
+        """The namespace that a bare name is in."""
+        scope = self._lookup.scope
+        timed = _AS_OF.fullmatch(name)
+        own = TableName(TEMPORARY, timed[1] if timed else name.removesuffix(ROWS_SUFFIX))
+        is_own = scope.has_temporary and name not in scope.extra and own in scope.catalog.tables
+        return TEMPORARY if is_own else scope.namespace
+
     def _stored(self, name: TableName, as_of: int | None, *, changed: bool = False) -> Table | None:
         """`changed`: the target of a change: live versions with their system columns, whatever the text names."""
         scope = self._lookup.scope
         table = scope.catalog.tables.get(name)
-        if table is None:
+        if name.is_temporary and as_of is not None:
+            raise NotSupported(f"temporary table '{name.table}' keeps no earlier versions")
+        if table is None or (name.is_temporary and not scope.temporary):
             if as_of is not None:
                 raise NotFound(f"table '{name}' does not exist (only tables have versions)")
             return None
@@ -124,6 +138,7 @@ class ScopeSchema(SchemaProvider):
             return self._passing([scope.only[name]])
         rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
         rows = RowView(system_columns=True) if changed else rows
+        rows = replace(rows, show_deleted=False) if name.is_temporary else rows
         partition = scope.state.partition(table.partition_id)
         self._lookup.touched.add_stored(table, partition)
         self._lookup.touched.passing |= rows.is_passing
@@ -148,6 +163,18 @@ class ScopeSchema(SchemaProvider):
         if allow is not opened:
             allow(name)
             self._lookup.touched.names.append(name)
+
+
+@contextmanager
+def naming_namespace(namespace: str) -> Iterator[None]:
+    """Errors about names that were looked up in SESSION speak of the session's namespace."""
+    try:
+        yield
+    except FrostlineError as error:
+        if f"{SESSION}." not in error.message:
+            raise
+        message = error.message.replace(f"{SESSION}.", f"{namespace}.")
+        raise type(error)(message, sqlstate=error.sqlstate) from None
 
 
 def rows_as_table(context: SessionContext, rows: Sequence[pa.RecordBatch] | pa.Table) -> Table:

@@ -25,7 +25,7 @@ from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuil
 from datafusion.catalog import Table
 
 from flight_server.query.bounds import has_unkeyed_join, is_short, may_join, refuse_endless_joins
-from flight_server.query.catalog import Lookup, ScopeCatalog
+from flight_server.query.catalog import Lookup, ScopeCatalog, naming_namespace
 from flight_server.query.cold_scan import ColdScans, outside_runtime
 from flight_server.query.contexts import Contexts
 from flight_server.query.errors import query_error, raise_mapped
@@ -118,6 +118,9 @@ class QueryEngine:
         Raises: InvalidRequest and its kin (SQLSTATE tells which), NotFound, NotSupported, PermissionDenied, Corruption.
         """
         rows = rows or row_view(sql)
+        if scope.has_temporary:
+            with naming_namespace(scope.namespace):
+                return self._planned(sql, scope, params, rows, casts or {})
         if params or casts or scope.extra or scope.only:
             return self._planned(sql, scope, params, rows, casts or {})
         key = (sql, scope.namespace, scope.time_zone, rows, scope.caller)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from storage.catalog import Catalog
-from storage.names import DEFAULT_NAMESPACE, TableName
+from storage.names import DEFAULT_NAMESPACE, TEMPORARY, TableName
 from storage.schema import ViewDef
 from storage.state import DatabaseState
 
@@ -40,6 +40,7 @@ class QueryScope:
     opens:     whether a view opens what lies under it: then neither `known` nor `allow` holds inside of it
     caller:    stands for `known`, `allow` and `opens`: what was planned for one caller is not another's
     now_ms:    the moment that retention is measured against; 0 = nothing is too old
+    temporary: whether the temporary tables in `state` can be named; views can't
     time_zone: for now(), TIMESTAMP WITH TIME ZONE and zone-less literals
     """
 
@@ -54,6 +55,12 @@ class QueryScope:
     caller: Hashable = None
     now_ms: int = 0
     time_zone: str = "+00:00"
+    temporary: bool = True
+
+    @property
+    def has_temporary(self) -> bool:
+        """Whether bare names may mean temporary tables."""
+        return self.temporary and TEMPORARY in self.state.catalog.namespaces
 
     @property
     def catalog(self) -> Catalog:
@@ -62,5 +69,5 @@ class QueryScope:
 
     def inside(self, view: ViewDef) -> QueryScope:
         """The scope of a view's own text."""
-        inner = replace(self, namespace=view.default_namespace, extra={}, only={})
+        inner = replace(self, namespace=view.default_namespace, extra={}, only={}, temporary=False)
         return replace(inner, known=None, allow=opened) if self.opens(view.name) else inner

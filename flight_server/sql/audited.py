@@ -21,13 +21,13 @@ _WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 def run_definition(call: Call, statement: Definition | UserStatement) -> Changed:
     """Apply it; if it changed anything, say so in the audit log. Raises as `define` and `define_user`."""
-    before = call.transaction.state.catalog
+    before = call.transaction.definitions  # temporary tables are nobody else's business
     if isinstance(statement, UserStatement):
         define_user(call, statement)
         changed = Changed(0)
     else:
         changed = define(call, statement)
-    if call.transaction.state.catalog is not before:
+    if call.transaction.definitions != before:
         call.transaction.record(event(call.session, _words(statement), _object(call, statement), call.text))
     return changed
 

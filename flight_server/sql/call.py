@@ -23,7 +23,7 @@ from storage.catalog import Catalog
 from storage.clock import Clock
 from storage.engine import Engine
 from storage.errors import InvalidRequest
-from storage.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
+from storage.names import DEFAULT_NAMESPACE, TEMPORARY, TableName
 from storage.schema import TableDef
 from storage.transaction import Transaction
 from storage.users import Privilege
@@ -83,13 +83,21 @@ class Call:
         return self.session.namespace
 
     def name(self, ref: TableRef) -> TableName:
-        """The reference with the session's namespace filled in."""
+        """What the reference means: a bare name a temporary table, if there is such a one, as in a query."""
+        if ref.namespace is None and self.transaction.has_temporary:
+            own = TableName(TEMPORARY, ref.table)
+            if own in self.transaction.state.catalog.tables:
+                return own
+        return self.new_name(ref)
+
+    def new_name(self, ref: TableRef) -> TableName:
+        """What CREATE means by the reference: the session's namespace is filled in."""
         return TableName(ref.namespace or self.namespace or DEFAULT_NAMESPACE, ref.table)
 
     def table(self, ref: TableRef) -> TableDef:
         """The table as the transaction sees it. Raises NotFound, InvalidRequest (a system table)."""
         name = self.name(ref)
-        if name.namespace in RESERVED_NAMESPACES:
+        if name.is_reserved:
             raise InvalidRequest(f"'{name}' is a system table; it can only be read", sqlstate="42809")
         return self.catalog.table(name)
 

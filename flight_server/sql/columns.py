@@ -17,7 +17,7 @@ from flight_server.sql.statements import ColumnSpec
 from flight_server.sql.types import sql_type_name
 from storage.cold_types import is_storable
 from storage.errors import InvalidRequest, NotFound, NotSupported
-from storage.names import RESERVED_NAMESPACES, TableName, checked_column, table_name
+from storage.names import TableName, checked_column, table_name
 from storage.primary_key import check_key_type
 from storage.schema import Column, TableDef
 
@@ -62,7 +62,7 @@ def columns_of_schema(schema: pa.Schema) -> tuple[ColumnSpec, ...]:
 
 def writable_name(name: TableName) -> TableName:
     """Raises InvalidRequest for bad names and the system's namespaces."""
-    if name.namespace in RESERVED_NAMESPACES:
+    if name.is_reserved:
         raise InvalidRequest(
             f"namespace '{name.namespace}' is the system's own; what is in it can only be read", sqlstate="42939"
         )

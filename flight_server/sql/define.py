@@ -27,9 +27,10 @@ from flight_server.sql.statements import (
 )
 from storage.catalog import Catalog
 from storage.errors import AlreadyExists, InvalidRequest, NotSupported
-from storage.names import TableName, checked_column, checked_new_namespace, quoted
+from storage.names import TEMPORARY, TableName, checked_column, checked_new_namespace, quoted
 from storage.options import TableOptions, with_options
 from storage.schema import Column, NamespaceDef, TableDef, TableKind, ViewDef
+from storage.temporary import with_namespace
 
 
 def define(call: Call, statement: Definition) -> Changed:
@@ -54,10 +55,9 @@ def define(call: Call, statement: Definition) -> Changed:
 
 def create_table(call: Call, statement: CreateTable) -> Changed:
     """CREATE TABLE, with rows for AS SELECT."""
-    if statement.kind is not TableKind.SHARED or statement.temporary:
-        what = "temporary" if statement.temporary else str(statement.kind)
-        raise NotSupported(f"{what} tables are not part of this version; create a shared table")
-    name = writable_name(call.name(statement.table))
+    if statement.kind is not TableKind.SHARED:
+        raise NotSupported(f"{statement.kind} tables are not part of this version; create a shared table")
+    name = _new_name(call, statement)
     if call.transaction.state.catalog.is_taken(name):
         if statement.if_not_exists:
             return Changed(0)
@@ -75,9 +75,28 @@ def create_table(call: Call, statement: CreateTable) -> Changed:
         return Changed(staged.apply())
 
 
+def is_temporary(statement: CreateTable) -> bool:
+    """Whether it makes a table of the session's own."""
+    return statement.temporary or statement.table.namespace == TEMPORARY
+
+
+def _new_name(call: Call, statement: CreateTable) -> TableName:
+    """Raises InvalidRequest."""
+    if not is_temporary(statement):
+        return writable_name(call.new_name(statement.table))
+    if statement.table.namespace not in (None, TEMPORARY):
+        raise InvalidRequest(
+            f"temporary table '{statement.table.table}' can't be in namespace '{statement.table.namespace}'; name it "
+            "without one",
+            sqlstate="42P16",
+        )
+    return writable_name(TableName(TEMPORARY, statement.table.table))
+
+
 def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statement: CreateTable) -> TableDef:
     """A checked definition under a new id. Raises InvalidRequest, NotSupported."""
-    call.transaction.state.catalog.namespace(name.namespace)
+    if not name.is_temporary:
+        call.transaction.state.catalog.namespace(name.namespace)
     if not specs:
         raise InvalidRequest(f"table '{name}' needs at least one column", sqlstate="42P16")
     columns: list[Column] = []
@@ -105,6 +124,8 @@ def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statemen
 
 def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Catalog:
     """`catalog` with `table`, which may take the place of another one."""
+    if table.name.is_temporary:
+        catalog = with_namespace(catalog)
     if or_replace and table.name in catalog.tables:
         catalog = catalog.without_table(table.name)
     return catalog.with_new_table(table)
@@ -127,7 +148,9 @@ def _drop_table(call: Call, statement: DropTable) -> None:
 
 
 def _create_view(call: Call, statement: CreateView) -> None:
-    name = writable_name(call.name(statement.view))
+    name = writable_name(call.new_name(statement.view))
+    if name.is_temporary:
+        raise NotSupported("views can't be temporary; create it in another namespace, or use WITH")
     sql = statement.sql
     if number_parameters(sql).count:
         raise InvalidRequest(f"view '{name}' can't have parameters", sqlstate="42P02")
@@ -142,7 +165,7 @@ def _create_view(call: Call, statement: CreateView) -> None:
 
 
 def _drop_view(call: Call, statement: DropView) -> None:
-    name = writable_name(call.name(statement.view))
+    name = writable_name(call.new_name(statement.view))
     if statement.if_exists and not call.transaction.state.catalog.is_taken(name):
         return
 

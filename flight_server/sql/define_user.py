@@ -173,6 +173,8 @@ def _granted(catalog: Catalog, statement: GrantRights, tables: tuple[TableName, 
 
 def _grantable(catalog: Catalog, statement: GrantRights, table: TableName) -> frozenset[Privilege]:
     """The privileges that the statement is about. Raises NotFound, InvalidRequest."""
+    if table.is_temporary:
+        raise InvalidRequest(f"temporary table '{table.table}' is the session's own and can't be granted")
     if table.namespace in RESERVED_NAMESPACES:
         raise InvalidRequest(f"'{table}' is a system table; who sees what of it goes by role", sqlstate="42809")
     if table not in catalog.views:

@@ -61,6 +61,7 @@ from storage.catalog import Catalog
 from storage.edits import Edit
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
+from storage.temporary import with_temporary
 from storage.users import Privilege
 
 _SYSTEM_NAMESPACES: Final = ("system", "information_schema")
@@ -180,8 +181,9 @@ class StatementExecutor:
         return self._statements.cancel(query_id, "the statement was cancelled")
 
     def catalog(self, session: Session) -> Catalog:
-        transaction = self._frames.transactions.joined(session, None)
-        state = (transaction.transaction if transaction else self._services.engine).state
+        joined = self._frames.transactions.joined(session, None)
+        newest = self._services.engine.state
+        state = joined.transaction.state if joined else with_temporary(newest, session.temporary.state)
         return self._frames.rights(session).visible(state.catalog)
 
     def system_schemas(self, session: Session) -> Mapping[TableName, pa.Schema]:
@@ -267,7 +269,7 @@ class StatementExecutor:
         stop: Callable[[], bool],
     ) -> RowsResult:
         joined = self._frames.transactions.joined(session, transaction_id)
-        transaction = joined.transaction if joined else self._services.engine.begin()
+        transaction = joined.transaction if joined else self._services.engine.begin(session.temporary)
         release = _nothing if joined else transaction.rollback
         try:
             call = self._frames.call(session, transaction, stop)

@@ -102,7 +102,7 @@ class Frames:
         raise AssertionError("not reached")
 
     def _committed(self, session: Session, stop: Callable[[], bool], change: Change, *, last: bool) -> Changed:
-        transaction = self._services.engine.begin()
+        transaction = self._services.engine.begin(session.temporary)
         try:
             changed = change(self.call(session, transaction, stop))
             self._commit(session, transaction, last=last)
@@ -124,7 +124,7 @@ class Frames:
         self, session: Session, transaction_id: bytes | None, stop: Callable[[], bool] | None = None
     ) -> Reading:
         joined = self.transactions.joined(session, transaction_id)
-        transaction = joined.transaction if joined else self._services.engine.begin()
+        transaction = joined.transaction if joined else self._services.engine.begin(session.temporary)
         return Reading(self.call(session, transaction, stop or _never), close=joined is None)
 
     def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:

@@ -19,7 +19,7 @@ from flight_server.sql.stage_change import StagedChange
 from flight_server.sql.statements import CreateTable, TableRef
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage.errors import AlreadyExists, InvalidRequest, NotFound, NotSupported
-from storage.names import CATALOG, TableName
+from storage.names import CATALOG, TEMPORARY, TableName
 from storage.schema import TableDef, TableKind
 from storage.users import Privilege
 
@@ -30,18 +30,19 @@ def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBa
     Raises AlreadyExists, NotFound, InvalidRequest, ConstraintViolated, NotSupported, and what `reader` raises.
     """
     _check_command(command)
-    name = writable_name(call.name(TableRef(command.namespace or None, command.table)))
+    name = _name(call, command)
     exists = name in call.catalog.tables
     if exists and command.if_exists is IfExists.APPEND:
         call.require(Privilege.INSERT, name)
         return _append(call, call.catalog.table(name), reader, schema)
-    if exists or command.if_missing is not IfMissing.FAIL:
+    if (exists or command.if_missing is not IfMissing.FAIL) and not name.is_temporary:
         call.require_deed(Deed.DEFINE)  # before it can be told whether the name is taken
     _check_mode(call, command, name, exists=exists)
     _refuse_pandas_index(schema)
     table = new_table(call, name, columns_of_schema(schema), _create_statement(command))
     call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=exists))
-    call.transaction.record(event(call.session, "CREATE TABLE", str(name), "bulk ingest"))
+    if not name.is_temporary:
+        call.transaction.record(event(call.session, "CREATE TABLE", str(name), "bulk ingest"))
     return _append(call, table, reader, schema)
 
 
@@ -54,11 +55,22 @@ def _append(call: Call, table: TableDef, reader: Iterator[pa.RecordBatch], schem
         return staged.apply()
 
 
+def _name(call: Call, command: IngestCommand) -> TableName:
+    """Rows for an existing table may mean a temporary one by its bare name; a new one is temporary if it is said so."""
+    if command.temporary:
+        return writable_name(TableName(TEMPORARY, command.table))
+    ref = TableRef(command.namespace or None, command.table)
+    appends = command.if_exists is IfExists.APPEND
+    return writable_name(call.name(ref) if appends else call.new_name(ref))
+
+
 def _check_command(command: IngestCommand) -> None:
     if command.catalog not in (None, "", CATALOG):
         raise NotFound(f"catalog '{command.catalog}' does not exist; there is only '{CATALOG}'", sqlstate="3D000")
-    if command.temporary:
-        raise NotSupported("temporary tables are not part of this version; ingest into a table with a name of its own")
+    if command.temporary and command.namespace not in (None, "", TEMPORARY):
+        raise InvalidRequest(
+            f"a temporary table can't be in namespace '{command.namespace}'; name it without one", sqlstate="42P16"
+        )
     if command.options:
         unknown = ", ".join(sorted(command.options))
         raise NotSupported(f"unknown ingest options: {unknown}; none are known")

@@ -9,8 +9,9 @@ import pyarrow as pa
 from flight_server.access.grants import Deed
 from flight_server.job_port import JobRow
 from flight_server.sql.call import Call
-from flight_server.sql.statements import CompactTable, FlushTable, KillJob, Scrub, WaitForJob
-from storage.errors import NotFound
+from flight_server.sql.statements import CompactTable, FlushTable, KillJob, Scrub, TableRef, WaitForJob
+from storage.errors import InvalidRequest, NotFound
+from storage.names import TableName
 
 JOB_SCHEMA = pa.schema(
     [
@@ -29,17 +30,25 @@ def job_statement(call: Call, statement: FlushTable | CompactTable | Scrub | Kil
     jobs = call.services.jobs
     match statement:
         case FlushTable(table, namespace):
-            submitted = jobs.submit_flush(None if table is None else call.table(table).name, namespace)
+            submitted = jobs.submit_flush(None if table is None else _stored(call, table), namespace)
             return _table([job for job in submitted if job.target in map(str, call.catalog.tables)])
         case CompactTable(table):
-            return _table([jobs.submit_compact(call.table(table).name)])
+            return _table([jobs.submit_compact(_stored(call, table))])
         case Scrub(table):
-            return _table([jobs.submit_scrub(None if table is None else call.table(table).name)])
+            return _table([jobs.submit_scrub(None if table is None else _stored(call, table))])
         case KillJob(job_id):
             return _table([jobs.kill(job_id)])
         case WaitForJob(job_id):
             _check_known(call, job_id)
             return _table([jobs.wait_for(job_id, call.cancelled)])
+
+
+def _stored(call: Call, ref: TableRef) -> TableName:
+    """Raises NotFound, InvalidRequest (a temporary table)."""
+    name = call.table(ref).name
+    if name.is_temporary:
+        raise InvalidRequest(f"temporary table '{name.table}' lives in memory only; there is nothing to do on disk")
+    return name
 
 
 def _check_known(call: Call, job_id: str) -> None:

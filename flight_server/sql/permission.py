@@ -10,12 +10,17 @@ from collections.abc import Iterator
 
 from flight_server.access.grants import Deed
 from flight_server.sql.call import Call
+from flight_server.sql.define import is_temporary
 from flight_server.sql.statements import (
+    AlterTable,
+    CommentOn,
     CompactTable,
+    CreateTable,
     DataChange,
     Definition,
     Delete,
     Describe,
+    DropTable,
     FlushTable,
     Insert,
     KillJob,
@@ -46,6 +51,10 @@ def check_statement(call: Call, statement: Statement) -> None:
             return  # about what is the caller's own, or checked name by name
         case Insert() | Update() | Delete() | Merge() | Truncate():
             _check_change(call, statement)
+        case CreateTable() if is_temporary(statement):
+            return
+        case DropTable() | AlterTable() | CommentOn() if call.name(statement.table).is_temporary:
+            return
         case AlterUser() if _is_own(call, statement):
             return
         case _:

@@ -65,7 +65,8 @@ def create_table_sql(table: TableDef) -> str:
         lines.append(f"  PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
     options = ", ".join(f"{name} = '{value}'" for name, value in table.options.shown().items() if value)
     body = ",\n".join(lines)
-    return f"CREATE {str(table.kind).upper()} TABLE {_sql_name(table.name)} (\n{body}\n) WITH ({options})"
+    kind = "TEMPORARY" if table.name.is_temporary else str(table.kind).upper()
+    return f"CREATE {kind} TABLE {_sql_name(table.name)} (\n{body}\n) WITH ({options})"
 
 
 def _namespaces(call: Call) -> pa.Table:

@@ -53,7 +53,7 @@ class SessionTransactions:
         with session.lock:
             if session.transaction is not None:
                 raise TransactionState("a transaction is open in this session already; commit or roll it back first")
-            opened = SessionTransaction(self._engine.begin())
+            opened = SessionTransaction(self._engine.begin(session.temporary))
             session.transaction = opened
             return opened.id
 

@@ -71,7 +71,6 @@ def test_names_keep_their_case_and_odd_characters(client: Client) -> None:
         ("u", ROWS, {"db_schema_name": "nowhere"}, "3F000"),
         ("u", ROWS, {"db_schema_name": "system"}, "42939"),
         ("u", ROWS, {"catalog_name": "elsewhere"}, "3D000"),
-        ("u", ROWS, {"temporary": True, "db_schema_name": None}, "0A000"),
     ],
 )
 def test_a_refused_ingest_stores_nothing(

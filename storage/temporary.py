@@ -1,0 +1,206 @@
+"""Temporary tables: one session's own, in memory, gone with it.
+
+They live beside the database and not in it: no disk, no jobs, no other session ever meets them. A transaction puts
+them over its snapshot under the namespace `pg_temp`, so that statements, savepoints and rollback treat them as any
+table; at COMMIT their part of the overlay becomes the session's next `TemporaryState`. Deleted versions are let go of
+as soon as they outnumber the live ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from storage import partition as transition
+from storage.catalog import Catalog
+from storage.edits import RowChange
+from storage.errors import Cancelled, Conflict, LimitExceeded
+from storage.hot_codec import with_seq
+from storage.names import TEMPORARY, TableName
+from storage.schema import NamespaceDef, TableDef, fill_arrays
+from storage.state import SEQ_TIME_SHIFT, DatabaseState, HotChunk, PartitionState
+
+_NAMESPACE: Final = NamespaceDef(name=TEMPORARY, description="this session's own tables")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemporaryState:
+    """The temporary tables of one session at one moment."""
+
+    tables: Mapping[TableName, TableDef] = field(default_factory=lambda: MappingProxyType({}))
+    partitions: Mapping[int, PartitionState] = field(default_factory=lambda: MappingProxyType({}))
+    last_seq: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return sum(partition.hot_bytes for partition in self.partitions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryChange:
+    """What a transaction does to them: the tables there are afterwards, and changes of their rows."""
+
+    tables: Mapping[TableName, TableDef]
+    rows: Sequence[RowChange]
+
+
+class TemporarySpace:
+    """Bytes of the temporary tables of all sessions together. Safe from any thread."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._lock = threading.Lock()
+        self.bytes = 0
+
+    def exchange(self, old: int, new: int) -> None:
+        """A session's bytes change. Raises LimitExceeded."""
+        with self._lock:
+            total = self.bytes - old + new
+            if new > old and total > self._bytes_max:
+                raise LimitExceeded(
+                    "the temporary tables of all sessions fill their limit (storage.temporary_total_bytes_max); drop "
+                    "some, or try again later",
+                    sqlstate="53200",
+                )
+            self.bytes = total
+
+
+class TemporaryTables:
+    """The temporary tables of one session. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state = TemporaryState()
+        self._keys: dict[int, dict[bytes, int]] = {}  # partition -> encoded primary key -> `_seq`
+        self._space: TemporarySpace | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<TemporaryTables [{len(self._state.tables)} tables, {self._state.bytes} bytes]>"
+
+    def __len__(self) -> int:
+        return len(self._state.tables)
+
+    @property
+    def state(self) -> TemporaryState:
+        return self._state
+
+    def find(self, partition_id: int, keys: Sequence[bytes]) -> list[int | None]:
+        """The `_seq` of each key's live version, or None."""
+        found = self._keys.get(partition_id, {})
+        return [found.get(key) for key in keys]
+
+    def close(self) -> None:
+        """The session ended: forget everything."""
+        with self._lock:
+            self._closed = True
+            if self._space is not None:
+                self._space.exchange(self._state.bytes, 0)
+            self._state = TemporaryState()
+            self._keys.clear()
+
+    @contextmanager
+    def committing(
+        self, base: TemporaryState, change: TemporaryChange, space: TemporarySpace, now_ms: int
+    ) -> Iterator[None]:
+        """Check `change`, and make it after the body, unless that raises. Raises Conflict, LimitExceeded, Cancelled."""
+        with self._lock:
+            if self._closed:
+                raise Cancelled("the session was closed; its temporary tables are gone")
+            if self._state is not base:
+                raise Conflict("another statement of the session changed its temporary tables first; try again")
+            made, undo_keys = self._next(base, change, now_ms)
+            space.exchange(base.bytes, made.bytes)
+            self._space = space
+            try:
+                yield
+            except BaseException:
+                space.exchange(made.bytes, base.bytes)
+                undo_keys()
+                raise
+            self._state = made
+            for partition_id in set(self._keys) - set(made.partitions):
+                del self._keys[partition_id]
+
+    def _next(
+        self, base: TemporaryState, change: TemporaryChange, now_ms: int
+    ) -> tuple[TemporaryState, Callable[[], None]]:
+        """The state after `change`, keys being entered already; and what takes them out again."""
+        partitions = {
+            table.partition_id: _altered(base, table) for table in sorted(change.tables.values(), key=lambda t: t.name)
+        }
+        seq = max(base.last_seq + 1, now_ms << SEQ_TIME_SHIFT)
+        before: list[tuple[dict[bytes, int], bytes, int | None]] = []
+        for rows in change.rows:
+            id_ = rows.table.partition_id
+            if id_ not in partitions:
+                continue  # dropped again in the same transaction
+            self._enter_keys(rows, seq, before)
+            partitions[id_], seq = _changed(partitions[id_], rows, seq)
+
+        def undo() -> None:
+            for known, key, old in reversed(before):
+                if old is None:
+                    known.pop(key, None)
+                else:
+                    known[key] = old
+
+        return TemporaryState(change.tables, MappingProxyType(partitions), seq), undo
+
+    def _enter_keys(self, rows: RowChange, seq: int, before: list[tuple[dict[bytes, int], bytes, int | None]]) -> None:
+        known = self._keys.setdefault(rows.table.partition_id, {})
+        before += [(known, key, known.pop(key, None)) for key in rows.deleted_keys]
+        for place, key in enumerate(rows.new_keys):
+            before.append((known, key, known.get(key)))
+            known[key] = seq + place
+
+
+def with_temporary(state: DatabaseState, own: TemporaryState) -> DatabaseState:
+    """The database as the session sees it. The very same when it has no temporary table."""
+    if not own.tables:
+        return state
+    catalog = replace(with_namespace(state.catalog), tables=MappingProxyType({**state.catalog.tables, **own.tables}))
+    return replace(state, catalog=catalog, partitions=MappingProxyType({**state.partitions, **own.partitions}))
+
+
+def with_namespace(catalog: Catalog) -> Catalog:
+    """The catalog with the namespace of temporary tables."""
+    return catalog if TEMPORARY in catalog.namespaces else catalog.with_namespace(_NAMESPACE)
+
+
+def temporary_tables(catalog: Catalog) -> Mapping[TableName, TableDef]:
+    """Those in a transaction's catalog."""
+    if TEMPORARY not in catalog.namespaces:
+        return MappingProxyType({})
+    return MappingProxyType({n: table for n, table in catalog.tables.items() if n.namespace == TEMPORARY})
+
+
+def _altered(base: TemporaryState, table: TableDef) -> PartitionState:
+    partition = base.partitions.get(table.partition_id) or PartitionState(table.partition_id)
+    before = next((t for t in base.tables.values() if t.table_id == table.table_id), None)
+    return (
+        partition if before is None or before is table else transition.after_alter(partition, table, fill_arrays(table))
+    )
+
+
+def _changed(partition: PartitionState, rows: RowChange, seq: int) -> tuple[PartitionState, int]:
+    if rows.deletes is not None:
+        partition = transition.with_deletes(partition, np.sort(rows.deletes), seq)
+    for batch in rows.inserts:
+        partition = transition.with_rows(partition, with_seq(batch, seq))
+        seq += batch.num_rows
+    return _without_dead(partition), seq
+
+
+def _without_dead(partition: PartitionState) -> PartitionState:
+    """Memory is what limits these tables, and nobody looks at their past."""
+    if len(partition.deletes) * 2 < partition.hot_rows or not partition.deletes.chunks:
+        return partition
+    live = (chunk.live for chunk in partition.hot)
+    return PartitionState(partition.partition_id, tuple(HotChunk(batch) for batch in live if batch.num_rows))

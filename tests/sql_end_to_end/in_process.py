@@ -1,0 +1,68 @@
+"""The SQL half of a server in this process, with a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from flight_server.access.passwords import Passwords
+from flight_server.access.principal import Principal
+from flight_server.access.sessions import Session, Sessions
+from flight_server.query.engine import QueryEngine
+from flight_server.query.settings import QuerySettings
+from flight_server.sql.call import Services
+from flight_server.sql.defaults import Generator
+from flight_server.sql.execute import StatementExecutor
+from flight_server.sql.guard_limits import GuardLimits
+from storage.clock import ManualClock
+from storage.engine import Engine
+from storage.settings import StorageSettings
+from storage.users import Role
+
+ROOT = Principal("root", Role.SYSTEM)
+
+
+class House:
+    """Engine, queries, sessions and the executor, without a port and without jobs."""
+
+    def __init__(self, engine: Engine, queries: QueryEngine, clock: ManualClock, idle_seconds_max: float) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.sessions = Sessions(clock, idle_seconds_max)
+        no_jobs: Any = None
+        services = Services(engine, queries, no_jobs, clock, Generator(clock), Passwords(), 0)
+        self.statements = StatementExecutor(services, GuardLimits(), self.sessions, {})
+
+    def enter(self, id_: str = "s") -> Session:
+        """A session without a running call."""
+        session = self.sessions.enter(id_, ROOT)
+        self.sessions.leave(session)
+        return session
+
+    def do(self, session: Session, sql: str) -> pa.Table:
+        outcome = self.statements.run(session, sql, None, None, lambda: False)
+        return outcome.start().read_all()
+
+    def value(self, session: Session, sql: str) -> Any:
+        [row] = self.do(session, sql).to_pylist()
+        [value] = row.values()
+        return value
+
+
+@contextmanager
+def house(directory: Path, storage: StorageSettings | None = None, idle_seconds_max: float = 100.0) -> Iterator[House]:
+    """Opened on an empty directory, closed afterwards."""
+    clock = ManualClock()
+    engine = Engine.open(directory / "data", storage or StorageSettings(), clock)
+    queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.files)
+    opened = House(engine, queries, clock, idle_seconds_max)
+    try:
+        yield opened
+    finally:
+        opened.sessions.close_all()
+        queries.close()
+        engine.close()
