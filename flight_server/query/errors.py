@@ -23,6 +23,7 @@ from storage.errors import (
 )
 
 SENTENCE_CHARS_MAX: Final = 600
+_MESSAGE_CHARS_MAX: Final = 6000  # of DataFusion's words that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ _NOISE = re.compile(
     r"|You might need to add explicit type casts|Column names are case sensitive).*",
     re.IGNORECASE | re.DOTALL,
 )
+_LONG_WORD = re.compile(r"([\w./@+~-]{300})[\w./@+~-]+")
 _SYSTEM_COLUMN = re.compile(r",? \w+\._(?:seq|updated|deleted)\b")
 _PATH = re.compile(r"(?:file://)?(?<!\w)/(?:[\w.@+~-]+/)+[\w.@+~-]*|[\w./@+~-]+\.parquet")
 _OWN_CATALOG = re.compile(r"\bfrostline\.(?=\w+\.)")
@@ -135,7 +137,7 @@ def query_error(error: BaseException) -> FrostlineError:
         return error
     if not _is_from_the_engine(error):
         return FrostlineError("the server failed on this statement; the operator finds the cause in its log")
-    message = str(error)
+    message = _bounded(str(error))
     for rule in RULES:
         found = rule.pattern.search(message)
         if found is not None:
@@ -143,6 +145,15 @@ def query_error(error: BaseException) -> FrostlineError:
                 clean(message if rule.sentence is None else found.expand(rule.sentence)), sqlstate=rule.sqlstate
             )
     return InvalidRequest(clean(message), sqlstate="42000" if isinstance(error, ValueError) else "22000")
+
+
+def _bounded(message: str) -> str:
+    """Names and texts of the caller's may be as long as a statement, and the patterns here take their square in steps."""
+    message = _LONG_WORD.sub(r"\1..", message)
+    if len(message) <= _MESSAGE_CHARS_MAX:
+        return message
+    half = _MESSAGE_CHARS_MAX // 2
+    return f"{message[:half]} .. {message[-half:]}"
 
 
 def _is_from_the_engine(error: BaseException) -> bool:
