@@ -98,6 +98,8 @@ def _reader(source: str) -> Callable[[], bytes]:
     parts = urlsplit(source)
     if parts.scheme not in ("http", "https"):
         return lambda: _file(Path(source))
+    if parts.username is not None or parts.password is not None:
+        raise InvalidRequest("access.idp_jwks can't hold a user or password: settings are shown in system.settings")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise InvalidRequest(f"access.idp_jwks '{source}' has to begin with https://, or anybody on the way signs")
     opener = urllib.request.build_opener(_NoRedirect)

@@ -301,9 +301,10 @@ class StatementExecutor:
                     return describe(call, statement)
                 case _:
                     check_statement(call, statement)
+                    answer = job_statement(call, statement)
                     if isinstance(statement, KillJob):
                         self._audit(event(session, "KILL JOB", statement.job_id[:64]))
-                    return job_statement(call, statement)
+                    return answer
 
     def _control(
         self, session: Session, statement: Use | SetVariable | TransactionControl | KillQuery, id_: bytes | None

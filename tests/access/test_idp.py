@@ -196,6 +196,9 @@ def test_half_a_provider_is_refused_by_name(source):
 def test_keys_come_over_https_or_from_this_machine(clock):
     with pytest.raises(InvalidRequest, match="https://"):
         Jwks("http://id.example.com/jwks", clock, 300)
+    with pytest.raises(InvalidRequest, match="can't hold a user or password") as refused:
+        Jwks("https://frostline:hunter2@id.example.com/jwks", clock, 300)
+    assert "hunter2" not in refused.value.message
 
 
 # --- keys ------------------------------------------------------------------------------------------------------

@@ -356,6 +356,17 @@ def test_a_kill_is_written_down(people: People) -> None:
     assert events(people.root, query_id) == [(people.name("dba"), None, "KILL QUERY", f"{query_id} of {owner}")]
 
 
+def test_a_killed_job_is_written_down_and_one_that_is_not_there_is_not(people: People) -> None:
+    people.root.do("CREATE TABLE jobbed (a INT); INSERT INTO jobbed VALUES (1)")
+    dba = people.connect("dba")
+    [job] = dba.rows("FLUSH TABLE jobbed")
+    with suppress(Refused):  # it may have ended already
+        dba.rows(f"KILL JOB '{job[0]}'")
+        assert (people.name("dba"), None, "KILL JOB", job[0]) in events(people.root, job[0])
+    assert dba.sqlstate("KILL JOB 'FL-never'") == "42704"
+    assert events(people.root, "FL-never") == []
+
+
 def test_an_unknown_name_is_not_written_down(server: ServerProcess, root: Client) -> None:
     """People type their password into the wrong field."""
     assert not logs_in(server, SECRET, "x")
