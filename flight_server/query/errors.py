@@ -148,7 +148,7 @@ def query_error(error: BaseException) -> FrostlineError:
 
 
 def _bounded(message: str) -> str:
-    """Names and texts of the caller's may be as long as a statement, and the patterns here take their square in steps."""
+    """Names and texts of the caller may be as long as a statement; the patterns here take their square in steps."""
     message = _LONG_WORD.sub(r"\1..", message)
     if len(message) <= _MESSAGE_CHARS_MAX:
         return message
