@@ -11,6 +11,7 @@ call's lock and never after `finish`. The gate's `call_completed` runs before th
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from storage.errors import Cancelled, LimitExceeded
 WATCH_SECONDS: Final = 0.02
 REST_SECONDS: Final = 0.1  # while no call runs; calls do not wake the watchdog, that would cost each of them
 HOUSEKEEPING_SECONDS: Final = 1.0
+TOO_MANY: Final = "53300"  # SQLSTATE
 
 
 class RunningCall:
@@ -126,11 +128,18 @@ class Calls:
     """All running calls, at most `calls_max`, and the thread that watches them."""
 
     def __init__(
-        self, clock: Clock, calls_max: int, statement_seconds_max: float, housekeeping: Callable[[], None]
+        self,
+        clock: Clock,
+        calls_max: int,
+        statement_seconds_max: float,
+        housekeeping: Callable[[], None],
+        calls_per_user_max: int | None = None,
     ) -> None:
         """statement_seconds_max: over which no session's timeout goes; 0 = no limit."""
         self._clock = clock
         self._calls_max = calls_max
+        self._calls_per_user_max = calls_max if calls_per_user_max is None else calls_per_user_max
+        self._of_user: Counter[str] = Counter()
         self._statement_seconds_max = statement_seconds_max
         self._housekeeping = housekeeping
         self._lock = threading.Lock()
@@ -159,8 +168,20 @@ class Calls:
         call = RunningCall(context, passage, session, self._clock.monotonic_seconds(), min(limits, default=0.0))
         with self._lock:
             if len(self._running) >= self._calls_max:
-                raise LimitExceeded(f"{self._calls_max} calls are running, which is the limit; try again later")
+                raise LimitExceeded(
+                    f"{self._calls_max} calls are running, which is the limit (server.rpc_concurrent_max); "
+                    "try again later",
+                    sqlstate=TOO_MANY,
+                )
+            user = call.caller.principal.name
+            if self._of_user[user] >= self._calls_per_user_max:
+                raise LimitExceeded(
+                    f"{self._calls_per_user_max} calls of user '{user}' are running, which is the limit "
+                    "(server.rpc_per_user_max); try again later",
+                    sqlstate=TOO_MANY,
+                )
             self._running.add(call)
+            self._of_user[user] += 1
         call.when_finished(lambda: self._leave(call))
         return call
 
@@ -172,6 +193,10 @@ class Calls:
     def _leave(self, call: RunningCall) -> None:
         with self._lock:
             self._running.discard(call)
+            user = call.caller.principal.name
+            self._of_user[user] -= 1
+            if not self._of_user[user]:
+                del self._of_user[user]
 
     def _snapshot(self) -> list[RunningCall]:
         with self._lock:

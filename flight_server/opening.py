@@ -115,6 +115,7 @@ def open_server(
             wire=settings.wire,
             facts=_facts(settings),
             calls_max=server.rpc_concurrent_max,
+            calls_per_user_max=server.rpc_per_user_max,
             statement_seconds_max=settings.query.statement_seconds_max,
             log=structlog.get_logger("service"),
             tls=tls,

@@ -61,6 +61,7 @@ class FlightService(flight.FlightServerBase):
         calls_max: int,
         statement_seconds_max: float,
         log: Any,
+        calls_per_user_max: int | None = None,
         tls: Tls | None = None,
     ) -> None:
         """port 0 takes any free one, see `self.port`. Raises OSError when the port is taken."""
@@ -72,7 +73,7 @@ class FlightService(flight.FlightServerBase):
         self._log = log
         self._authenticator = authenticator
         self._gate = Gate(authenticator, sessions, log, certificates=access.certificate_users)
-        self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house)
+        self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house, calls_per_user_max)
         scheme = "grpc+tls" if tls else "grpc"
         super().__init__(
             f"{scheme}://{host}:{port}",

@@ -38,6 +38,7 @@ class ServerSettings:
     tls_certificate, tls_key: PEM files; both or none
     tls_client_ca:            PEM file; when set, clients must show a certificate that it signed
     rpc_concurrent_max:       calls running at the same time; more are refused at once
+    rpc_per_user_max:         of them, of one user
     shutdown_seconds_max:     from the stop signal to the end of the process
     """
 
@@ -51,6 +52,7 @@ class ServerSettings:
     tls_key: str = ""
     tls_client_ca: str = ""
     rpc_concurrent_max: Positive = 200
+    rpc_per_user_max: Positive = 200
     shutdown_seconds_max: PositiveSeconds = 20.0
 
 

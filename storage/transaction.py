@@ -87,6 +87,16 @@ class Transaction:
         return TEMPORARY in self._state.catalog.namespaces
 
     @property
+    def snapshot_seq(self) -> int:
+        """The newest `_seq` that it can see of others."""
+        return self._snapshot.state.last_seq
+
+    @property
+    def tables_changed(self) -> int:
+        """In how many tables it has changed rows so far."""
+        return len(self._pending)
+
+    @property
     def definitions(self) -> int:
         """How many of the database's definitions it has changed so far."""
         return len(self._catalog_changes)

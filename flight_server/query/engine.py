@@ -43,7 +43,6 @@ from storage.local_files import LocalFiles
 from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
 POLL_SECONDS: Final = 0.05
-BUFFER_BYTES_MAX: Final = 16 << 20  # how far one statement may run ahead of its reader
 COLD_PLANS_MAX: Final = 512  # list-of-files scans kept, with the statistics of their files
 
 _READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
@@ -55,6 +54,10 @@ _HOPELESS: Final = ("42601", "42P01", "42501", "3F000")  # no guess mends a synt
 
 Params = Mapping[str, pa.Scalar]
 NO_PARAMETERS: Final[Mapping[str, pa.DataType]] = MappingProxyType({})
+
+
+def _admitted() -> None:
+    """For those that wait for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,10 @@ class QueryEngine:
         explained = partial(self._explained, catalog, sql, params)
         return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained)
 
-    def start(self, plan: Plan) -> Running:
+    def start(self, plan: Plan, admit: Callable[[], None] = _admitted) -> Running:
         """Begin to run; rows come through what is returned. A short statement has run then.
+
+        admit: called before a statement that is not short begins; what it raises ends it
 
         Raises: LimitExceeded (a join that would hardly end), Cancelled (closed), what constant folding finds (1/0);
         for a short statement whatever running it finds.
@@ -172,10 +177,11 @@ class QueryEngine:
         try:
             if is_short(plan.shown, plan.touched.rows):
                 return FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
+            admit()
             stream = self._stream(plan)
         except BaseException as error:
             raise_mapped(error)
-        return RunningQuery(self._loop.loop, stream, shape, query_error, BUFFER_BYTES_MAX)
+        return RunningQuery(self._loop.loop, stream, shape, query_error, self._settings.result_buffer_bytes_max)
 
     def _stream(self, plan: Plan) -> RecordBatchStream:
         if self._has_unkeyed_join(plan):
@@ -196,13 +202,15 @@ class QueryEngine:
         context = self._contexts.runner(plan.time_zone, partitions=partitions)
         return context.create_dataframe_from_logical_plan(plan.logical)
 
-    def collect(self, plan: Plan, cancelled: Callable[[], bool]) -> pa.Table:
+    def collect(self, plan: Plan, cancelled: Callable[[], bool], admit: Callable[[], None] = _admitted) -> pa.Table:
         """Run to the end and give everything. Raises as `stream`."""
-        return pa.Table.from_batches(list(self.stream(plan, cancelled)), schema=plan.schema)
+        return pa.Table.from_batches(list(self.stream(plan, cancelled, admit)), schema=plan.schema)
 
-    def stream(self, plan: Plan, cancelled: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, plan: Plan, cancelled: Callable[[], bool], admit: Callable[[], None] = _admitted
+    ) -> Iterator[pa.RecordBatch]:
         """Run, batch by batch. Raises Cancelled soon after `cancelled()` is true, and what running raises."""
-        running = self.start(plan)
+        running = self.start(plan, admit)
         batches = running.batches()
         while True:
             while not running.wait(POLL_SECONDS):
@@ -213,6 +221,10 @@ class QueryEngine:
             if batch is None:
                 return
             yield batch
+
+    @property
+    def settings(self) -> QuerySettings:
+        return self._settings
 
     def close(self) -> None:
         """Cancel what runs and stop the loop thread."""

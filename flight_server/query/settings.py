@@ -19,6 +19,10 @@ class QuerySettings:
     batch_rows:            rows in a batch inside the engine
     message_bytes_max:     a result batch is cut at about this size
     statement_seconds_max: after which a statement is cancelled; 0 = never
+    running_max:           statements that stream at the same time; more wait in line
+    running_per_user_max:  of them, of one user
+    queue_seconds_max:     how long a statement waits in line before it is refused
+    result_buffer_bytes_max: how far one statement may run ahead of its reader
     """
 
     memory_bytes_max: Annotated[int, Meta(ge=16 << 20)] = 2 << 30
@@ -27,6 +31,10 @@ class QuerySettings:
     batch_rows: Annotated[int, Meta(ge=128)] = 32_768
     message_bytes_max: Annotated[int, Meta(ge=64 << 10, le=8 << 20)] = 2 << 20
     statement_seconds_max: Annotated[float, Meta(ge=0)] = 3600.0
+    running_max: Annotated[int, Meta(ge=1)] = 64
+    running_per_user_max: Annotated[int, Meta(ge=1)] = 48
+    queue_seconds_max: Annotated[float, Meta(ge=0)] = 30.0
+    result_buffer_bytes_max: Annotated[int, Meta(ge=1 << 20)] = 16 << 20
 
     @property
     def target_partitions(self) -> int:

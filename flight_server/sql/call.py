@@ -53,6 +53,7 @@ class Call:
     text:    the statement as written (after time travel is rewritten): says which system columns it names
     params:  "1", "2", .. -> value; None when the statement has none
     rows:    bare name -> rows that the statement may name beside tables
+    admit:   waits until the statement may stream
     make_virtual: gives the system tables as this caller sees them
     pledges: what was needed so far, of the session's transaction if it is in one
     """
@@ -65,6 +66,7 @@ class Call:
     text: str = ""
     params: Params | None = None
     rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
+    admit: Callable[[], None] = lambda: None
     make_virtual: Callable[[Call], Virtual] = lambda _: MappingProxyType({})
     pledges: Pledges = field(default_factory=Pledges)
 
@@ -146,7 +148,7 @@ class Call:
         extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Run `plan(..)`, batch by batch. Raises as the engine does, and Cancelled."""
-        return self.services.queries.stream(self.plan(sql, casts, extra), self.cancelled)
+        return self.services.queries.stream(self.plan(sql, casts, extra), self.cancelled, self.admit)
 
     def collect(
         self,
@@ -155,7 +157,7 @@ class Call:
         extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None,
     ) -> pa.Table:
         """Run `plan(..)` and give everything; for small results."""
-        return self.services.queries.collect(self.plan(sql, casts, extra), self.cancelled)
+        return self.services.queries.collect(self.plan(sql, casts, extra), self.cancelled, self.admit)
 
     def stream_positional(self, sql: str, types: Sequence[pa.DataType], into: str) -> Iterator[pa.RecordBatch]:
         """The user's own query for table `into`: column i comes in types[i]. Raises InvalidRequest (count)."""
@@ -167,7 +169,7 @@ class Call:
             )
         if len(set(names)) == len(names):
             plan = self.plan(sql, dict(zip(names, types, strict=True)))
-        return self.services.queries.stream(plan, self.cancelled)
+        return self.services.queries.stream(plan, self.cancelled, self.admit)
 
     def with_text(self, text: str) -> Call:
         return replace(self, text=text)

@@ -15,6 +15,7 @@ from flight_server.access.grants import Deed
 from flight_server.access.session_options import set_session_option
 from flight_server.access.sessions import Session
 from flight_server.ports import StatementShape
+from flight_server.sql.admission import Admission
 from flight_server.sql.audited import event, run_definition
 from flight_server.sql.bound import check_bound, run_bound
 from flight_server.sql.call import Call, Params, Services
@@ -76,7 +77,7 @@ class StatementExecutor:
         """sessions: the open ones, asked anew each time; settings: dotted key -> value, for system.settings."""
         self._services = services
         self._limits = limits
-        self._statements = RunningStatements(services.clock)
+        self._statements = RunningStatements(services.clock, Admission(services.queries.settings, services.clock))
         sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
         self._frames = Frames(services, self._statements, sources)
 
@@ -210,6 +211,7 @@ class StatementExecutor:
             return cancelled() or running.reason is not None
 
         def changed(change: Change) -> StatementOutcome:
+            change = self._frames.admitted(running, stop, change)
             return _outcome(self._frames.changed(session, transaction_id, stop, change), running)
 
         match statement:

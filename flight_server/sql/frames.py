@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final
 
@@ -20,9 +20,9 @@ from flight_server.access.sessions import Session
 from flight_server.sql.call import Call, Services, Virtual
 from flight_server.sql.execute_as import acted_for
 from flight_server.sql.information_schema import information_schema, information_schemas
-from flight_server.sql.running import RunningStatements
+from flight_server.sql.running import RunningStatement, RunningStatements
 from flight_server.sql.stage_change import Changed
-from flight_server.sql.system_tables import Sources, may_see, system_schemas, system_tables
+from flight_server.sql.system_tables import Sources, hidden_tables, system_schemas, system_tables
 from flight_server.sql.transactions import SessionTransactions
 from storage.errors import Conflict, ConstraintViolated
 from storage.names import TableName, quoted
@@ -60,12 +60,17 @@ class Frames:
             return cancelled() or running.reason is not None
 
         try:
+            change = self.admitted(running, stop, change)
             changed = self.changed(session, transaction_id, stop, change, retry=retry)
         except BaseException as error:
             self._statements.end(running, error)
             raise
         self._statements.end(running, None)
         return changed
+
+    def admitted(self, running: RunningStatement, stop: Callable[[], bool], change: Change) -> Change:
+        """`change`, which takes its place among the running statements as soon as it streams."""
+        return lambda call: change(replace(call, admit=partial(self._statements.admit, running, stop)))
 
     def changed(
         self,
@@ -164,7 +169,13 @@ RELATIONS: Final[Mapping[TableName, pa.Schema]] = MappingProxyType({**system_sch
 
 def relations(rights: Rights) -> Mapping[TableName, pa.Schema]:
     """Those of RELATIONS that the caller may know of."""
-    return {name: schema for name, schema in RELATIONS.items() if may_see(rights, name)}
+    return _relations_but(hidden_tables(rights))
+
+
+@lru_cache
+def _relations_but(hidden: frozenset[TableName]) -> Mapping[TableName, pa.Schema]:
+    """Made once for each kind of caller: every statement asks."""
+    return MappingProxyType({name: schema for name, schema in RELATIONS.items() if name not in hidden})
 
 
 def schema_of(call: Call, name: TableName) -> pa.Schema:

@@ -56,7 +56,7 @@ class RowsResult:
             raise InvalidRequest("the rows of this query were fetched already; run it again", sqlstate="24000")
         try:
             self._still_allowed()
-            self._running = self._queries.start(self._plan)
+            self._running = self._queries.start(self._plan, self._admit)
         except FrostlineError as error:
             self._end(error)
             raise
@@ -68,6 +68,9 @@ class RowsResult:
     def cancel(self, reason: str) -> None:
         """Stop, from any thread, started or not."""
         self._statement.cancel(reason)
+
+    def _admit(self) -> None:
+        self._statements.admit(self._statement, _never)
 
     def _begin(self, running: Running) -> None:
         """Raises Cancelled when it was cancelled a moment ago, with nothing there yet that could be stopped."""
@@ -142,6 +145,11 @@ class CountResult:
 
     def cancel(self, reason: str) -> None:
         """It has happened."""
+
+
+def _never() -> bool:
+    """A query is cancelled through its statement."""
+    return False
 
 
 StatementOutcome = RowsResult | TableResult | CountResult

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from flight_server.sql.admission import Admission
 from flight_server.sql.secrets import without_secrets
 from storage.clock import Clock
 from storage.errors import Cancelled, FrostlineError
@@ -20,6 +21,7 @@ TEXT_CHARACTERS_MAX: Final = 2000
 
 
 class RunningState(StrEnum):
+    QUEUED = "queued"
     PLANNED = "planned"
     RUNNING = "running"
     FINISHED = "finished"
@@ -42,11 +44,12 @@ class RunningStatement:
     elapsed_ms: int = 0
     reason: str | None = None
     stop: Callable[[FrostlineError], None] | None = None
+    has_place: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def is_live(self) -> bool:
-        return self.state in (RunningState.PLANNED, RunningState.RUNNING)
+        return self.state in (RunningState.PLANNED, RunningState.QUEUED, RunningState.RUNNING)
 
     def cancel(self, reason: str) -> bool:
         """Whether there was something to stop."""
@@ -63,8 +66,9 @@ class RunningStatement:
 class RunningStatements:
     """All live statements and the last KEPT_MAX that ended."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, admission: Admission) -> None:
         self._clock = clock
+        self._admission = admission
         self._lock = threading.Lock()
         self._all: dict[str, RunningStatement] = {}
         self._ended: deque[str] = deque()
@@ -84,6 +88,20 @@ class RunningStatements:
             self._all[statement.query_id] = statement
         return statement
 
+    def admit(self, statement: RunningStatement, cancelled: Callable[[], bool]) -> None:
+        """Wait until it may stream; once for a statement. Raises LimitExceeded, Cancelled."""
+        if statement.has_place:
+            return
+        before, statement.state = statement.state, RunningState.QUEUED
+        self._admission.enter(statement.user, lambda: cancelled() or statement.reason is not None)
+        with statement.lock:
+            statement.has_place = statement.is_live
+            if statement.has_place:
+                statement.state = before
+        if not statement.has_place:  # it ended while it waited
+            self._admission.leave(statement.user)
+            raise Cancelled(statement.reason or "the statement was cancelled")
+
     def end(self, statement: RunningStatement, error: BaseException | None) -> None:
         """The statement is over; only the first call counts."""
         with statement.lock:
@@ -94,6 +112,9 @@ class RunningStatements:
             statement.state = RunningState.FINISHED if error is None else failed
             statement.elapsed_ms = self._elapsed_ms(statement)
             statement.stop = None
+            had_place, statement.has_place = statement.has_place, False
+        if had_place:
+            self._admission.leave(statement.user)
         self._keep_ended(statement)
 
     def cancel(self, query_id: str, reason: str) -> bool:

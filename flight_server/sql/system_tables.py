@@ -16,6 +16,7 @@ from flight_server.access.sessions import Session
 from flight_server.job_port import JobDoor
 from flight_server.sql.running import RunningStatements
 from flight_server.sql.show import create_table_sql
+from flight_server.sql.transactions import SessionTransaction
 from flight_server.sql.virtual_rows import table_of
 from storage.engine import Engine
 from storage.names import TableName
@@ -40,17 +41,15 @@ class Sources:
 
 def system_tables(sources: Sources, state: DatabaseState, who: Rights) -> dict[TableName, Callable[[], pa.Table]]:
     """Every system table that the caller may know of, to be called when named. `state`: with their catalog."""
-    return {
-        _NAMES[name]: partial(_computed, name, rows, sources, state, who)
-        for name, rows in _ROWS.items()
-        if may_see(who, _NAMES[name])
-    }
+    tables = {_NAMES[name]: partial(_computed, name, rows, sources, state, who) for name, rows in _ROWS.items()}
+    for name in hidden_tables(who):
+        del tables[name]
+    return tables
 
 
-def may_see(who: Rights, name: TableName) -> bool:
-    """Whether a system table exists for the caller."""
-    deed = _NOT_FOR_ALL.get(name)
-    return deed is None or who.may_do(deed)
+def hidden_tables(who: Rights) -> frozenset[TableName]:
+    """System tables that do not exist for the caller."""
+    return frozenset(name for name, deed in _NOT_FOR_ALL.items() if not who.may_do(deed))
 
 
 def _computed(name: str, rows: _Rows, sources: Sources, state: DatabaseState, who: Rights) -> pa.Table:
@@ -164,6 +163,19 @@ def _sessions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple
             )
 
 
+def _transactions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    now_seconds = sources.engine.clock.monotonic_seconds()
+    for session in sources.sessions:
+        opened = session.transaction
+        if isinstance(opened, SessionTransaction) and _may_know(who, session.principal.name):
+            idle_ms = 0 if session.calls else int((now_seconds - session.last_used_seconds) * 1000)
+            changed, definitions = opened.transaction.tables_changed, opened.transaction.definitions
+            yield (
+                *(opened.id.hex()[:8], session.id[:8], session.principal.name, opened.started_ms, idle_ms),
+                *(opened.transaction.snapshot_seq, changed, definitions, len(opened.savepoints)),
+            )
+
+
 def _cold_files(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         for file in state.partition(table.partition_id).cold:
@@ -210,6 +222,7 @@ _ROWS: dict[str, _Rows] = {
     "jobs": _jobs,
     "queries": _queries,
     "sessions": _sessions,
+    "transactions": _transactions,
     "cold_files": _cold_files,
     "partitions": _partitions,
     "settings": _settings,
@@ -291,6 +304,17 @@ _SCHEMAS: dict[str, pa.Schema] = {
         in_transaction=_BOOL,
         prepared_statements=_BIG,
         started=_MS,
+    ),
+    "transactions": _schema(
+        transaction=_TEXT,
+        session=_TEXT,
+        user=_TEXT,
+        started=_MS,
+        idle_ms=_BIG,
+        snapshot_seq=_BIG,
+        tables_changed=_BIG,
+        definitions_changed=_BIG,
+        savepoints=_BIG,
     ),
     "cold_files": _schema(
         namespace=_TEXT,

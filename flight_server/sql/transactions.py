@@ -27,9 +27,10 @@ class TransactionState(InvalidRequest):
 class SessionTransaction:
     """What `Session.transaction` holds."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, started_ms: int) -> None:
         self.id = os.urandom(ID_BYTES)
         self.transaction = transaction
+        self.started_ms = started_ms
         self.savepoints = Savepoints()
         self.pledges = Pledges()
         self.lock = threading.RLock()
@@ -53,7 +54,7 @@ class SessionTransactions:
         with session.lock:
             if session.transaction is not None:
                 raise TransactionState("a transaction is open in this session already; commit or roll it back first")
-            opened = SessionTransaction(self._engine.begin(session.temporary))
+            opened = SessionTransaction(self._engine.begin(session.temporary), self._engine.clock.wall_ms())
             session.transaction = opened
             return opened.id
 

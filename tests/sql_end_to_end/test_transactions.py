@@ -121,3 +121,14 @@ def test_adbc_commit_tells_of_a_conflict(client: Client, manual: Client) -> None
     with pytest.raises(Error, match="40001"):
         manual.connection.commit()
     assert client.value("SELECT n FROM t") == 3
+
+
+def test_open_transactions_are_listed(client: Client, other: Client) -> None:
+    mine = "FROM system.transactions WHERE started = (SELECT max(started) FROM system.transactions)"
+    before = client.value("SELECT count(*) FROM system.transactions")
+    client.do("BEGIN; UPDATE t SET n = 0; CREATE TABLE made (a INT); SAVEPOINT s")
+    found = other.rows(f'SELECT "user", tables_changed, definitions_changed, savepoints {mine}')
+    assert found == [("root", 1, 1, 1)]
+    assert other.value(f"SELECT idle_ms >= 0 AND snapshot_seq > 0 {mine}")
+    client.do("COMMIT")
+    assert client.value("SELECT count(*) FROM system.transactions") == before

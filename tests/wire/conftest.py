@@ -55,7 +55,12 @@ class Running:
         return client, flight.FlightCallOptions(headers=[token])
 
 
-def start(calls_max: int = 50, statement_seconds_max: float = 0.0, wire: WireSettings | None = None) -> Running:
+def start(
+    calls_max: int = 50,
+    statement_seconds_max: float = 0.0,
+    wire: WireSettings | None = None,
+    calls_per_user_max: int | None = None,
+) -> Running:
     clock = ManualClock()
     users = {
         name: UserRecord(name=name, role="system", password_hash=QUICK.hash("secret")) for name in ("root", "anna")
@@ -75,6 +80,7 @@ def start(calls_max: int = 50, statement_seconds_max: float = 0.0, wire: WireSet
         wire=wire or WireSettings(bound_rows_max=10_000),
         facts=ServerFacts(version="1.2.3"),
         calls_max=calls_max,
+        calls_per_user_max=calls_per_user_max,
         statement_seconds_max=statement_seconds_max,
         log=structlog.wrap_logger(None, processors=[capture]),
     )

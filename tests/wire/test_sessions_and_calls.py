@@ -157,6 +157,22 @@ def test_more_calls_than_allowed_are_refused():
         server.service.shut_down(0)
 
 
+def test_more_calls_of_one_user_than_allowed_are_refused_and_others_go_on():
+    server = start(calls_per_user_max=1)
+    try:
+        client, anna = Client(server), Client(server, "anna")
+        reader = client.flight.do_get(client.query("HANG").endpoints[0].ticket, client.options)
+        reader.read_chunk()
+        with pytest.raises(flight.FlightUnavailableError, match=r"\[53300\] 1 calls of user 'root' are running"):
+            client.query("ROWS 1")
+        assert anna.fetch(anna.query("ROWS 1")).num_rows == 1
+        reader.cancel()
+        wait_until(lambda: server.service.calls_running == 0)
+        assert client.fetch(client.query("ROWS 1")).num_rows == 1
+    finally:
+        server.service.shut_down(0)
+
+
 def test_draining_refuses_new_calls_and_lets_running_ones_end(client, server):
     info = client.query("ROWS 5000")
     reader = client.flight.do_get(info.endpoints[0].ticket, client.options)

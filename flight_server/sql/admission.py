@@ -1,0 +1,101 @@
+"""Who may run a query now: so many of one user, so many of all; the others wait in line, and not for ever.
+
+Only statements that stream are counted. One that is short has ended before it could be counted, and waits for nobody.
+A statement holds one place from its first stream to its end, however many streams it opens.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from flight_server.query.settings import QuerySettings
+from storage.clock import Clock
+from storage.errors import Cancelled, LimitExceeded
+
+POLL_SECONDS: Final = 0.05
+TOO_MANY: Final = "53300"  # SQLSTATE
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    user: str
+    admitted: threading.Event = field(default_factory=threading.Event)
+
+
+class Admission:
+    """The places and the line for them. Safe from any thread."""
+
+    def __init__(self, settings: QuerySettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._running: Counter[str] = Counter()
+        self._line: list[_Waiting] = []  # first come, first served, but for those whose user has all their places
+
+    def __repr__(self) -> str:
+        return f"<Admission [{self.running} running, {len(self._line)} waiting]>"
+
+    @property
+    def running(self) -> int:
+        return self._running.total()
+
+    def enter(self, user: str, cancelled: Callable[[], bool]) -> None:
+        """Take a place, waiting for one if need be; `leave` must follow. Raises LimitExceeded, Cancelled."""
+        with self._lock:
+            if self._has_place(user):
+                self._running[user] += 1
+                return
+            waiting = _Waiting(user)
+            self._line.append(waiting)
+        try:
+            self._wait(waiting, cancelled)
+        except BaseException:
+            self._give_up(waiting)
+            raise
+
+    def leave(self, user: str) -> None:
+        """Give the place back, to the first in line that may have it."""
+        with self._lock:
+            self._running[user] -= 1
+            if not self._running[user]:
+                del self._running[user]
+            for waiting in list(self._line):
+                if self._has_place(waiting.user):
+                    self._line.remove(waiting)
+                    self._running[waiting.user] += 1
+                    waiting.admitted.set()
+
+    def _has_place(self, user: str) -> bool:
+        settings = self._settings
+        return self.running < settings.running_max and self._running[user] < settings.running_per_user_max
+
+    def _wait(self, waiting: _Waiting, cancelled: Callable[[], bool]) -> None:
+        deadline = self._clock.monotonic_seconds() + self._settings.queue_seconds_max
+        while not waiting.admitted.wait(POLL_SECONDS):
+            if cancelled():
+                raise Cancelled("the statement was cancelled while it waited for others to end")
+            if self._clock.monotonic_seconds() >= deadline:
+                raise self._too_many(waiting.user)
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        with self._lock:
+            was_waiting = waiting in self._line
+            if was_waiting:
+                self._line.remove(waiting)
+        if not was_waiting:  # admitted in this very moment
+            self.leave(waiting.user)
+
+    def _too_many(self, user: str) -> LimitExceeded:
+        settings = self._settings
+        waited = f"the statement waited {settings.queue_seconds_max:g} s (query.queue_seconds_max)"
+        if self._running[user] >= settings.running_per_user_max:
+            limit = f"{settings.running_per_user_max} of user '{user}' (query.running_per_user_max)"
+        else:
+            limit = f"{settings.running_max} (query.running_max)"
+        return LimitExceeded(
+            f"{waited} while as many others ran as may: {limit}; end some of them or try again later", sqlstate=TOO_MANY
+        )
