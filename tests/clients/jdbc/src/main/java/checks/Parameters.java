@@ -139,6 +139,55 @@ final class Parameters {
   }
 
   @Check
+  void listsCanBeBound() throws Exception {
+    try (Connection connection = server.connect()) {
+      Server.run(connection, "CREATE OR REPLACE TABLE of_lists (v BIGINT[])");
+      try (PreparedStatement insert = connection.prepareStatement("INSERT INTO of_lists VALUES (?)")) {
+        insert.setArray(1, connection.createArrayOf("BIGINT", new Object[] {1L, 2L}));
+        equal(1, insert.executeUpdate(), "rows inserted");
+      }
+      equal(2L, only(connection, "SELECT v[2] FROM of_lists"), "the second item");
+    }
+  }
+
+  @Check
+  void textsCanBeBoundToUuidsAndJson() throws Exception {
+    String uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    survives("UUID", uuid, s -> s.setString(1, uuid));
+    survives("JSON", "{\"a\": 1}", s -> s.setString(1, "{\"a\": 1}"));
+  }
+
+  @Check
+  void bytesOfAFixedNumberCanBeBound() throws Exception {
+    byte[] value = {1, 2, 3, 4};
+    survives("BINARY(4)", value, s -> s.setBytes(1, value));
+  }
+
+  @Check
+  void unsignedNumbersCanBeBound() throws Exception {
+    survives("TINYINT UNSIGNED", (byte) 7, s -> s.setByte(1, (byte) 7));
+    survives("SMALLINT UNSIGNED", (short) 7, s -> s.setShort(1, (short) 7));
+    survives("INTEGER UNSIGNED", 7, s -> s.setInt(1, 7));
+    survives("BIGINT UNSIGNED", 7L, s -> s.setLong(1, 7L));
+  }
+
+  @Check
+  void narrowerNumbersWidenAndOthersAreRefused() throws Exception {
+    survives("BIGINT", 5L, s -> s.setInt(1, 5));
+    survives("DOUBLE", 5.0, s -> s.setInt(1, 5));
+    refused(() -> survives("BIGINT", 5L, s -> s.setString(1, "5")), "not yet supported");
+    refused(() -> survives("DECIMAL(5, 2)", null, s -> s.setBigDecimal(1, new BigDecimal("1.5"))), "scale must equal");
+  }
+
+  @Check
+  void timesOfEveryUnitCanBeBound() throws Exception {
+    for (int digits : new int[] {0, 3, 6, 9}) {
+      Timestamp value = Timestamp.valueOf("2024-02-29 23:59:58");
+      survives("TIMESTAMP(" + digits + ")", value, s -> s.setTimestamp(1, value));
+    }
+  }
+
+  @Check
   void nullsCanBeBoundToEveryType() throws Exception {
     try (Connection connection = server.connect()) {
       Server.run(
