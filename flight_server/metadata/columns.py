@@ -42,6 +42,7 @@ _BYTES: Final = (_T.is_binary, _T.is_large_binary, _T.is_binary_view, _T.is_fixe
 _LISTS: Final = (_T.is_list, _T.is_large_list, _T.is_fixed_size_list, _T.is_list_view, _T.is_large_list_view)
 # Decimal digits that the widest value of a type has.
 _INTEGER_DIGITS: Final = {8: 3, 16: 5, 32: 10, 64: 19}
+_KEPT_NAME_CHARS_MAX: Final = 255
 _NAMED_BY_DECLARATION: Final = ("UUID", "JSON")  # to Arrow they are text
 _LENGTH: Final = re.compile(r"(?:VARCHAR|CHAR|VARBINARY|BINARY)\((\d+)\)")
 
@@ -104,11 +105,16 @@ def described_rows(schema: pa.Schema) -> pa.Schema:
     """The columns of a result: what their types tell. No comments, which the JDBC driver takes for headings."""
     fields = [
         _described_result(field.name, field.type, field.nullable)
-        if field.metadata is None
+        if _may_be_kept(field)
         else described_field(field, type_name(field.type))
         for field in schema
     ]
     return pa.schema(fields)
+
+
+def _may_be_kept(field: pa.Field) -> bool:
+    """Names in a statement, those inside of types too, may be as long as the statement: too much to keep many of."""
+    return field.metadata is None and len(field.name) <= _KEPT_NAME_CHARS_MAX and not _T.is_nested(field.type)
 
 
 @lru_cache(maxsize=4096)  # 50 us for each column of each statement otherwise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from flight_server.metadata import columns
 from flight_server.metadata.columns import described_rows, described_schema, described_table
 from storage.names import table_name
 from storage.options import TableOptions
@@ -85,3 +86,11 @@ def test_what_a_field_had_in_its_metadata_stays_and_is_not_mixed_up():
     second = described_rows(pa.schema([pa.field("a", pa.int64(), metadata={"unit": "m"})])).field(0)
     plain = described_rows(pa.schema([pa.field("a", pa.int64())])).field(0)
     assert [notes(field).get("unit") for field in (first, second, plain)] == ["kg", "m", None]
+
+
+def test_long_names_are_described_and_not_kept():
+    kept = columns._described_result.cache_info().currsize
+    fields = [("x" * 100_000, pa.int64()), ("s", pa.struct([("y" * 100_000, pa.int64())]))]
+    described = described_rows(pa.schema(fields))
+    assert [notes(field)["TYPE_NAME"] for field in described] == ["BIGINT", "STRUCT"]
+    assert columns._described_result.cache_info().currsize == kept
