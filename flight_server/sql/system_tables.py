@@ -41,7 +41,9 @@ class Sources:
 
 def system_tables(sources: Sources, state: DatabaseState, who: Rights) -> dict[TableName, Callable[[], pa.Table]]:
     """Every system table that the caller may know of, to be called when named. `state`: with their catalog."""
-    tables = {_NAMES[name]: partial(_computed, name, rows, sources, state, who) for name, rows in _ROWS.items()}
+    tables: dict[TableName, Callable[[], pa.Table]] = {
+        _NAMES[name]: partial(_computed, name, rows, sources, state, who) for name, rows in _ROWS.items()
+    }
     for name in hidden_tables(who):
         del tables[name]
     return tables
