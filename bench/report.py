@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import Figure, Of, Point
-from bench.table import number
+from bench.table import USAGE_HEADINGS, number, usage_cells
 
 _STYLE: Final = """
 body { font: 14px/1.4 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; color: #222; background: #fff }
@@ -49,8 +49,10 @@ def _table(figures: Sequence[Figure]) -> str:
             escape(str(figure.goal or "")),
         )
         data = "".join(f"<td>{cell}</td>" for cell in cells)
-        rows.append(f"<tr>{data}<td class='{mark}'>{mark}</td></tr>")
-    heads = "".join(f"<th>{head}</th>" for head in ("", "ours", "theirs", "unit", "ratio", "goal", "holds"))
+        used = "".join(f"<td>{cell}</td>" for cell in usage_cells(figure.usage))
+        rows.append(f"<tr>{data}<td class='{mark}'>{mark}</td>{used}</tr>")
+    names = ("", "ours", "theirs", "unit", "ratio", "goal", "holds", *USAGE_HEADINGS)
+    heads = "".join(f"<th>{head}</th>" for head in names)
     return f"<table><tr>{heads}</tr>{''.join(rows)}</table>"
 
 

@@ -61,11 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     figures = _measure(_run(asked), asked, console)
     print_figures(console, figures)
+    seconds = time.perf_counter() - start
+    if asked.only is not None:
+        console.print(f"{seconds:.0f} s; a part only, so nothing is written")
+        return 0
     name = "quick" if asked.quick else "latest"
     _write(figures, name)
-    console.print(
-        f"{time.perf_counter() - start:.0f} s; figures in bench/out/{name}.json, plots in bench/out/report.html"
-    )
+    console.print(f"{seconds:.0f} s; figures in bench/out/{name}.json, plots in bench/out/report.html")
     return _compare(figures, asked, console) if asked.quick else 0
 
 

@@ -8,15 +8,16 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Figure
+from bench.figures import Figure, Usage
 
+USAGE_HEADINGS: Final = ("CPU s", "RSS MiB", "disk MiB")
 _SHOWN: Final = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
 
 
 def print_figures(console: Console, figures: Sequence[Figure]) -> None:
     """One line a figure; beside the times what the server used: CPU, RSS now and at most, bytes on disk."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "ours", "theirs", "unit", "ratio", "goal", "holds", "CPU s", "RSS MiB", "disk MiB"):
+    for heading in ("", "ours", "theirs", "unit", "ratio", "goal", "holds", *USAGE_HEADINGS):
         table.add_column(heading, justify="left" if heading in ("", "unit", "goal") else "right", no_wrap=bool(heading))
     for figure in figures:
         table.add_row(*_cells(figure))
@@ -24,7 +25,6 @@ def print_figures(console: Console, figures: Sequence[Figure]) -> None:
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
-    usage = figure.usage
     return (
         figure.name,
         number(figure.ours),
@@ -33,10 +33,16 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         "" if figure.ratio is None else f"{figure.ratio:.2f}",
         "" if figure.goal is None else str(figure.goal),
         _SHOWN[figure.holds],
-        "" if usage is None else f"{usage.cpu_seconds:.1f}",
-        "" if usage is None else f"{usage.rss_bytes >> 20}/{usage.rss_bytes_max >> 20}",
-        "" if usage is None else f"{usage.disk_bytes >> 20}",
+        *usage_cells(figure.usage),
     )
+
+
+def usage_cells(usage: Usage | None) -> tuple[str, str, str]:
+    """What the server used, under USAGE_HEADINGS."""
+    if usage is None:
+        return ("", "", "")
+    rss = f"{usage.rss_bytes >> 20}/{usage.rss_bytes_max >> 20}"
+    return f"{usage.cpu_seconds:.1f}", rss, f"{usage.disk_bytes >> 20}"
 
 
 def number(value: float) -> str:
