@@ -92,6 +92,8 @@ RULES: Final = (
     _rule(r"Cast error|Cannot cast|Parser error: |Error parsing|Unsupported CAST", InvalidRequest, "22P02"),
     _rule(r"Scalar subquery returned more than one row", InvalidRequest, "21000",
           "a subquery used as a value returned more than one row"),
+    _rule(r"argument type for comparison operation Time\d+\(\S+\) \S+ Time\d+\(", InvalidRequest, "42804",
+          "times of different precision can't be compared: write '10:00:00' instead of TIME '10:00:00'"),
     _rule(r"Placeholder|No value found for placeholder", InvalidRequest, "07001"),
     _rule(r"not implemented|not supported|unsupported", NotSupported, "0A000"),
     _rule(r"cannot coerce|not coercible|non-boolean|type_coercion", InvalidRequest, "42804"),

@@ -17,6 +17,12 @@ CASES = [
     ('SELECT "ID" FROM t', InvalidRequest, "42703", "did you mean t.id?"),
     ("SELECT id FROM t a, t b", InvalidRequest, "42702", "ambiguous"),
     ("SELECT * FROM nope", NotFound, "42P01", "table 'public.nope' does not exist"),
+    (
+        "SELECT arrow_cast('10:00:00', 'Time64(Microsecond)') = TIME '10:00:00'",
+        InvalidRequest,
+        "42804",
+        "write '10:00:00' instead of TIME '10:00:00'",
+    ),
     ("SELEC 1", InvalidRequest, "42601", "syntax error: Expected: an SQL statement, found: SELEC"),
     ("SELECT * FROM t WHERE", InvalidRequest, "42601", "syntax error"),
     ("SELECT 1; SELECT 2", InvalidRequest, "42601", "one statement"),
