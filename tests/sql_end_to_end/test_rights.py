@@ -166,6 +166,45 @@ def test_a_grant_of_each_kind_allows_that_and_nothing_else(people: People, clien
         assert prepared(clients["user"], filled(people, "SELECT * FROM {t}", "private")) == HIDDEN
 
 
+def test_a_row_that_is_found_by_its_key_is_no_way_around(server: ServerProcess):
+    with People(server) as people:
+        user, namespace = people.name("user"), people.namespace
+        people.root.do("CREATE TABLE keyed (id INT PRIMARY KEY, v TEXT); INSERT INTO keyed VALUES (1, 'x')")
+        people.root.do("CREATE VIEW seen AS SELECT v FROM keyed WHERE id = 1")
+        client = people.connect("user")
+        plain, bound = f"SELECT v FROM {namespace}.keyed WHERE id = 1", f"SELECT v FROM {namespace}.keyed WHERE id = ?"
+        for granted, sqlstate in (("", HIDDEN), ("INSERT", DENIED), ("SELECT", OK), ("", HIDDEN)):
+            people.root.do(f"REVOKE ALL ON keyed FROM '{user}'")
+            if granted:
+                people.root.do(f"GRANT {granted} ON keyed TO '{user}'")
+            assert people.root.rows(plain) == people.root.rows(bound, (1,)) == [("x",)]
+            if sqlstate == OK:
+                assert client.rows(plain) == client.rows(bound, (1,)) == [("x",)]
+            else:
+                assert client.sqlstate(plain) == client.sqlstate(bound, (1,)) == sqlstate
+        people.root.do(f"GRANT SELECT ON seen TO '{user}'")
+        assert client.rows(f"SELECT v FROM {namespace}.seen") == [("x",)]
+        assert client.sqlstate(plain) == HIDDEN
+
+
+def test_a_temporary_table_is_its_sessions_alone(server: ServerProcess):
+    with People(server) as people:
+        people.root.do("CREATE TABLE shared (a INT) WITH (access_level = 'public')")
+        mine, other = people.connect("user"), people.connect("user")
+        mine.do("CREATE TEMP TABLE own (a INT); INSERT INTO own VALUES (1)")
+        assert mine.rows("SELECT * FROM own") == [(1,)]
+        for client in (other, people.connect("dba"), people.root):
+            assert client.sqlstate("SELECT * FROM own") == HIDDEN
+            assert "own" not in str(client.rows("SELECT * FROM system.tables"))
+        mine.do("CREATE TEMP TABLE shared (a INT)")
+        mine.do("INSERT INTO shared VALUES (2)")
+        assert (mine.rows("SELECT * FROM shared"), other.rows("SELECT * FROM shared")) == ([(2,)], [])
+        assert mine.sqlstate(f"INSERT INTO {people.namespace}.shared VALUES (1)") == DENIED
+        assert mine.sqlstate("CREATE TABLE lasting (a INT)") == DENIED
+        prepared(mine, "ALTER TABLE own RENAME TO lasting")  # whatever comes of it, it stays the session's
+        assert people.root.sqlstate("SELECT * FROM lasting") == HIDDEN
+
+
 def test_a_hidden_table_is_told_of_in_the_words_for_a_missing_one(people: People, clients: dict[str, Client]):
     client, ns = clients["user"], people.namespace
     for template in (*ON_ROWS, *LOOKS):
