@@ -175,7 +175,7 @@ def _language() -> dict[int, tuple[int, Value]]:
         535: (_INT32, 0),  # positioned update, delete
         536: (_BOOL, False),  # SELECT FOR UPDATE
         537: (_BOOL, False),  # stored procedures
-        538: (_INT32, 0b1111),  # subqueries: comparisons, EXISTS, IN, quantified
+        538: (_INT32, 0b0111),  # subqueries: in comparisons, EXISTS, IN; not quantified (ANY, ALL)
         539: (_BOOL, True),  # correlated ones
         540: (_INT32, 0b11),  # UNION, UNION ALL
         574: (_BOOL, False),  # named parameters

@@ -264,14 +264,16 @@ def test_13_an_ingest_that_names_no_transaction_joins_the_open_one(client, shop)
         other.query("SELECT * FROM shop.joined")
 
 
-def test_14_a_temporary_ingest_can_be_repeated(client):
+def test_14_a_temporary_ingest_can_be_repeated(client, shop):
     message = ingest("passing", "shop")
     message.ClearField("schema")
     message.temporary = True
     message.table_definition_options.if_exists = 3  # replace
-    for _ in range(2):
-        client.put(message, pa.table({"n": [1]}))
-        assert client.rows("SELECT count(*) AS n FROM pg_temp.passing") == [{"n": 1}]
+    for rows in (1, 2, 3):
+        client.put(message, pa.table({"n": list(range(rows))}))
+        assert client.rows("SELECT count(*) AS n FROM passing") == [{"n": rows}]
+    with RawClient(shop.uri) as other, pytest.raises(KeyError, match="42P01"):
+        other.query("SELECT * FROM passing")
 
 
 def test_16_uploads_without_rows_or_without_columns_do_no_harm(client):

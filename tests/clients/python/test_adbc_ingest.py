@@ -117,3 +117,11 @@ def test_every_type_comes_back_as_it_went(cursor):
     came = cursor.fetch_arrow_table()
     assert came.to_pylist() == sent.to_pylist()
     assert came.schema.types == sent.schema.types
+
+
+def test_a_temporary_table_is_the_connections_own(cursor, connect):
+    for mode in ("create", "append", "replace"):
+        cursor.adbc_ingest("passing", ROWS, mode=mode, temporary=True)
+    assert len(rows(cursor, "passing")) == 2
+    with connect().cursor() as other, pytest.raises(adbc_driver_manager.Error, match=r"\[42P01\]"):
+        rows(other, "passing")

@@ -118,7 +118,7 @@ final class Abilities {
       that(of.supportsSubqueriesInComparisons(), "subqueries in comparisons");
       that(of.supportsSubqueriesInExists(), "in EXISTS");
       that(of.supportsSubqueriesInIns(), "in IN");
-      that(of.supportsSubqueriesInQuantifieds(), "in quantified predicates");
+      that(!of.supportsSubqueriesInQuantifieds(), "in quantified predicates");
       that(of.supportsCorrelatedSubqueries(), "correlated subqueries");
       that(of.supportsUnion(), "UNION");
       that(of.supportsUnionAll(), "UNION ALL");
