@@ -88,7 +88,13 @@ class ManifestCopies:
         self._written: dict[str, _Shown] | None = None
 
     def write_changed(self) -> int:
-        """Write the copies of tables whose definition or files changed; how many. Raises StorageUnavailable."""
+        """Write the copies of tables whose definition or files changed; how many. Raises StorageUnavailable.
+
+        While the store takes no writes, nothing is written here either: a sync that succeeds after one that was refused
+        would only hide what was lost.
+        """
+        if self._engine.health != "ok":
+            return 0
         files, state = self._engine.files, self._engine.state
         if self._written is None:
             self._written = dict(_found(files))
