@@ -21,13 +21,16 @@ _WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 def run_definition(call: Call, statement: Definition | UserStatement) -> Changed:
     """Apply it; if it changed anything, say so in the audit log. Raises as `define` and `define_user`."""
-    before = call.transaction.definitions  # temporary tables are nobody else's business
+    before = call.transaction.definitions, call.transaction.state.catalog
     if isinstance(statement, UserStatement):
         define_user(call, statement)
         changed = Changed(0)
     else:
         changed = define(call, statement)
-    if call.transaction.definitions != before:
+    after = call.transaction.definitions, call.transaction.state.catalog
+    # A definition that changes nothing (IF NOT EXISTS) counts, but leaves the catalog; temporary tables are in the
+    # catalog, but do not count: they are nobody else's business.
+    if after[0] != before[0] and after[1] is not before[1]:
         call.transaction.record(event(call.session, _words(statement), _object(call, statement), call.text))
     return changed
 
