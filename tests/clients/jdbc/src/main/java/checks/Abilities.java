@@ -107,7 +107,6 @@ final class Abilities {
       that(!of.dataDefinitionIgnoredInTransactions(), "DDL is ignored");
       that(of.supportsBatchUpdates(), "batch updates");
       that(!of.supportsNamedParameters(), "named parameters");
-      of.supportsSavepoints();
       of.supportsMultipleOpenResults();
     });
   }

@@ -43,6 +43,20 @@ final class Transactions {
   }
 
   @Check
+  void savepointsCanBeGoneBackTo() throws Exception {
+    try (Connection connection = fresh(server, "saved")) {
+      that(connection.getMetaData().supportsSavepoints(), "supportsSavepoints");
+      Server.run(connection, "BEGIN");
+      Server.run(connection, "INSERT INTO saved VALUES (1, 1)");
+      Server.run(connection, "SAVEPOINT one");
+      Server.run(connection, "INSERT INTO saved VALUES (2, 2)");
+      Server.run(connection, "ROLLBACK TO SAVEPOINT one");
+      Server.run(connection, "COMMIT");
+      equal(List.of(1L), Server.column(connection, "SELECT id FROM saved"), "what was kept");
+    }
+  }
+
+  @Check
   void othersSeeNothingBeforeTheCommit() throws Exception {
     try (Connection connection = fresh(server, "isolated"); Connection other = server.connect()) {
       Server.run(connection, "BEGIN");
