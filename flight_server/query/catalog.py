@@ -134,8 +134,10 @@ class ScopeSchema(SchemaProvider):
                 raise NotFound(f"table '{name}' does not exist (only tables have versions)")
             return None
         self._allow(name)
-        if name in scope.only:
-            return self._passing([scope.only[name]])
+        only = scope.only(name) if as_of is None and not changed else None
+        if only is not None:  # of this very state: a plan with it may be kept as any other
+            self._lookup.touched.rows += only.num_rows
+            return rows_as_table(self._lookup.context, [only])
         rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
         rows = RowView(system_columns=True) if changed else rows
         rows = replace(rows, show_deleted=False) if name.is_temporary else rows

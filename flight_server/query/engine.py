@@ -124,7 +124,7 @@ class QueryEngine:
         if scope.has_temporary:
             with naming_namespace(scope.namespace):
                 return self._planned(sql, scope, params, rows, casts or {})
-        if params or casts or scope.extra or scope.only:
+        if params or casts or scope.extra:
             return self._planned(sql, scope, params, rows, casts or {})
         key = (sql, scope.namespace, scope.time_zone, rows, scope.caller)
         found = self._plans.get(scope.state, key)

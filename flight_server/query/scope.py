@@ -26,6 +26,10 @@ def opened(_: TableName) -> None:
     """What `allow` is inside of a view that opens what lies under it."""
 
 
+def all_rows(_: TableName) -> None:
+    """Any row may matter."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueryScope:
     """One moment of the database as one caller may see it.
@@ -35,7 +39,7 @@ class QueryScope:
     namespace: where unqualified names are looked up
     virtual:   system.*, information_schema.*: computed when a statement asks for them, once
     extra:     bare names that hide tables of the namespace (EXCLUDED rows, RETURNING rows, temp tables)
-    only:      tables of which no other rows than these can matter to the statement
+    only:      the rows of a table that alone can matter to the statement; None: all of them
     allow:     raises PermissionDenied; called for each table a statement reaches
     opens:     whether a view opens what lies under it: then neither `known` nor `allow` holds inside of it
     caller:    stands for `known`, `allow` and `opens`: what was planned for one caller is not another's
@@ -48,7 +52,7 @@ class QueryScope:
     namespace: str = DEFAULT_NAMESPACE
     virtual: Mapping[TableName, Callable[[], pa.Table]] = field(default_factory=dict)
     extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] = field(default_factory=dict)
-    only: Mapping[TableName, pa.RecordBatch] = field(default_factory=dict)
+    only: Callable[[TableName], pa.RecordBatch | None] = all_rows
     allow: Callable[[TableName], None] = allow_all
     opens: Callable[[TableName], bool] = opens_none
     known: Catalog | None = None
@@ -69,5 +73,5 @@ class QueryScope:
 
     def inside(self, view: ViewDef) -> QueryScope:
         """The scope of a view's own text."""
-        inner = replace(self, namespace=view.default_namespace, extra={}, only={}, temporary=False)
+        inner = replace(self, namespace=view.default_namespace, extra={}, only=all_rows, temporary=False)
         return replace(inner, known=None, allow=opened) if self.opens(view.name) else inner

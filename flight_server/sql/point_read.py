@@ -65,16 +65,19 @@ def point_read(sql: str, params: Mapping[str, pa.Scalar]) -> PointRead | None:
 
 
 def scope_of(call: Call, sql: str, params: Mapping[str, pa.Scalar]) -> QueryScope:
-    """What the query may see; of the table that it reads by key just that row, if that was found without a scan."""
+    """What the query may see; of the table that it reads by key just that row, if that can be found without a scan."""
     wanted = point_read(sql, params)
     if wanted is None or not call.transaction.is_empty:
         return call.scope()
     name = wanted.name(call.namespace)
-    table = call.catalog.tables.get(name)
-    if table is None or not wanted.fits(table):
-        return call.scope()
-    row = call.services.engine.rows.row(call.transaction.state, table, wanted.value)
-    return call.scope() if row is None else replace(call.scope(), only={name: row})
+
+    def row(asked: TableName) -> pa.RecordBatch | None:
+        table = call.catalog.tables.get(asked)
+        if asked != name or table is None or not wanted.fits(table):
+            return None
+        return call.services.engine.rows.row(call.transaction.state, table, wanted.value)
+
+    return replace(call.scope(), only=row)
 
 
 def _value(found: re.Match[str], params: Mapping[str, pa.Scalar]) -> int | str | None:

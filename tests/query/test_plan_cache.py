@@ -99,3 +99,16 @@ def test_now_moves_on_in_a_kept_plan(queries: QueryEngine, scope: QueryScope):
     plan = queries.plan("SELECT now() AS at", scope)
     first, second = (queries.collect(plan, lambda: False)["at"][0].value for _ in range(2))
     assert second > first
+
+
+def test_of_a_table_whose_one_row_is_known_that_row_is_read_and_the_plan_kept(queries: QueryEngine, scope: QueryScope):
+    asked: list[TableName] = []
+
+    def only(name: TableName) -> pa.RecordBatch:
+        asked.append(name)
+        return pa.record_batch({"id": [9]})
+
+    scope = replace(scope, only=only)
+    for _ in range(2):
+        assert queries.collect(queries.plan("SELECT id FROM t", scope), lambda: False).to_pydict() == {"id": [9]}
+    assert asked == [TableName("public", "t")]
