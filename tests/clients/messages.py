@@ -94,3 +94,13 @@ def ingest(table: str, namespace: str) -> Any:
     message.table_definition_options.if_not_exist = 1
     message.table_definition_options.if_exists = 2
     return message
+
+
+def schema_of(data: bytes) -> pa.Schema:
+    """The schema inside a message."""
+    return pa.ipc.read_schema(pa.py_buffer(data))
+
+
+def prepared_query(prepared: Any) -> Any:
+    """What runs a prepared statement, or binds to it."""
+    return pb.CommandPreparedStatementQuery(prepared_statement_handle=prepared.prepared_statement_handle)
