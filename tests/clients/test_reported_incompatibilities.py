@@ -1,7 +1,7 @@
 """What clients stumbled over with other Flight SQL servers, one by one.
 
 The numbers are those of a list of thirty bugs and incompatibilities reported for other servers and drivers. "here"
-is a test that has the number in its name: up to 14 in this module, from 16 on in test_reported_incompatibilities_in_use.
+has the number in its name: up to 14 in this module, from 16 on in test_reported_incompatibilities_in_use.
 Otherwise the table says where it is held.
 
 | no | what went wrong elsewhere | held by |
