@@ -17,6 +17,7 @@ from pyarrow import flight
 
 from flight_server import acting, reading, writing
 from flight_server.access.authenticator import Authenticator
+from flight_server.access.cookies import Cookies
 from flight_server.access.middleware import BY_CERTIFICATE, MIDDLEWARE, Gate, HeadersOnly, Passage
 from flight_server.access.principal import Principal
 from flight_server.access.sessions import Sessions
@@ -72,6 +73,7 @@ class FlightService(flight.FlightServerBase):
         self._clock = clock
         self._log = log
         self._authenticator = authenticator
+        self._cookies = Cookies()
         self._gate = Gate(authenticator, sessions, log, certificates=access.certificate_users)
         self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house, calls_per_user_max)
         scheme = "grpc+tls" if tls else "grpc"
@@ -178,8 +180,9 @@ class FlightService(flight.FlightServerBase):
             passage.caller = self._authenticator.by_certificate(context.peer_identity())
         caller = passage.caller
         self._check_place(caller.principal, context.peer())
-        # Without a token the connection is the session, so that two connections of a user stay apart.
-        session_id = caller.session_id or f"basic/{caller.principal.name}/{context.peer()}"
+        session_id = caller.session_id or self._cookies.session_of(
+            caller.principal.name, context.peer(), passage.cookie, passage.offered
+        )
         sessions = self._front.sessions
         session = sessions.enter(session_id, caller.principal)
         try:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.access.authenticator import Authenticator, Caller
+from flight_server.access.cookies import COOKIE, cookie_in, new_cookie
 from flight_server.access.principal import Principal
 from flight_server.access.sessions import Sessions
 from flight_server.wire.errors import flight_errors
@@ -63,7 +64,7 @@ class Gate(flight.ServerMiddlewareFactory):
         except FrostlineError as error:
             self._log.info("call refused", method=info.method.name, reason=error.message)
             raise
-        return Passage(caller, token, _agents(headers), _FAIL_POINTS[info.method])
+        return Passage(caller, token, _agents(headers), _FAIL_POINTS[info.method], cookie_in(headers))
 
 
 class Passage(flight.ServerMiddleware):
@@ -73,17 +74,23 @@ class Passage(flight.ServerMiddleware):
     binds_milliseconds: the client needs times in milliseconds, see metadata/parameters.py. JDBC does.
     """
 
-    def __init__(self, caller: Caller, token: str | None, agent: str, fail_point: str) -> None:
+    def __init__(
+        self, caller: Caller, token: str | None, agent: str, fail_point: str, cookie: str | None = None
+    ) -> None:
         """agent: the client's own words for what it is."""
         self.caller = caller
         self.reads_details = agent.startswith("grpc-go") or " grpc-go/" in agent
         self.binds_milliseconds = "grpc-java" in agent
         self.fail_point = fail_point
         self._token = token
+        self.cookie = cookie
+        self.offered = new_cookie() if caller.session_id is None and cookie is None else None
         self.on_completed: Callable[[], None] | None = None
 
     def sending_headers(self) -> dict[str, str] | None:
-        return None if self._token is None else {"authorization": f"Bearer {self._token}"}
+        if self._token is not None:
+            return {"authorization": f"Bearer {self._token}"}
+        return None if self.offered is None else {"set-cookie": f"{COOKIE}={self.offered}; Path=/; HttpOnly"}
 
     def call_completed(self, exception: Exception | None) -> None:
         if self.on_completed is not None:
