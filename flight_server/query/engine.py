@@ -213,10 +213,12 @@ class QueryEngine:
         running = self.start(plan, admit)
         batches = running.batches()
         while True:
-            while not running.wait(POLL_SECONDS):
+            waits = True
+            while waits:  # asked before each batch, too: a fast query is never waited for
                 if cancelled():
                     running.cancel()
                     raise Cancelled("the statement was cancelled")
+                waits = not running.wait(POLL_SECONDS)
             batch = next(batches, None)
             if batch is None:
                 return
