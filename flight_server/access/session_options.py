@@ -103,6 +103,8 @@ def _set_statement_timeout(session: Session, value: OptionValue) -> None:
         seconds = 0.0 if value is None else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         seconds = -1.0
+    if isinstance(value, bool):
+        seconds = -1.0
     if not 0 <= seconds <= STATEMENT_TIMEOUT_SECONDS_MAX:
         raise InvalidRequest(
             f"bad statement_timeout_seconds '{value}': use 0 (none) to {STATEMENT_TIMEOUT_SECONDS_MAX}"

@@ -59,6 +59,47 @@ def test_session_options_are_set_read_and_refused_by_kind(client):
     assert options["statement_timeout_seconds"].double_value == 5
 
 
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("catalog", ["frostline", "", None], ["other", True, 1, 1.5, ["frostline"]]),
+        ("schema", ["system", None], ["nowhere", "", True, 1, 1.5, ["system"]]),
+        ("time_zone", ["Europe/Berlin", "+02:00", "UTC", None], ["Mars/Base", "", True, 2, 1.5, ["UTC"]]),
+        ("durability", ["relaxed", "FULL", None], ["never", "", True, 1, 1.5, ["full"]]),
+        ("statement_timeout_seconds", [5, 0, 1.5, "7", None], [-1, 1e300, "soon", "", True, ["5"], float("nan")]),
+    ],
+)
+def test_options_of_every_type_are_taken_or_refused(client, name, good, bad):
+    def errors(value) -> dict[str, int]:
+        message = pb.SetSessionOptionsRequest()
+        option = message.session_options[name]
+        match value:
+            case bool():
+                option.bool_value = value
+            case int():
+                option.int64_value = value
+            case float():
+                option.double_value = value
+            case str():
+                option.string_value = value
+            case list():
+                option.string_list_value.values.extend(value)
+        [body] = client.act("SetSessionOptions", message.SerializeToString())
+        return {name: error.value for name, error in pb.SetSessionOptionsResult.FromString(body).errors.items()}
+
+    def options() -> bytes:
+        [body] = client.act("GetSessionOptions")
+        return pb.GetSessionOptionsResult.FromString(body).session_options[name].SerializeToString()
+
+    default = options()
+    for value in good:
+        assert errors(value) == {}, value
+    assert options() == default  # None, the last one, resets
+    for value in bad:
+        assert errors(value) == {name: 2}, value
+    assert options() == default
+
+
 def test_a_closed_session_can_not_come_back(client):
     client.act("CloseSession")
     with pytest.raises(flight.FlightUnauthenticatedError, match="the session was closed"):
