@@ -27,7 +27,7 @@ from storage.errors import FrostlineError, StorageUnavailable
 from storage.failpoints import reach
 from storage.group import Group
 from storage.hot import HotStore
-from storage.key_claims import KeyClaim, claim_keys
+from storage.key_claims import KeyClaim, UnseenClaim, claim_keys, claim_unseen
 from storage.key_index import KeyIndex
 from storage.mend import mend
 from storage.state import DatabaseState
@@ -38,7 +38,7 @@ LOOK_SECONDS: Final = 1.0  # between two looks whether a full disk has room agai
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    work: Edit | KeyClaim
+    work: Edit | KeyClaim | UnseenClaim
     future: Future[Any]
 
 
@@ -81,6 +81,11 @@ class Committer:
         late: list[tuple[bytes, int]] = self._submit(claim)
         return late
 
+    def claim_unseen(self, claim: UnseenClaim) -> bool:
+        """Enter a chunk of keys that nobody can have; False when they must be claimed."""
+        entered: bool = self._submit(claim)
+        return entered
+
     def add_listener(self, listener: Listener) -> None:
         """Called on the committer thread after each publish; must be quick. What it raises is logged."""
         self._listeners.append(listener)
@@ -92,7 +97,7 @@ class Committer:
             self._queue.put(None)
         self._thread.join()
 
-    def _submit(self, work: Edit | KeyClaim) -> Any:
+    def _submit(self, work: Edit | KeyClaim | UnseenClaim) -> Any:
         task = _Task(work, Future())
         with self._closing:
             if self._closed:
@@ -155,6 +160,9 @@ class Committer:
         for task in work:
             if isinstance(task.work, KeyClaim):
                 _answer(task.future, partial(claim_keys, task.work, self._store, self._index))
+            if isinstance(task.work, UnseenClaim):
+                partition = self.state.partition(task.work.partition_id)
+                _answer(task.future, partial(claim_unseen, task.work, partition, self._store, self._index))
         edits = [task for task in work if isinstance(task.work, Edit)]
         if edits:
             self._commit_group(edits)

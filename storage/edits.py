@@ -14,7 +14,7 @@ import pyarrow as pa
 from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.schema import TableDef
-from storage.state import ColdFile
+from storage.state import ColdFile, PartitionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class RowChange:
     deletes:      int64: `_seq`s of live versions to delete; one that is dead by now raises Conflict
     new_keys:     encoded primary keys of `inserts`, in the same order; () for tables without key
     deleted_keys: encoded primary keys of `deletes`, in the same order; () for tables without key
+    checked_on:   the partition on which all `new_keys` were found free or among `deleted_keys`; None = not looked
     """
 
     table: TableDef
@@ -42,6 +43,7 @@ class RowChange:
     deletes: np.ndarray | None = None
     new_keys: tuple[bytes, ...] = ()
     deleted_keys: tuple[bytes, ...] = ()
+    checked_on: PartitionState | None = None
 
     @property
     def rows_inserted(self) -> int:

@@ -25,7 +25,7 @@ from storage.errors import Cancelled, LimitExceeded
 from storage.failpoints import reach
 from storage.first_look import first_look, read_through
 from storage.hot import HotStore, Put, Remove
-from storage.key_claims import KeyClaim
+from storage.key_claims import KeyClaim, UnseenClaim
 from storage.key_index import KeyIndex
 from storage.keys import JOBS, META
 from storage.local_files import LocalFiles, made_folder
@@ -139,6 +139,10 @@ class Engine:
     def claim_keys(self, claim: KeyClaim) -> list[tuple[bytes, int]]:
         """A chunk of a bulk load's primary keys; see `key_claims`."""
         return self._committer.claim(claim)
+
+    def claim_unseen(self, claim: UnseenClaim) -> bool:
+        """A chunk of keys that nobody can have; False when they must be claimed."""
+        return self._committer.claim_unseen(claim)
 
     def new_id(self) -> int:
         """An id never given out before, for tables, partitions, files and loads alike.

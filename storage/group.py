@@ -6,7 +6,6 @@ Each edit sees the outcome of those before it in the group. Nothing here touches
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -19,13 +18,13 @@ from storage.catalog import Catalog
 from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, Maintenance, RowChange
 from storage.errors import Conflict, NotFound
 from storage.failpoints import reach
-from storage.hot import Operation, Put, Remove, RemoveRange
+from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
-from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key
+from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key, pk_prefix
 from storage.manifest import encode_cold_file
 from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
-from storage.primary_key import key_taken, load_entry, seq_entry
+from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
 from storage.schema import TableDef, fill_arrays
 from storage.state import SEQ_TIME_SHIFT, DatabaseState, PartitionState
 
@@ -104,10 +103,10 @@ class Group:
         before = draft.state.partition(table.partition_id)
         deletes = np.empty(0, np.int64) if change.deletes is None else change.deletes
         _check_live(before, deletes, table)
-        self._check_keys(draft, table, change, deletes)
+        self._check_keys(draft, before, table, change, deletes)
         state = transition.with_deletes(before, deletes, draft.first_seq)
         if len(deletes):
-            _record_deletes(draft, table, np.sort(deletes), change.deleted_keys)
+            _record_deletes(draft, table, np.sort(deletes), change)
         state = _insert(draft, table, state, change)
         state = _insert_files(draft, table, state, change)
         _record_keys(draft, table, change)
@@ -115,20 +114,26 @@ class Group:
         draft.inserted += change.rows_inserted
         _set_partition(draft, state)
 
-    def _check_keys(self, draft: Draft, table: TableDef, change: RowChange, deletes: np.ndarray) -> None:
+    def _check_keys(
+        self, draft: Draft, before: PartitionState, table: TableDef, change: RowChange, deletes: np.ndarray
+    ) -> None:
         keys = change.new_keys
         if not keys:
             return
+        if not before.is_same(change.checked_on) or self._index.is_loading(table.partition_id):
+            self._look_up(draft, table, change, deletes)
+        if len(set(keys)) != len(keys):
+            raise key_taken(table, change.inserts, repeated_rows(keys))
+
+    def _look_up(self, draft: Draft, table: TableDef, change: RowChange, deletes: np.ndarray) -> None:
         pending = {**self._keys, **draft.keys} if draft.keys else self._keys
         own = set(deletes.tolist())
-        found = self._index.find(table.partition_id, keys, pending)
+        found = self._index.find(table.partition_id, change.new_keys, pending)
         taken = [row for row, seq in enumerate(found) if seq is not None and seq not in own]
         if taken:
             if found[taken[0]] == UNDER_WAY:
                 raise Conflict(f"a bulk load under way brings the same primary key to table '{table.name}'; try again")
             raise key_taken(table, change.inserts, taken)
-        if len(set(keys)) != len(keys):
-            raise key_taken(table, change.inserts, _repeated(keys))
 
 
 def _insert(draft: Draft, table: TableDef, state: PartitionState, change: RowChange) -> PartitionState:
@@ -168,23 +173,24 @@ def _insert_files(draft: Draft, table: TableDef, state: PartitionState, change: 
     return transition.with_deletes(state, seqs, base)
 
 
-def _record_deletes(draft: Draft, table: TableDef, ordered: np.ndarray, keys: Sequence[bytes]) -> None:
+def _record_deletes(draft: Draft, table: TableDef, ordered: np.ndarray, change: RowChange) -> None:
     key = pair_key(table.partition_id, draft.first_seq)
     draft.operations.append(Put(DELETES, key, ordered.astype("<i8").tobytes()))
     # A delete takes a `_seq` of its own, so that no later commit can share its time.
     draft.next_seq = max(draft.next_seq, draft.first_seq + 1)
-    for encoded in keys:
-        full = pk_key(table.partition_id, encoded)
-        draft.operations.append(Remove(PK, full))
-        draft.keys[full] = None
+    prefix, kept = pk_prefix(table.partition_id), frozenset(change.new_keys)
+    gone = [prefix + key for key in change.deleted_keys if key not in kept]  # those kept get a new entry
+    draft.operations += [Remove(PK, full) for full in gone]
+    draft.keys |= dict.fromkeys(gone)
 
 
 def _record_keys(draft: Draft, table: TableDef, change: RowChange) -> None:
+    if not change.new_keys:
+        return
     first = draft.next_seq - sum(b.num_rows for b in change.inserts) - sum(f.rows for f in change.staged)
-    for row, encoded in enumerate(change.new_keys):
-        full = pk_key(table.partition_id, encoded)
-        draft.operations.append(Put(PK, full, seq_entry(first + row)))
-        draft.keys[full] = first + row
+    prefix, keys = pk_prefix(table.partition_id), change.new_keys
+    draft.operations.append(PutEach(PK, prefix, keys, seq_entries(np.arange(first, first + len(keys)))))
+    draft.keys |= {prefix + key: first + row for row, key in enumerate(keys)}
 
 
 def _maintain(draft: Draft, change: Maintenance) -> None:
@@ -267,13 +273,3 @@ def _stamped(old: Catalog, new: Catalog, seq: int, now_ms: int) -> Catalog:
             stamp = msgspec.structs.replace(table, changed_seq=seq, created_ms=table.created_ms or now_ms)
             new = new.with_table(stamp)
     return new
-
-
-def _repeated(keys: Sequence[bytes]) -> list[int]:
-    seen: set[bytes] = set()
-    rows = []
-    for row, key in enumerate(keys):
-        if key in seen:
-            rows.append(row)
-        seen.add(key)
-    return rows

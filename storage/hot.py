@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,23 @@ class RemoveRange:
 _BLAMED: Final = re.compile(r"\s*The file MANIFEST-\d+ may be corrupted\.?")  # RocksDB's guess; `log_check` knows
 _FILE_NAME: Final = re.compile(r"\b(\d+\.(sst|log)|MANIFEST-\d+|CURRENT|OPTIONS-\d+)\b")
 
-Operation = Put | Remove | RemoveRange
+
+@dataclass(frozen=True, slots=True)
+class PutEach:
+    """Many keys that begin alike; `values` side by side, all of one width."""
+
+    family: str
+    prefix: bytes
+    keys: Sequence[bytes]
+    values: bytes
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        width = len(self.values) // len(self.keys) if self.keys else 0
+        for at, key in enumerate(self.keys):
+            yield self.prefix + key, self.values[at * width : (at + 1) * width]
+
+
+Operation = Put | PutEach | Remove | RemoveRange
 
 
 class HotStore:
@@ -240,6 +256,9 @@ class HotStore:
         match operation:
             case Put(_, key, value):
                 batch.put(key, value, handle)
+            case PutEach():
+                for key, value in operation.pairs():
+                    batch.put(key, value, handle)
             case Remove(_, key):
                 batch.delete(key, handle)
             case RemoveRange(_, start, end):

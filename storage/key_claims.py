@@ -1,4 +1,4 @@
-"""Claiming primary keys for a bulk load, a chunk at a time, on the committer thread.
+"""Claiming primary keys for a bulk load, a part of them at a time, on the committer thread.
 
 Because claims and commits run on one thread, a key can't be taken between the look-up and the entry, and no lock
 holds up other writers for longer than a chunk. Entries name the load: until it commits they mean nothing on disk.
@@ -6,15 +6,17 @@ holds up other writers for longer than a chunk. Entries name the load: until it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from storage.errors import Conflict, ConstraintViolated
-from storage.hot import HotStore, Operation, Put
+from storage.hot import HotStore, Operation, Put, PutEach
 from storage.key_index import UNDER_WAY, KeyIndex
-from storage.keys import PK, pk_key
-from storage.primary_key import load_entry
+from storage.keys import PK, pk_key, pk_prefix
+from storage.primary_key import load_entries, load_entry
+from storage.state import PartitionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,36 @@ class KeyClaim:
     replaced: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class UnseenClaim:
+    """ordinals: int64, of the keys' rows in the load."""
+
+    partition_id: int
+    load_id: int
+    keys: Sequence[bytes]
+    ordinals: np.ndarray
+
+
+def claim_unseen(claim: UnseenClaim, partition: PartitionState, store: HotStore, index: KeyIndex) -> bool:
+    """Enter keys without looking them up; False, and nothing done, when somebody else has or brings rows of the
+    partition.
+
+    A row that somebody inserts from here on finds the entries. Whether the load's own keys differ is not looked at.
+    """
+    index.begin_load(claim.load_id, claim.partition_id)
+    if not partition.is_empty or index.is_loading(claim.partition_id, but=claim.load_id):
+        return False
+    entries = load_entries(claim.load_id, claim.ordinals)
+    store.write([PutEach(PK, pk_prefix(claim.partition_id), claim.keys, entries)], durable=False)
+    return True
+
+
 def claim_keys(claim: KeyClaim, store: HotStore, index: KeyIndex) -> list[tuple[bytes, int]]:
     """Enter the free keys; return (key, ordinal) of those that replace a row of the same edit.
 
     Raises ConstraintViolated (a live row, or an earlier row of this load, has the key), Conflict (another load's).
     """
-    index.begin_load(claim.load_id)
+    index.begin_load(claim.load_id, claim.partition_id)
     found = index.find(claim.partition_id, [key for key, _ in claim.entries])
     late: list[tuple[bytes, int]] = []
     operations: list[Operation] = []

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from storage.hot import HotStore
-from storage.keys import PK, pk_key
+from storage.keys import PK, pk_prefix
 from storage.primary_key import read_entry
 
 UNDER_WAY: Final = -1  # the key belongs to a bulk load that is not committed yet
@@ -22,7 +22,7 @@ class KeyIndex:
     def __init__(self, store: HotStore, loads: dict[int, int]) -> None:
         self._store = store
         self._loads = loads
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, int] = {}  # load -> partition
 
     def find(
         self, partition_id: int, keys: Sequence[bytes], pending: Mapping[bytes, int | None] | None = None
@@ -31,26 +31,31 @@ class KeyIndex:
 
         pending: full `pk` keys -> `_seq` (None = removed) of edits that are not written yet; it goes first.
         """
+        prefix, get = pk_prefix(partition_id), self._store.get
         if not pending:
-            return [self._live(self._store.get(PK, pk_key(partition_id, key))) for key in keys]
+            return [self._live(get(PK, prefix + key)) for key in keys]
         found = []
         for key in keys:
-            full = pk_key(partition_id, key)
+            full = prefix + key
             found.append(pending[full] if full in pending else self._live(self._store.get(PK, full)))
         return found
 
-    def begin_load(self, load_id: int) -> None:
+    def begin_load(self, load_id: int, partition_id: int) -> None:
         """From now on the load's entries count as taken."""
-        self._under_way.add(load_id)
+        self._under_way[load_id] = partition_id
+
+    def is_loading(self, partition_id: int, but: int = 0) -> bool:
+        """Whether a load into the partition is under way, other than `but`."""
+        return any(found == partition_id and id_ != but for id_, found in tuple(self._under_way.items()))
 
     def commit_load(self, load_id: int, first_seq: int) -> None:
         """The load is on disk: its entries stand for first_seq + ordinal."""
         self._loads[load_id] = first_seq
-        self._under_way.discard(load_id)
+        self._under_way.pop(load_id, None)
 
     def abort_load(self, load_id: int) -> None:
         """The load's entries mean nothing any more."""
-        self._under_way.discard(load_id)
+        self._under_way.pop(load_id, None)
 
     def _live(self, entry: bytes | None) -> int | None:
         if entry is None:

@@ -75,6 +75,10 @@ def partition_of(key: bytes) -> int:
     return int.from_bytes(key[:8], "big")
 
 
+def pk_prefix(partition_id: int) -> bytes:
+    return _ONE.pack(partition_id)
+
+
 def pk_key(partition_id: int, encoded: bytes) -> bytes:
     return _ONE.pack(partition_id) + encoded
 

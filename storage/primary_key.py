@@ -134,6 +134,29 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + ".."
 
 
+def repeated_rows(keys: Sequence[bytes]) -> list[int]:
+    """Rows whose key an earlier row has."""
+    seen: set[bytes] = set()
+    rows = []
+    for row, key in enumerate(keys):
+        if key in seen:
+            rows.append(row)
+        seen.add(key)
+    return rows
+
+
+def seq_entries(seqs: np.ndarray) -> bytes:
+    """Index values side by side, 8 bytes each. seqs: int64."""
+    return seqs.astype(">u8").tobytes()
+
+
+def load_entries(load_id: int, ordinals: np.ndarray) -> bytes:
+    """Index values side by side, 16 bytes each. ordinals: int64."""
+    values = np.empty((len(ordinals), 2), dtype=">u8")
+    values[:, 0], values[:, 1] = load_id, ordinals
+    return values.tobytes()
+
+
 def seq_entry(seq: int) -> bytes:
     return _SEQ.pack(seq)
 

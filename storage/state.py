@@ -87,6 +87,15 @@ class PartitionState:
     cold: tuple[ColdFile, ...] = ()
     deletes: DeleteSet = field(default_factory=DeleteSet)
 
+    @property
+    def is_empty(self) -> bool:
+        """No version of any row, live or deleted."""
+        return not self.hot and not self.cold
+
+    def is_same(self, other: PartitionState | None) -> bool:
+        """Whether nothing happened between the two. Empty ones are made whenever one is asked for."""
+        return other is self or (other is not None and self.is_empty and other.is_empty)
+
     @cached_property
     def hot_rows(self) -> int:
         """Row versions in `hot`, deleted ones too."""

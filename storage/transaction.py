@@ -8,7 +8,7 @@ gets a Conflict. An autocommit statement is a transaction of one statement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -21,17 +21,16 @@ import pyarrow as pa
 from storage import partition as transition
 from storage.audit import AuditRecord
 from storage.catalog import Catalog
-from storage.cold import read_rows
 from storage.edits import Committed, Edit, RowChange
 from storage.errors import Conflict, StorageUnavailable
 from storage.failpoints import reach
 from storage.hot_codec import with_seq
-from storage.key_claims import KeyClaim
 from storage.key_index import UNDER_WAY
+from storage.load_claims import LoadClaims
 from storage.names import TEMPORARY
 from storage.pending import Own, Pending, add_live, all_of
-from storage.primary_key import encode_keys, key_taken
-from storage.schema import SEQ, TableDef, fill_arrays
+from storage.primary_key import key_taken, repeated_rows
+from storage.schema import TableDef, fill_arrays
 from storage.snapshots import Snapshot
 from storage.stage import Staged
 from storage.state import DatabaseState, PartitionState
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from storage.temporary import TemporaryTables
 
 FIRST_PROVISIONAL: Final = 1 << 61  # 2^41 ms >> 2^61: no commit time gets there before the year 71,000
-CLAIM_KEYS: Final = 4096  # keys claimed at once: holds other writers up for some 10 ms at most
 CatalogChange = Callable[[Catalog], Catalog]
 
 
@@ -135,8 +133,14 @@ class Transaction:
         own = self._pending[table.partition_id].keys if table.partition_id in self._pending else {}
         if table.name.is_temporary:
             return self._temporary.find_keys(table, keys, own)
-        found = self._engine.keys.find(table.partition_id, keys)
+        found = self._stored(table, keys)
         return [own[key] if key in own else self._seen(table, seq) for key, seq in zip(keys, found, strict=True)]
+
+    def _stored(self, table: TableDef, keys: Sequence[bytes]) -> list[int | None]:
+        partition = self._snapshot.state.partition(table.partition_id)
+        if partition.is_empty and not self._engine.keys.is_loading(table.partition_id):
+            return [None] * len(keys)  # who came since then is met at COMMIT
+        return self._engine.keys.find(table.partition_id, keys)
 
     def _seen(self, table: TableDef, seq: int | None) -> int | None:
         if seq is not None and (seq == UNDER_WAY or seq > self._snapshot.state.last_seq):
@@ -256,13 +260,12 @@ class Transaction:
         self._state = replace(self._state, partitions=partitions)
 
     def _check_free(self, table: TableDef, staged: Staged, keys: Sequence[bytes], deleted: frozenset[bytes]) -> None:
-        found = self.find_keys(table, keys)
-        seen: set[bytes] = set()
-        taken = []
-        for row, (key, seq) in enumerate(zip(keys, found, strict=True)):
-            if key in seen or (seq is not None and key not in deleted):
-                taken.append(row)
-            seen.add(key)
+        # Keys of rows that this very change deletes were found by who named those rows.
+        new = [(row, key) for row, key in enumerate(keys) if key not in deleted]
+        found = self.find_keys(table, [key for _, key in new])
+        taken = [row for (row, _), seq in zip(new, found, strict=True) if seq is not None]
+        if len(set(keys)) != len(keys):
+            taken += repeated_rows(keys)
         if taken:
             raise key_taken(table, staged.batches, taken)
 
@@ -315,6 +318,7 @@ class Transaction:
             deletes=np.sort(all_of(pending.deletes)),
             new_keys=tuple(keys),
             deleted_keys=tuple(pending.deleted_keys),
+            checked_on=self._snapshot.state.partition(table.partition_id),
         )
         loads = [(own.base, own.staged) for own in pending.staged if own.staged.files]
         return self._with_loads(change, loads, own_dead) if loads else change
@@ -324,6 +328,7 @@ class Transaction:
         load_id = loads[0][1].load_id
         files, dead, late = [], [], []
         ordinal = 0
+        claims = LoadClaims(self._engine, change, load_id)
         for base, staged in loads:
             for file in staged.files:
                 moved = {"seq_base": ordinal, "seq_min": file.seq_min + ordinal, "seq_max": file.seq_max + ordinal}
@@ -331,8 +336,9 @@ class Transaction:
             inside = own_dead[(own_dead >= base) & (own_dead < base + staged.rows)] - base
             dead.append(inside + ordinal)
             if change.table.primary_key:
-                late += self._claim(change, staged, load_id, ordinal, inside)
+                late += claims.take(staged.files, ordinal, inside)
             ordinal += staged.rows
+        claims.check_unique()
         return replace(
             change,
             staged=tuple(files),
@@ -340,31 +346,6 @@ class Transaction:
             staged_deletes=np.concatenate(dead),
             late_keys=tuple(late),
         )
-
-    def _claim(
-        self, change: RowChange, staged: Staged, load_id: int, first_ordinal: int, dead: np.ndarray
-    ) -> list[tuple[bytes, int]]:
-        """Enter the load's keys in chunks, read back from its files."""
-        table, late = change.table, []
-        replaced = np.empty(0, np.int64) if change.deletes is None else change.deletes
-        for keys, ordinals in self._staged_keys(table, staged):
-            alive = ~np.isin(ordinals, dead)
-            entries = zip(keys, (ordinals + first_ordinal).tolist(), alive.tolist(), strict=True)
-            chosen = [(key, ordinal) for key, ordinal, is_alive in entries if is_alive]
-            for row in range(0, len(chosen), CLAIM_KEYS):
-                part = tuple(chosen[row : row + CLAIM_KEYS])
-                claim = KeyClaim(str(table.name), table.partition_id, load_id, part, replaced)
-                late += self._engine.claim_keys(claim)
-                reach("load.after_claim")
-        return late
-
-    def _staged_keys(self, table: TableDef, staged: Staged) -> Iterator[tuple[list[bytes], np.ndarray]]:
-        names = [c.physical_name for c in table.key_columns]
-        schema = pa.schema([pa.field(c.physical_name, c.type) for c in table.key_columns])
-        for file in staged.files:
-            for batch in read_rows(self._engine.files, file, schema):
-                keys = encode_keys([batch.column(n) for n in names], list(table.primary_key))
-                yield keys, batch.column(SEQ).to_numpy(zero_copy_only=False)
 
 
 def _is_part(staged: Staged, edit: Edit) -> bool:
