@@ -157,10 +157,6 @@ def load_entries(load_id: int, ordinals: np.ndarray) -> bytes:
     return values.tobytes()
 
 
-def seq_entry(seq: int) -> bytes:
-    return _SEQ.pack(seq)
-
-
 def load_entry(load_id: int, ordinal: int) -> bytes:
     return _LOAD.pack(load_id, ordinal)
 

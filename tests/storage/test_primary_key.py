@@ -6,13 +6,14 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.errors import ConstraintViolated, InvalidRequest
-from storage.primary_key import check_key_type, encode_keys, load_entry, read_entry, seq_entry
+from storage.primary_key import check_key_type, encode_keys, load_entries, load_entry, read_entry, seq_entries
 
 FLOATS = st.floats(allow_nan=False)
 KINDS: dict[pa.DataType, st.SearchStrategy[Any]] = {
@@ -110,5 +111,6 @@ def test_a_type_that_can_be_a_key_can_be_checked_without_rows(kind: pa.DataType)
 
 @given(st.integers(0, 2**62), st.integers(1, 2**62))
 def test_index_entries_are_read_back_as_written(number: int, load_id: int):
-    assert read_entry(seq_entry(number)) == (0, number)
+    assert read_entry(seq_entries(np.array([number]))) == (0, number)
     assert read_entry(load_entry(load_id, number)) == (load_id, number)
+    assert load_entries(load_id, np.array([number])) == load_entry(load_id, number)
