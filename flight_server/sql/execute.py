@@ -54,7 +54,7 @@ from flight_server.sql.statements import (
     Use,
     WaitForJob,
 )
-from flight_server.sql.system_tables import Sources
+from flight_server.sql.system.sources import Sources
 from flight_server.sql.user_statements import ExecuteAs
 from flight_server.wire.requests import IngestCommand
 from storage.audit import AuditRecord

@@ -22,7 +22,8 @@ from flight_server.sql.execute_as import acted_for
 from flight_server.sql.information_schema import information_schema, information_schemas
 from flight_server.sql.running import RunningStatement, RunningStatements
 from flight_server.sql.stage_change import Changed
-from flight_server.sql.system_tables import Sources, hidden_tables, system_schemas, system_tables
+from flight_server.sql.system.registry import hidden_tables, system_schemas, system_tables
+from flight_server.sql.system.sources import Sources
 from flight_server.sql.transactions import SessionTransactions
 from storage.errors import Conflict, ConstraintViolated
 from storage.names import TableName, quoted

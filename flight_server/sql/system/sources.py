@@ -1,0 +1,57 @@
+"""What a system table is, and where its facts come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from flight_server.access.grants import Deed
+from flight_server.access.rights import Rights
+from flight_server.access.sessions import Session
+from flight_server.job_port import JobDoor
+from flight_server.sql.running import RunningStatements
+from storage.engine import Engine
+from storage.state import DatabaseState
+
+MS: Final = pa.timestamp("ms", tz="UTC")
+TEXT, BIG, INT, BOOL = pa.string(), pa.int64(), pa.int32(), pa.bool_()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the facts come from. `settings`: dotted key -> value, without secrets."""
+
+    engine: Engine
+    jobs: JobDoor
+    statements: RunningStatements
+    sessions: Iterable[Session]
+    settings: Mapping[str, object]
+
+
+Rows = Callable[[Sources, DatabaseState, Rights], Iterable[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTable:
+    """One table of `system`.
+
+    rows: its rows, values in the order of `schema`, for a caller; the state has the catalog as the caller may know it
+    deed: for whom the table exists at all; None = everybody. Of all others each caller sees the rows that are theirs
+    """
+
+    name: str
+    schema: pa.Schema
+    rows: Rows
+    deed: Deed | None = None
+
+
+def columns(**fields: pa.DataType) -> pa.Schema:
+    return pa.schema(list(fields.items()))
+
+
+def may_know(who: Rights, user: str) -> bool:
+    """Whether what one user does and has is the caller's business."""
+    return user == who.principal.name or who.may_do(Deed.SEE_OTHERS)

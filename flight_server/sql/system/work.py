@@ -1,0 +1,127 @@
+"""System tables of what goes on: jobs, statements, sessions, transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from flight_server.access.grants import Deed
+from flight_server.access.rights import Rights
+from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns, may_know
+from flight_server.sql.transactions import SessionTransaction
+from storage.state import DatabaseState
+
+
+def _jobs(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    names = {str(name) for name in state.catalog.tables}
+    for job in sources.jobs.rows():
+        if job.target not in names and not who.may_do(Deed.SEE_OTHERS):
+            continue
+        yield (
+            *(job.job_id, job.job_type, job.status, job.target, list(dict(job.parameters).items()), job.message),
+            *(job.progress, job.rows, job.bytes, job.attempts, job.priority, job.created_ms, job.started_ms),
+            *(job.finished_ms, job.error, job.trigger),
+        )
+
+
+def _queries(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    for query in sources.statements:
+        if may_know(who, query.user):
+            yield (
+                *(query.query_id, query.user, query.text, str(query.state), query.rows, query.bytes),
+                *(query.elapsed_ms, query.started_ms),
+            )
+
+
+def _sessions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    for session in sources.sessions:
+        if may_know(who, session.principal.name):
+            in_transaction = session.transaction is not None
+            yield (
+                *(session.id[:8], session.principal.name, session.namespace, session.time_zone, session.durability),
+                *(in_transaction, len(session.prepared), session.started_ms),
+            )
+
+
+def _transactions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    now_seconds = sources.engine.clock.monotonic_seconds()
+    for session in sources.sessions:
+        opened = session.transaction
+        if isinstance(opened, SessionTransaction) and may_know(who, session.principal.name):
+            idle_ms = 0 if session.calls else int((now_seconds - session.last_used_seconds) * 1000)
+            changed, definitions = opened.transaction.tables_changed, opened.transaction.definitions
+            yield (
+                *(opened.id.hex()[:8], session.id[:8], session.principal.name, opened.started_ms, idle_ms),
+                *(opened.transaction.snapshot_seq, changed, definitions, len(opened.savepoints)),
+            )
+
+
+TABLES = (
+    SystemTable(
+        "jobs",
+        columns(
+            job_id=TEXT,
+            job_type=TEXT,
+            status=TEXT,
+            target=TEXT,
+            parameters=pa.map_(TEXT, TEXT),
+            message=TEXT,
+            progress=pa.float64(),
+            rows=BIG,
+            bytes=BIG,
+            attempts=INT,
+            priority=INT,
+            created=MS,
+            started=MS,
+            finished=MS,
+            error=TEXT,
+            trigger=TEXT,
+        ),
+        _jobs,
+    ),
+    SystemTable(
+        "queries",
+        columns(
+            query_id=TEXT,
+            user=TEXT,
+            text=TEXT,
+            state=TEXT,
+            rows=BIG,
+            bytes=BIG,
+            elapsed_ms=BIG,
+            started=MS,
+        ),
+        _queries,
+    ),
+    SystemTable(
+        "sessions",
+        columns(
+            session=TEXT,
+            user=TEXT,
+            namespace=TEXT,
+            time_zone=TEXT,
+            durability=TEXT,
+            in_transaction=BOOL,
+            prepared_statements=BIG,
+            started=MS,
+        ),
+        _sessions,
+    ),
+    SystemTable(
+        "transactions",
+        columns(
+            transaction=TEXT,
+            session=TEXT,
+            user=TEXT,
+            started=MS,
+            idle_ms=BIG,
+            snapshot_seq=BIG,
+            tables_changed=BIG,
+            definitions_changed=BIG,
+            savepoints=BIG,
+        ),
+        _transactions,
+    ),
+)
