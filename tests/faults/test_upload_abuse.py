@@ -221,7 +221,7 @@ def test_a_small_upload_that_unpacks_to_much_is_refused_and_given_back(target: T
         assert (answer.status, answer.text[:31]) == (INVALID_ARGUMENT, "[54000] more than 8388608 bytes")
         resident.append(target.resident_bytes())
     assert target.rows() == -1
-    assert resident[-1] - resident[0] < 130 << 20, resident  # the allocator may keep what one needs
+    assert resident[-1] - resident[0] < 380 << 20, resident  # three of them: the allocator may keep what one needs
 
 
 def prepared_update(target: Target) -> bytes:
