@@ -19,6 +19,7 @@ from storage.edits import CompactChange, Edit
 from storage.errors import Cancelled, Conflict
 from storage.failpoints import reach
 from storage.hot_codec import conform
+from storage.layout import folder_of
 from storage.local_files import file_name
 from storage.options import KEEP_FOR_EVER
 from storage.row_filter import kept_rows
@@ -226,11 +227,11 @@ class _FileSeries:
             self._engine.files.discard(file.path)
 
     def _open(self, first_seq: int) -> ColdWriter:
-        engine, name = self._engine, self._table.name
+        engine = self._engine
         self._created_ms = engine.clock.wall_ms()
         self._file_id = engine.new_id()
         stem = file_name(self._created_ms, first_seq).removesuffix(".parquet")
-        path = f"{name.namespace}/{name.table}/{stem}-c{self._file_id:x}.parquet"
+        path = f"{folder_of(self._table)}/{stem}-c{self._file_id:x}.parquet"
         layout = layout_of(self._table, engine.settings.row_group_rows)
         return ColdWriter(engine.files, path, self._table.physical_schema, layout)
 

@@ -19,6 +19,7 @@ from storage.cold import ColdWriter, layout_of
 from storage.edits import Edit, FlushChange
 from storage.errors import Cancelled
 from storage.failpoints import reach
+from storage.layout import folder_of
 from storage.local_files import FILE_SUFFIX, file_name
 from storage.schema import TableDef
 from storage.state import ColdFile, HotChunk, PartitionState
@@ -88,7 +89,7 @@ def _write(engine: Engine, table: TableDef, partition: PartitionState, cancelled
     now_ms = engine.clock.wall_ms()
     first_seq = int(partition.hot[0].seqs[0])
     file_id = engine.new_id()
-    path = f"{table.name.namespace}/{table.name.table}/{file_name(now_ms, first_seq)}"
+    path = f"{folder_of(table)}/{file_name(now_ms, first_seq)}"
     if engine.files.full(path).exists():  # left by a crash in this very second; the sweep will remove it
         path = path.removesuffix(FILE_SUFFIX) + f"-{file_id:x}{FILE_SUFFIX}"
     schema = partition.hot[0].batch.schema.remove(0)

@@ -8,6 +8,9 @@
     manifest  partition id (8) + file id (8)             JSON `ColdFile`
     jobs      job id (utf-8)                             JSON job record
     audit     commit `_seq` (8) + place in it (4)        JSON record, see `audit`
+    owners    `n` + user key, and `#` + number (4)       number (4), and user key: see `owners`
+
+A partition id is the table's id, or, for a user table, the table's id (upper 32 bits) and the owner's number (lower).
 
 All integers in keys are unsigned big-endian. DO NOT CHANGE: these bytes are in every data directory.
 """
@@ -28,7 +31,10 @@ PK: Final = "pk"
 MANIFEST: Final = "manifest"
 JOBS: Final = "jobs"
 AUDIT: Final = "audit"
-FAMILIES: Final = (META, HOT, DELETES, PK, MANIFEST, JOBS, AUDIT)
+OWNERS: Final = "owners"
+FAMILIES: Final = (META, HOT, DELETES, PK, MANIFEST, JOBS, AUDIT, OWNERS)
+OWNER_BITS: Final = 32
+FIRST_OWNED: Final = 1 << OWNER_BITS  # partition ids from here on are a user's part of a user table
 
 
 class MetaKind(Enum):
@@ -73,6 +79,32 @@ def partition_range(partition_id: int) -> tuple[bytes, bytes]:
 def partition_of(key: bytes) -> int:
     """The partition that a key of any partitioned family belongs to."""
     return int.from_bytes(key[:8], "big")
+
+
+def owned_partition(table_id: int, owner_number: int) -> int:
+    """The partition of one owner's rows in a user table."""
+    assert 0 < table_id < FIRST_OWNED and 0 <= owner_number < FIRST_OWNED
+    return table_id << OWNER_BITS | owner_number
+
+
+def is_owned(partition_id: int) -> bool:
+    """Whether it is one owner's part of a user table."""
+    return partition_id >= FIRST_OWNED
+
+
+def table_of_partition(partition_id: int) -> int:
+    """The id of the table that the partition belongs to."""
+    return partition_id >> OWNER_BITS or partition_id
+
+
+def owner_of_partition(partition_id: int) -> int:
+    """The owner's number; 0 for partitions that have none."""
+    return partition_id & (FIRST_OWNED - 1) if is_owned(partition_id) else 0
+
+
+def owned_range(table_id: int) -> tuple[bytes, bytes]:
+    """[start, end) of all partitions of a user table in one family."""
+    return _ONE.pack(table_id << OWNER_BITS), _ONE.pack((table_id + 1) << OWNER_BITS)
 
 
 def pk_prefix(partition_id: int) -> bytes:

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from storage.errors import Corruption, StorageUnavailable
+from storage.layout import folder_of
 from storage.local_files import COPY_NAME, PART_SUFFIX, LocalFiles, disk_error, made_folder
 from storage.schema import TableDef, decode_record, encode_record
 from storage.state import ColdFile, DatabaseState, PartitionState
@@ -117,11 +118,6 @@ class ManifestCopies:
         if written is None:
             return not partition.cold  # nothing to be rebuilt
         return (written[0] is table and written[1] is partition.cold) or written == (table, partition.cold)
-
-
-def folder_of(table: TableDef) -> str:
-    """Below `cold/`. The table's name of now: its older files may be in other folders."""
-    return f"{table.name.namespace}/{table.name.table}"
 
 
 def _found(files: LocalFiles) -> Iterator[tuple[str, _Shown]]:

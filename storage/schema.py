@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import pyarrow as pa
 
+from storage.keys import owned_partition
 from storage.names import TableName
 from storage.options import TableOptions
 
@@ -53,8 +54,22 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = ""
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Whose rows of user tables are meant: number 0 is somebody who never had any.
+
+    number: for life, never another one's, see `owners`
+    name:   of the user, as it is shown and as folders are named
+    """
+
+    number: int
+    name: str
+
+
 class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A table at one schema version. Replaced as a whole by each ALTER, with `version` one higher."""
+    """A table at one schema version. Replaced as a whole by each ALTER, with `version` one higher.
+
+    owner: of a user table as one user sees it; the catalog's own definitions have none
+    """
 
     table_id: int
     name: TableName
@@ -67,11 +82,24 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     comment: str = ""
     created_ms: int = 0
     changed_seq: int = 0
+    owner: Owner | None = None
 
     @property
     def partition_id(self) -> int:
-        """Where a shared table's rows live; ids of tables and of users' partitions come from one counter."""
+        """Where the rows live. Of a user table without an owner: a partition that is always empty."""
+        if self.kind is TableKind.USER:
+            return owned_partition(self.table_id, 0 if self.owner is None else self.owner.number)
         return self.table_id
+
+    def owned_by(self, owner: Owner) -> TableDef:
+        """A user table as `owner` sees it; any other table as it is."""
+        if self.kind is not TableKind.USER or self.owner == owner:
+            return self
+        owned = msgspec.structs.replace(self, owner=owner)
+        # What is made once per definition is made once for all owners.
+        for name in ("arrow_schema", "physical_schema", "key_columns"):
+            owned.__dict__[name] = getattr(self, name)
+        return owned
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)

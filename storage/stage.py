@@ -16,6 +16,7 @@ from storage.cold import ColdWriter, layout_of
 from storage.errors import LimitExceeded
 from storage.failpoints import reach
 from storage.hot_codec import with_seq
+from storage.layout import folder_of
 from storage.local_files import LocalFiles, load_file_name
 from storage.schema import TableDef
 from storage.settings import StorageSettings
@@ -106,8 +107,7 @@ class RowStage:
     def _new_writer(self) -> ColdWriter:
         self._file_id = self._new_id()
         self._created_ms = self._clock.wall_ms()
-        name = self._table.name
-        path = f"{name.namespace}/{name.table}/{load_file_name(self._created_ms, self._file_id)}"
+        path = f"{folder_of(self._table)}/{load_file_name(self._created_ms, self._file_id)}"
         layout = layout_of(self._table, self._settings.row_group_rows)
         return ColdWriter(self._files, path, self._table.physical_schema, layout)
 
