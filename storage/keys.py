@@ -83,7 +83,8 @@ def partition_of(key: bytes) -> int:
 
 def owned_partition(table_id: int, owner_number: int) -> int:
     """The partition of one owner's rows in a user table."""
-    assert 0 < table_id < FIRST_OWNED and 0 <= owner_number < FIRST_OWNED
+    assert 0 < table_id < FIRST_OWNED
+    assert 0 <= owner_number < FIRST_OWNED
     return table_id << OWNER_BITS | owner_number
 
 
