@@ -35,15 +35,12 @@ from flight_server.health import Health, serve_health
 from flight_server.listen import AddressUnavailable, check_exposure, check_free
 from flight_server.opening import FrontSettings, OpenServer, open_server
 from flight_server.settings import ServerSettings
-from jobs.compact import CompactExecutor
 from jobs.door import JobsDoor
-from jobs.flush import FlushExecutor
-from jobs.ledger import JobType, Ledger
+from jobs.executors import executors_of
+from jobs.ledger import Ledger
 from jobs.manager import JobManager
 from jobs.schedule import Schedule
-from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
-from jobs.sweep import SweepExecutor
 from storage.clock import Clock, SystemClock
 from storage.engine import Engine
 from storage.errors import FrostlineError
@@ -132,12 +129,7 @@ async def _jobs(engine: Engine, settings: JobSettings) -> AsyncIterator[tuple[Jo
     ledger = Ledger(engine)
     manager = JobManager(
         ledger=ledger,
-        executors={
-            JobType.FLUSH: FlushExecutor(engine),
-            JobType.COMPACT: CompactExecutor(engine),
-            JobType.SWEEP: SweepExecutor(engine, ledger, settings),
-            JobType.SCRUB: ScrubExecutor(engine),
-        },
+        executors=executors_of(engine, ledger, settings),
         settings=settings,
         clock=engine.clock,
         new_id=engine.new_id,

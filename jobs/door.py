@@ -5,13 +5,14 @@ It has the shape that the front of the house asks for in its own port; neither i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, ParamSpec, TypeVar
 
 import trio
 
 from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.manager import JobManager
+from jobs.planner import Wish
 from jobs.targets import DATABASE, table_parameters
 from storage.engine import Engine
 from storage.errors import Cancelled, NotSupported
@@ -45,6 +46,11 @@ class JobsDoor:
         """SCRUB TABLE t, or SCRUB ALL when `table` is None."""
         chosen = None if table is None else _with_cold_side(self._engine.state.catalog.table(table), "SCRUB")
         return self._submit(JobType.SCRUB, chosen)
+
+    def submit(self, job_type: str, target: str, parameters: Mapping[str, str]) -> JobRecord:
+        """A job of any type, asked for by a user."""
+        wish = Wish(JobType(job_type), target, Trigger.USER, parameters)
+        return self._manager.ledger.get(self._in_trio(self._submit_in_trio, wish))
 
     def kill(self, job_id: str) -> JobRecord:
         """KILL JOB: queued ones are cancelled on return, running ones end at their next step."""
@@ -83,13 +89,12 @@ class JobsDoor:
         ]
 
     def _submit(self, job_type: JobType, table: TableDef | None) -> JobRecord:
-        job_id = self._in_trio(self._submit_in_trio, job_type, table)
-        return self._manager.ledger.get(job_id)
+        if table is None:
+            return self.submit(job_type, DATABASE, {})
+        return self.submit(job_type, str(table.name), table_parameters(table))
 
-    async def _submit_in_trio(self, job_type: JobType, table: TableDef | None) -> str:
-        target = DATABASE if table is None else str(table.name)
-        parameters = {} if table is None else table_parameters(table)
-        return await self._manager.submit(job_type, target, trigger=Trigger.USER, parameters=parameters)
+    async def _submit_in_trio(self, wish: Wish) -> str:
+        return await self._manager.submit(wish.job_type, wish.target, trigger=wish.trigger, parameters=wish.parameters)
 
     def _in_trio(self, call: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         try:

@@ -7,6 +7,7 @@ on any thread get whole records, because a record is never changed, only replace
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -23,11 +24,32 @@ class JobType(StrEnum):
 
     FLUSH = "flush"
     COMPACT = "compact"
+    CLEANUP = "cleanup"
+    RETENTION = "retention"
+    STREAM_EVICTION = "stream_eviction"
+    USER_CLEANUP = "user_cleanup"
+    MOVE_FILES = "move_files"
+    BACKUP = "backup"
+    RESTORE = "restore"
     SWEEP = "sweep"
     SCRUB = "scrub"
+    JOB_CLEANUP = "job_cleanup"
 
 
-ID_PREFIX: Final = {JobType.FLUSH: "FL", JobType.COMPACT: "CO", JobType.SWEEP: "SW", JobType.SCRUB: "SC"}
+ID_PREFIX: Final = {
+    JobType.FLUSH: "FL",
+    JobType.COMPACT: "CO",
+    JobType.CLEANUP: "CL",
+    JobType.RETENTION: "RT",
+    JobType.STREAM_EVICTION: "SE",
+    JobType.USER_CLEANUP: "UC",
+    JobType.MOVE_FILES: "MF",
+    JobType.BACKUP: "BK",
+    JobType.RESTORE: "RS",
+    JobType.SWEEP: "SW",
+    JobType.SCRUB: "SC",
+    JobType.JOB_CLEANUP: "JC",
+}
 
 
 class Trigger(StrEnum):
@@ -44,7 +66,9 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     target:      what it works on, a table's full name or "database"
     parameters:  what its executor needs to know, as text
     progress:    0..1, None when unknown
-    rows, bytes: moved so far
+    rows, bytes, files: moved or removed so far
+    reason:      why its rows had to go, "" when there is nothing to choose from
+    oldest_ms, newest_ms: the earliest and the latest time of the rows that it was about, None when not told
     attempts:    failed tries so far
     priority:    higher runs first
     *_ms:        since 1970 UTC; None = not yet
@@ -64,6 +88,9 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     bytes: int = 0
     files: int = 0
+    reason: str = ""
+    oldest_ms: int | None = None
+    newest_ms: int | None = None
     attempts: int = 0
     started_ms: int | None = None
     finished_ms: int | None = None
@@ -83,12 +110,12 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_figures(self, figures: Figures) -> JobRecord:
         """Figures added to those so far."""
-        return msgspec.structs.replace(
-            self,
-            rows=self.rows + figures.rows,
-            bytes=self.bytes + figures.bytes,
-            files=self.files + figures.files,
-        )
+        return self.replaced(**asdict(self.figures + figures))
+
+    @property
+    def figures(self) -> Figures:
+        """Those so far."""
+        return Figures(self.rows, self.bytes, self.files, self.reason, self.oldest_ms, self.newest_ms)
 
 
 class LedgerStore(Protocol):

@@ -220,7 +220,8 @@ class JobManager:
             )
             # Not abandoned on cancel: the thread holds files and rows, and it looks at `cancelled` by itself.
             live.again = False
-            outcome = await trio.to_thread.run_sync(_run_guarded, self._executors[step.record.job_type], step)
+            executor = self._executors.get(step.record.job_type, _no_executor)
+            outcome = await trio.to_thread.run_sync(_run_guarded, executor, step)
             outcome = _once_more(outcome) if live.again else outcome
             if not isinstance(outcome, Continue):
                 live.closing = True
@@ -297,6 +298,10 @@ class JobManager:
 def _once_more(outcome: Outcome) -> Outcome:
     """A job that was asked for again while it ran is not done yet."""
     return Continue(outcome.figures) if isinstance(outcome, Completed) else outcome
+
+
+def _no_executor(step: Step) -> Outcome:
+    return Failed(f"this server can't run jobs of type '{step.record.job_type}'")
 
 
 def _run_guarded(executor: Executor, step: Step) -> Outcome:

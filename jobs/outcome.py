@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a step moved. Figures of a job's steps add up."""
+    """What a step moved or removed. Figures of a job's steps add up.
+
+    reason:               why these rows, e.g. "ttl"; several are listed
+    oldest_ms, newest_ms: the earliest and the latest time of these rows, ms since 1970 UTC
+    """
 
     rows: int = 0
     bytes: int = 0
     files: int = 0
+    reason: str = ""
+    oldest_ms: int | None = None
+    newest_ms: int | None = None
 
     def __add__(self, other: Figures) -> Figures:
-        return Figures(self.rows + other.rows, self.bytes + other.bytes, self.files + other.files)
+        reasons = [*self.reason.split(", "), *other.reason.split(", ")]
+        return Figures(
+            rows=self.rows + other.rows,
+            bytes=self.bytes + other.bytes,
+            files=self.files + other.files,
+            reason=", ".join(dict.fromkeys(filter(None, reasons))),
+            oldest_ms=min(filter(_is_told, (self.oldest_ms, other.oldest_ms)), default=None),
+            newest_ms=max(filter(_is_told, (self.newest_ms, other.newest_ms)), default=None),
+        )
 
     def __str__(self) -> str:
         return f"{_counted(self.rows, 'row')} into {_counted(self.files, 'file')}"
+
+
+def _is_told(time_ms: int | None) -> TypeGuard[int]:
+    return time_ms is not None
 
 
 def _counted(number: int, thing: str) -> str:

@@ -10,8 +10,22 @@ from jobs.ledger import JobRecord, JobType
 from jobs.settings import JobSettings
 from storage.state import DatabaseState
 
-# A user's own request goes before the planner's; flushes free memory, so they go before rewriting and sweeping.
-PRIORITY: Final = {JobType.FLUSH: 6, JobType.COMPACT: 3, JobType.SWEEP: 2, JobType.SCRUB: 1}
+# What frees memory goes first, then what somebody waits for, then what frees the disk, then what may take its time.
+PRIORITY: Final = {
+    JobType.FLUSH: 6,
+    JobType.STREAM_EVICTION: 6,
+    JobType.RESTORE: 5,
+    JobType.BACKUP: 5,
+    JobType.RETENTION: 4,
+    JobType.CLEANUP: 4,
+    JobType.USER_CLEANUP: 4,
+    JobType.COMPACT: 3,
+    JobType.MOVE_FILES: 3,
+    JobType.SWEEP: 2,
+    JobType.JOB_CLEANUP: 2,
+    JobType.SCRUB: 1,
+}
+# A user's own request goes before the planner's.
 USER_BONUS: Final = 2
 
 # From this share of `hot_bytes_max` on, the fullest partitions are flushed whatever their own policy says, until

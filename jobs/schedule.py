@@ -1,7 +1,7 @@
 """The planners' loops: look at the newest state, ask a pure function what is due, submit it. They move no rows.
 
 Pace: after a commit the flush planner looks soon, but not more often than every PAUSE_SECONDS however many commits
-come; without commits it looks every `flush_check_seconds`, for the interval policies. Compaction, sweep and scrub look
+come; without commits it looks every `flush_check_seconds`, for the interval policies. All others (`planners`) look
 at their own intervals. A submit that fails is logged; the next look asks again.
 """
 
@@ -16,10 +16,10 @@ import trio
 
 from jobs.ledger import JobType, Trigger
 from jobs.manager import JobManager
+from jobs.planner import Planner, Wish, table_wish
+from jobs.planners import planners_of
 from jobs.policy import fullest_partitions
 from jobs.settings import JobSettings
-from jobs.targets import DATABASE, table_parameters
-from storage.compaction import plan_compaction
 from storage.engine import Engine
 from storage.errors import FrostlineError
 from storage.flush import FlushReason, plan_flush
@@ -72,9 +72,8 @@ class Schedule:
         self._engine.add_commit_listener(lambda _: self._ring(token))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._flush_loop)
-            nursery.start_soon(self._compact_loop)
-            nursery.start_soon(self._sweep_loop)
-            nursery.start_soon(self._scrub_loop)
+            for planner in planners_of(self._engine, self._settings):
+                nursery.start_soon(self._plan_loop, planner)
             nursery.start_soon(self._copy_loop)
 
     async def submit_due_flushes(self, *, everything: bool = False) -> list[str]:
@@ -82,7 +81,7 @@ class Schedule:
         state = self._engine.state
         hot_bytes_max = 0 if everything else self._engine.settings.hot_bytes_max
         wishes = list(plan_flushes(state, self._engine.clock.wall_ms(), hot_bytes_max))
-        submitted = [await self._submit(JobType.FLUSH, wish.table, wish.trigger) for wish in wishes]
+        submitted = [await self.submit(table_wish(JobType.FLUSH, wish.table, wish.trigger)) for wish in wishes]
         return [job_id for job_id in submitted if job_id is not None]
 
     async def _flush_loop(self) -> None:
@@ -95,26 +94,16 @@ class Schedule:
             with trio.move_on_after(self._settings.flush_check_seconds):
                 await self._committed.wait()
 
-    async def _compact_loop(self) -> None:
-        engine = self._engine
+    async def _plan_loop(self, planner: Planner) -> None:
+        if not planner.at_start:
+            await trio.sleep(planner.pause_seconds())
         while True:
-            await trio.sleep(self._settings.compact_check_seconds)
-            state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
-            for table in state.catalog.tables.values():
-                partition = state.partition(table.partition_id)
-                if plan_compaction(table, partition, engine.settings, now_ms, purge_limit_seq=limit) is not None:
-                    await self._submit(JobType.COMPACT, table, Trigger.SCHEDULE)
-
-    async def _sweep_loop(self) -> None:
-        while True:
-            await self._submit(JobType.SWEEP, None, Trigger.SCHEDULE)
-            await trio.sleep(self._settings.sweep_interval_seconds)
-
-    async def _scrub_loop(self) -> None:
-        """Not at the start: there, reading all files would hold up the first queries."""
-        while True:
-            await trio.sleep(self._settings.scrub_interval_seconds)
-            await self._submit(JobType.SCRUB, None, Trigger.SCHEDULE)
+            try:
+                for wish in await trio.to_thread.run_sync(_looked, planner):
+                    await self.submit(wish)
+            except Exception:
+                log.exception("planner broke; it looks again later", planner=planner.name)
+            await trio.sleep(planner.pause_seconds())
 
     async def _copy_loop(self) -> None:
         """After the flush planner's looks, so after commits too, keep the copies of the manifest like the manifest."""
@@ -127,13 +116,14 @@ class Schedule:
                 log.warning("manifest can't be copied", error=error.message)
             await trio.sleep(COPY_PAUSE_SECONDS)
 
-    async def _submit(self, job_type: JobType, table: TableDef | None, trigger: Trigger) -> str | None:
-        target = DATABASE if table is None else str(table.name)
-        parameters = {} if table is None else table_parameters(table)
+    async def submit(self, wish: Wish) -> str | None:
+        """The id of the job that sees to it; None when none can be queued."""
         try:
-            return await self._manager.submit(job_type, target, trigger=trigger, parameters=parameters)
+            return await self._manager.submit(
+                wish.job_type, wish.target, trigger=wish.trigger, parameters=wish.parameters
+            )
         except FrostlineError as error:
-            log.warning("job can't be queued", job_type=str(job_type), target=target, error=error.message)
+            log.warning("job can't be queued", job_type=str(wish.job_type), target=wish.target, error=error.message)
             return None
 
     def _ring(self, token: trio.lowlevel.TrioToken) -> None:
@@ -148,3 +138,8 @@ class Schedule:
 
     def _note_commit(self) -> None:
         self._committed.set()
+
+
+def _looked(planner: Planner) -> list[Wish]:
+    """On a worker thread."""
+    return list(planner.look())

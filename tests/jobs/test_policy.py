@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.ledger import JobRecord, JobType, Trigger
-from jobs.policy import Waiting, fullest_partitions, next_job, retry_wait_seconds
+from jobs.ledger import ID_PREFIX, JobRecord, JobType, Trigger
+from jobs.outcome import Figures
+from jobs.policy import PRIORITY, Waiting, fullest_partitions, next_job, retry_wait_seconds
 from jobs.settings import JobSettings
 from storage.state import DatabaseState, HotChunk, PartitionState
 
@@ -35,6 +36,19 @@ def test_nothing_waiting_is_nothing_to_start():
 
 def test_higher_priority_goes_first():
     assert chosen(waiting("FL-1", priority=1), waiting("FL-2", priority=2)) == "FL-2"
+
+
+def test_every_type_has_a_prefix_of_its_own_and_a_priority():
+    assert set(ID_PREFIX) == set(PRIORITY) == set(JobType)
+    assert len(set(ID_PREFIX.values())) == len(JobType)
+
+
+def test_figures_of_steps_add_up_and_keep_reasons_and_the_widest_times():
+    first = Figures(rows=2, bytes=10, files=1, reason="ttl", oldest_ms=5, newest_ms=9)
+    second = Figures(rows=1, reason="ttl, max_buffer", oldest_ms=7, newest_ms=12)
+    both = Figures(rows=3, bytes=10, files=1, reason="ttl, max_buffer", oldest_ms=5, newest_ms=12)
+    assert first + second + Figures() == both
+    assert waiting("SE-1").record.with_figures(first).with_figures(second).figures == both
 
 
 def test_a_job_that_waited_long_overtakes():

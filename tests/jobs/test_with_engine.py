@@ -11,16 +11,13 @@ import pyarrow as pa
 import pytest
 import trio
 
-from jobs.compact import CompactExecutor
 from jobs.door import JobsDoor
-from jobs.flush import FlushExecutor
+from jobs.executors import executors_of
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.manager import JobManager
 from jobs.schedule import Schedule, plan_flushes
-from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
 from jobs.states import JobState
-from jobs.sweep import SweepExecutor
 from storage.clock import ManualClock
 from storage.edits import Edit, RowChange
 from storage.engine import Engine
@@ -63,12 +60,7 @@ async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> Asyn
     ledger = Ledger(engine)
     manager = JobManager(
         ledger=ledger,
-        executors={
-            JobType.FLUSH: FlushExecutor(engine),
-            JobType.COMPACT: CompactExecutor(engine),
-            JobType.SWEEP: SweepExecutor(engine, ledger, settings),
-            JobType.SCRUB: ScrubExecutor(engine),
-        },
+        executors=executors_of(engine, ledger, settings),
         settings=settings,
         clock=engine.clock,
         new_id=engine.new_id,

@@ -21,8 +21,8 @@ def _jobs(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple
             continue
         yield (
             *(job.job_id, job.job_type, job.status, job.target, list(dict(job.parameters).items()), job.message),
-            *(job.progress, job.rows, job.bytes, job.attempts, job.priority, job.created_ms, job.started_ms),
-            *(job.finished_ms, job.error, job.trigger),
+            *(job.progress, job.rows, job.bytes, job.files, job.reason, job.oldest_ms, job.newest_ms),
+            *(job.attempts, job.priority, job.created_ms, job.started_ms, job.finished_ms, job.error, job.trigger),
         )
 
 
@@ -71,6 +71,10 @@ TABLES = (
             progress=pa.float64(),
             rows=BIG,
             bytes=BIG,
+            files=BIG,
+            reason=TEXT,
+            oldest=MS,
+            newest=MS,
             attempts=INT,
             priority=INT,
             created=MS,

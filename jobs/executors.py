@@ -1,0 +1,21 @@
+"""Which executor does which jobs. A new one is a file of its own and a line here."""
+
+from __future__ import annotations
+
+from jobs.compact import CompactExecutor
+from jobs.executor import Executor
+from jobs.flush import FlushExecutor
+from jobs.ledger import JobType, Ledger
+from jobs.scrub import ScrubExecutor
+from jobs.settings import JobSettings
+from jobs.sweep import SweepExecutor
+from storage.engine import Engine
+
+
+def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[JobType, Executor]:
+    return {
+        JobType.FLUSH: FlushExecutor(engine),
+        JobType.COMPACT: CompactExecutor(engine),
+        JobType.SWEEP: SweepExecutor(engine, ledger, settings),
+        JobType.SCRUB: ScrubExecutor(engine),
+    }

@@ -1,0 +1,29 @@
+"""Every planner but that of flushes, which commits wake (see `schedule`). A new one is a line in `planners_of`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jobs.ledger import JobType
+from jobs.planner import Planner, Wish, table_wish
+from jobs.settings import JobSettings
+from storage.compaction import plan_compaction
+from storage.engine import Engine
+
+
+def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
+    return (
+        Planner("compact", lambda: due_compactions(engine), lambda: settings.compact_check_seconds),
+        Planner("sweep", lambda: [Wish(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
+        # Not at the start: there, reading all files would hold up the first queries.
+        Planner("scrub", lambda: [Wish(JobType.SCRUB)], lambda: settings.scrub_interval_seconds),
+    )
+
+
+def due_compactions(engine: Engine) -> Iterator[Wish]:
+    """Tables for whose files there is a plan."""
+    state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
+    for table in state.catalog.tables.values():
+        partition = state.partition(table.partition_id)
+        if plan_compaction(table, partition, engine.settings, now_ms, purge_limit_seq=limit) is not None:
+            yield table_wish(JobType.COMPACT, table)
