@@ -25,6 +25,7 @@ from storage.clock import Clock
 from storage.edits import Committed, Edit
 from storage.errors import FrostlineError, StorageUnavailable
 from storage.failpoints import reach
+from storage.feed import ChangeFeed, Hearer, Listening
 from storage.group import Group
 from storage.hot import HotStore
 from storage.key_claims import KeyClaim, UnseenClaim, claim_keys, claim_unseen
@@ -37,8 +38,17 @@ LOOK_SECONDS: Final = 1.0  # between two looks whether a full disk has room agai
 
 
 @dataclass(frozen=True, slots=True)
+class _Listen:
+    partition_id: int
+    hearer: Hearer
+
+
+_Work = Edit | KeyClaim | UnseenClaim | _Listen
+
+
+@dataclass(frozen=True, slots=True)
 class _Task:
-    work: Edit | KeyClaim | UnseenClaim
+    work: _Work
     future: Future[Any]
 
 
@@ -53,6 +63,7 @@ class Committer:
         clock: Clock,
         group_edits_max: int,
         settle: Callable[[Edit], None],
+        feed: ChangeFeed,
     ) -> None:
         """settle: told, once a full disk is mended, of each edit whose outcome was unknown till then"""
         self.state = state
@@ -65,6 +76,7 @@ class Committer:
         self._unknown: DatabaseState | None = None  # the state, if the write that failed is on disk
         self._unsettled: list[Edit] = []  # edits with files that got no certain answer
         self._settle = settle
+        self._feed = feed
         self._next_look_seconds = 0.0
         self._closed = False
         self._closing = threading.Lock()  # nothing may enter the queue behind its end, where nobody would answer it
@@ -86,6 +98,11 @@ class Committer:
         entered: bool = self._submit(claim)
         return entered
 
+    def listen(self, partition_id: int, hearer: Hearer) -> Listening:
+        """Begin to hear a partition's changes, between two groups; see `feed`."""
+        listening: Listening = self._submit(_Listen(partition_id, hearer))
+        return listening
+
     def add_listener(self, listener: Listener) -> None:
         """Called on the committer thread after each publish; must be quick. What it raises is logged."""
         self._listeners.append(listener)
@@ -97,7 +114,7 @@ class Committer:
             self._queue.put(None)
         self._thread.join()
 
-    def _submit(self, work: Edit | KeyClaim | UnseenClaim) -> Any:
+    def _submit(self, work: _Work) -> Any:
         task = _Task(work, Future())
         with self._closing:
             if self._closed:
@@ -143,6 +160,7 @@ class Committer:
         for edit in unsettled:
             self._settle(edit)
         log.info("row_store_mended", reason="the disk has room again")
+        self._feed.break_off("the disk was full, and what was being written then may have been stored")
         self._tell(self.state)
 
     def _waiting(self) -> list[_Task | None]:
@@ -155,7 +173,7 @@ class Committer:
         return tasks
 
     def _run_group(self, tasks: list[_Task | None]) -> bool:
-        """Claims first, then all edits as one group. Returns whether to go on."""
+        """Claims and hearers first, then all edits as one group. Returns whether to go on."""
         work = [task for task in tasks if task is not None]
         for task in work:
             if isinstance(task.work, KeyClaim):
@@ -163,6 +181,8 @@ class Committer:
             if isinstance(task.work, UnseenClaim):
                 partition = self.state.partition(task.work.partition_id)
                 _answer(task.future, partial(claim_unseen, task.work, partition, self._store, self._index))
+            if isinstance(task.work, _Listen):
+                _answer(task.future, partial(self._feed.begin, task.work.partition_id, task.work.hearer, self.state))
         edits = [task for task in work if isinstance(task.work, Edit)]
         if edits:
             self._commit_group(edits)
@@ -194,7 +214,9 @@ class Committer:
     def _publish(self, group: Group) -> None:
         for load_id, first_seq in group.loads.items():
             self._index.commit_load(load_id, first_seq)
+        changes = self._feed.hold(group.changes, self.state)
         self.state = group.state
+        self._feed.tell(changes, group.state)
         self._tell(group.state)
 
     def _tell(self, state: DatabaseState) -> None:

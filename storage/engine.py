@@ -23,6 +23,7 @@ from storage.committer import Committer, Listener
 from storage.edits import Committed, Edit
 from storage.errors import Cancelled, LimitExceeded
 from storage.failpoints import reach
+from storage.feed import ChangeFeed, Hearer, Listening
 from storage.first_look import first_look, read_through
 from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim, UnseenClaim
@@ -56,6 +57,7 @@ class Engine:
         self.settings = settings
         self.clock = clock
         self.snapshots = SnapshotRegistry()
+        self.feed = ChangeFeed(self.snapshots)
         self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
@@ -84,7 +86,7 @@ class Engine:
         self.keys = KeyIndex(self._store, dict(meta.loads))
         self.rows = RowLookup(self.keys, RowGroups(self.files, self.settings.row_cache_bytes_max))
         edits_max = self.settings.group_commit_edits_max
-        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle)
+        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle, self.feed)
         self._committer.add_listener(self._tell_waiting)
 
     @property
@@ -127,6 +129,13 @@ class Engine:
         for file in edit.files:
             self.files.release(file.path)
         return committed
+
+    def listen(self, partition_id: int, hearer: Hearer) -> Listening:
+        """Begin to hear a partition's changes, from the newest state on; `feed.end` when it is enough.
+
+        Raises StorageUnavailable (the server is stopping).
+        """
+        return self._committer.listen(partition_id, hearer)
 
     def _settle(self, edit: Edit) -> None:
         """It was not known whether `edit` is on disk. Now the state tells: what is not in it is for the sweep."""

@@ -18,6 +18,7 @@ from storage.catalog import Catalog
 from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, Maintenance, RowChange
 from storage.errors import Conflict, NotFound
 from storage.failpoints import reach
+from storage.feed import PartitionChange
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
@@ -41,6 +42,7 @@ class Draft:
     operations: list[Operation] = field(default_factory=list)
     keys: dict[bytes, int | None] = field(default_factory=dict)
     loads: dict[int, int] = field(default_factory=dict)
+    changes: list[PartitionChange] = field(default_factory=list)
 
 
 class Group:
@@ -50,6 +52,7 @@ class Group:
         self.state = state
         self.operations: list[Operation] = []
         self.loads: dict[int, int] = {}
+        self.changes: list[PartitionChange] = []
         self.durable = False
         self._index = index
         self._now_ms = now_ms
@@ -78,6 +81,7 @@ class Group:
         self.state = replace(draft.state, last_seq=last_seq)
         self.operations += draft.operations
         self.loads |= draft.loads
+        self.changes += draft.changes
         self._keys |= draft.keys
         self.durable = self.durable or edit.durable
         return Committed(draft.first_seq, last_seq, draft.inserted, draft.deleted)
@@ -107,8 +111,10 @@ class Group:
         state = transition.with_deletes(before, deletes, draft.first_seq)
         if len(deletes):
             _record_deletes(draft, table, np.sort(deletes), change)
+        rows_seq = draft.next_seq
         state = _insert(draft, table, state, change)
         state = _insert_files(draft, table, state, change)
+        draft.changes.append(PartitionChange(table, change, draft.first_seq, rows_seq, before, state))
         _record_keys(draft, table, change)
         draft.deleted += len(deletes)
         draft.inserted += change.rows_inserted
