@@ -9,30 +9,28 @@ is in the ledger; a failing job or a failing disk ends no other job and not the 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from typing import Final
 
 import structlog
 import trio
 
 from jobs.executor import Executor, Step
+from jobs.guarded import no_executor, once_more, run_guarded
 from jobs.ledger import ID_PREFIX, JobRecord, JobType, Ledger, Trigger
 from jobs.outcome import Completed, Continue, Failed, Figures, Outcome, Retry, Skipped, Stopped
-from jobs.policy import PRIORITY, USER_BONUS, Waiting, next_job, retry_wait_seconds
+from jobs.policy import PRIORITY, UNCANCELLABLE, USER_BONUS, Waiting, next_job, retry_wait_seconds, with_room
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.clock import Clock
-from storage.errors import (
-    Cancelled,
-    Conflict,
-    FrostlineError,
-    LimitExceeded,
-    NotFound,
-    StorageUnavailable,
-)
+from storage.errors import Cancelled, FrostlineError, NotSupported
+
+TARGETS_REMEMBERED_MAX: Final = 10_000  # of those served lately, to be fair between them
 
 log = structlog.get_logger("jobs")
 
@@ -42,15 +40,15 @@ class _Live:
     """What the manager knows of a live job beside its record. Times are trio's."""
 
     ready_seconds: float
-    running: bool = False
+    running: bool = False  # a step of it is on a worker, or its end is being written
+    steps_done: int = 0  # of this attempt
     kill: bool = False
     again: bool = False  # asked for while it ran: what came since must be seen to as well
     closing: bool = False  # its work is over, only its end is still being written
     finished: trio.Event = field(default_factory=trio.Event)
 
     def is_ready(self, now_seconds: float) -> bool:
-        """A killed one need not wait out the time to its next attempt: that attempt is its end."""
-        return not self.running and (self.kill or self.ready_seconds <= now_seconds)
+        return not self.running and not self.kill and self.ready_seconds <= now_seconds
 
 
 class JobManager:
@@ -72,7 +70,8 @@ class JobManager:
         self._new_id = new_id
         self._random = random
         self._live: dict[str, _Live] = {}
-        self._last_started: dict[str, float] = {}
+        self._last_started: dict[str, int] = {}  # target -> which turn that was
+        self._turns = itertools.count()
         self._submitting = trio.Lock()
         self._changed = trio.Event()
         self._stopping = False
@@ -125,12 +124,15 @@ class JobManager:
     async def cancel(self, job_id: str) -> JobState:
         """End a waiting job now, a running one at its next step. Returns the state it is in after the call.
 
-        Raises: NotFound; asking for a finished job is no error and changes nothing.
+        Raises: NotFound, NotSupported (a job that finishes what was already promised); asking for a finished job is no
+        error and changes nothing.
         """
         record = self.ledger.get(job_id)
         live = self._live.get(job_id)
         if live is None:
             return record.status
+        if record.job_type in UNCANCELLABLE:
+            raise NotSupported(f"job '{job_id}' can't be cancelled: {UNCANCELLABLE[record.job_type]}")
         live.kill = True
         if not live.running and record.status is JobState.QUEUED:
             live.running = True  # so that no worker takes it up while its end is written
@@ -173,14 +175,21 @@ class JobManager:
             self._live[record.job_id] = _Live(ready_seconds=trio.current_time())
 
     def _start_ready(self, workers: trio.Nursery) -> None:
-        """Start the best waiting jobs while there is room."""
-        while sum(live.running for live in self._live.values()) < self._settings.concurrent_max:
-            record = next_job(self._waiting(), self._last_started, self._settings.ageing_seconds)
-            if record is None or self._stopping:
+        """Start the best waiting jobs while there is room. A killed one only has to be ended: it needs none."""
+        for job_id in [job_id for job_id, live in self._live.items() if live.kill and not live.running]:
+            self._start(workers, job_id)
+        while not self._stopping:
+            running = [self.ledger.get(job_id) for job_id, live in self._live.items() if live.running]
+            waiting = with_room(self._waiting(), running, self._settings.concurrent_max)
+            record = next_job(waiting, self._last_started, self._settings.ageing_seconds)
+            if record is None:
                 return
-            self._live[record.job_id].running = True
-            self._last_started[record.target] = trio.current_time()
-            workers.start_soon(self._run_job, record, name=record.job_id)
+            self._last_started[record.target] = next(self._turns)
+            self._start(workers, record.job_id)
+
+    def _start(self, workers: trio.Nursery, job_id: str) -> None:
+        self._live[job_id].running = True
+        workers.start_soon(self._run_job, job_id, name=job_id)
 
     def _waiting(self) -> list[Waiting]:
         now = trio.current_time()
@@ -196,48 +205,50 @@ class JobManager:
         later = (live.ready_seconds for live in self._live.values() if not live.running and live.ready_seconds > now)
         return min(later, default=math.inf)
 
-    async def _run_job(self, record: JobRecord) -> None:
-        """One attempt, from `running` to what came of it."""
-        live = self._live[record.job_id]
-        with structlog.contextvars.bound_contextvars(job_id=record.job_id):
-            started_ms = record.started_ms or self._clock.wall_ms()
-            await self._put(record.moved(JobState.RUNNING, started_ms=started_ms))
-            log.info("job started", target=record.target, trigger=str(record.trigger))
-            outcome = await self._run_steps(record.job_id, live)
-            await self._settle(self.ledger.get(record.job_id), outcome)
+    async def _run_job(self, job_id: str) -> None:
+        """One step and what came of it. Between two steps a job competes with those that wait: all tables get turns."""
+        live = self._live[job_id]
+        with structlog.contextvars.bound_contextvars(job_id=job_id):
+            if self.ledger.get(job_id).status is not JobState.RUNNING:
+                await self._begin(self.ledger.get(job_id))
+            outcome = await self._run_step(job_id, live)
+            await self._settle(self.ledger.get(job_id), outcome)
         live.running = False
         self._wake()
 
-    async def _run_steps(self, job_id: str, live: _Live) -> Outcome:
-        """Steps until one says anything but Continue, or the job is asked to stop."""
-        steps_done = 0
-        while not (live.kill or self._stopping):
-            step = Step(
-                record=self.ledger.get(job_id),
-                steps_done=steps_done,
-                cancelled=lambda: live.kill or self._stopping,
-                report=partial(self._report, job_id),
-            )
-            # Not abandoned on cancel: the thread holds files and rows, and it looks at `cancelled` by itself.
-            live.again = False
-            executor = self._executors.get(step.record.job_type, _no_executor)
-            outcome = await trio.to_thread.run_sync(_run_guarded, executor, step)
-            outcome = _once_more(outcome) if live.again else outcome
-            if not isinstance(outcome, Continue):
-                live.closing = True
-                return outcome
-            steps_done += 1
-            moved_on = self.ledger.get(job_id).with_figures(outcome.figures)
-            await self._put(moved_on.replaced(progress=outcome.progress or moved_on.progress))
-        return Stopped()
+    async def _begin(self, record: JobRecord) -> None:
+        started_ms = record.started_ms or self._clock.wall_ms()
+        await self._put(record.moved(JobState.RUNNING, started_ms=started_ms))
+        self._live[record.job_id].steps_done = 0
+        log.info("job started", target=record.target, trigger=str(record.trigger), attempts=record.attempts)
+
+    async def _run_step(self, job_id: str, live: _Live) -> Outcome:
+        if live.kill or self._stopping:
+            return Stopped()
+        step = Step(
+            record=self.ledger.get(job_id),
+            steps_done=live.steps_done,
+            cancelled=lambda: live.kill or self._stopping,
+            report=partial(self._report, job_id),
+        )
+        live.again = False
+        executor = self._executors.get(step.record.job_type, no_executor)
+        # Not abandoned on cancel: the thread holds files and rows, and it looks at `cancelled` by itself. It runs in a
+        # copy of this context, so what it logs carries the job's id.
+        outcome = await trio.to_thread.run_sync(run_guarded, executor, step)
+        outcome = once_more(outcome) if live.again else outcome
+        live.closing = not isinstance(outcome, Continue)
+        return outcome
 
     def _report(self, job_id: str, progress: float) -> None:
         """Called on the executor's thread, the only one that changes the record while its step runs."""
         self.ledger.note(self.ledger.get(job_id).replaced(progress=min(max(progress, 0.0), 1.0)))
 
     async def _settle(self, record: JobRecord, outcome: Outcome) -> None:
-        """Case by case: 1) done, 2) nothing to do, 3) failed for now, 4) failed for good, 5) asked to stop."""
+        """Case by case: 1) more to do, 2) done, 3) nothing to do, 4) failed for now, 5) for good, 6) asked to stop."""
         match outcome:
+            case Continue():
+                await self._go_on(record, outcome)
             case Completed(message, figures):
                 done = record.with_figures(figures)
                 said = message if figures.rows or not record.rows else str(Figures(record.rows, 0, record.files))
@@ -256,6 +267,14 @@ class JobManager:
             case _:
                 pass  # the server stops: `running` in the ledger, which the next start understands
 
+    async def _go_on(self, record: JobRecord, outcome: Continue) -> None:
+        moved_on = record.with_figures(outcome.figures)
+        progress = record.progress if outcome.progress is None else outcome.progress
+        await self._put(moved_on.replaced(progress=progress, message=outcome.message or record.message))
+        live = self._live[record.job_id]
+        live.steps_done += 1
+        live.ready_seconds = trio.current_time() + outcome.after_seconds
+
     async def _retry(self, record: JobRecord, outcome: Retry) -> None:
         attempts = record.attempts + 1
         if attempts >= self._settings.attempts_max:
@@ -273,6 +292,8 @@ class JobManager:
         finished = record.moved(to, finished_ms=self._clock.wall_ms(), **changes)
         await self._put(finished)
         self._live.pop(record.job_id).finished.set()
+        if len(self._last_started) > TARGETS_REMEMBERED_MAX:
+            del self._last_started[min(self._last_started, key=self._last_started.__getitem__)]
         log.info(
             f"job {to}",
             job_id=record.job_id,
@@ -293,29 +314,3 @@ class JobManager:
 
     def _wake(self) -> None:
         self._changed.set()
-
-
-def _once_more(outcome: Outcome) -> Outcome:
-    """A job that was asked for again while it ran is not done yet."""
-    return Continue(outcome.figures) if isinstance(outcome, Completed) else outcome
-
-
-def _no_executor(step: Step) -> Outcome:
-    return Failed(f"this server can't run jobs of type '{step.record.job_type}'")
-
-
-def _run_guarded(executor: Executor, step: Step) -> Outcome:
-    """Run one step; errors become outcomes here and nowhere else."""
-    try:
-        return executor(step)
-    except Cancelled:
-        return Stopped()
-    except (Conflict, StorageUnavailable, LimitExceeded) as error:
-        return Retry(error.message)
-    except NotFound as error:
-        return Skipped(error.message)
-    except FrostlineError as error:
-        return Failed(error.message)
-    except Exception as error:
-        log.exception("job broke", job_id=step.record.job_id)
-        return Failed(f"internal error ({type(error).__name__}); the log has the details")

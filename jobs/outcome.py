@@ -54,10 +54,17 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """A step is done and there is more to do. Does not count as a failure."""
+    """A step is done and there is more to do. Does not count as a failure.
+
+    progress:      0..1, None when unknown
+    message:       what is going on, for people; "" = as before
+    after_seconds: until when there is nothing to be done
+    """
 
     figures: Figures = Figures()
-    progress: float | None = None  # 0..1, None when unknown
+    progress: float | None = None
+    message: str = ""
+    after_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

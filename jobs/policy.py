@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from jobs.ledger import JobRecord, JobType
@@ -27,6 +28,19 @@ PRIORITY: Final = {
 }
 # A user's own request goes before the planner's.
 USER_BONUS: Final = 2
+
+# Steps of these may take minutes. They never have all places, or hot rows would pile up behind them.
+LONG: Final = frozenset(
+    {JobType.COMPACT, JobType.MOVE_FILES, JobType.BACKUP, JobType.RESTORE, JobType.SCRUB, JobType.RETENTION}
+)
+
+# What KILL JOB refuses, and why.
+UNCANCELLABLE: Final = MappingProxyType(
+    {
+        JobType.CLEANUP: "the table is gone for everybody, and what is left of it has to go as well",
+        JobType.USER_CLEANUP: "the user is gone for good, and what is left of them has to go as well",
+    }
+)
 
 # From this share of `hot_bytes_max` on, the fullest partitions are flushed whatever their own policy says, until
 # what stays is below the second share: writers shall not have to wait for an interval to pass.
@@ -55,6 +69,15 @@ def next_job(
         return -aged, last_started_seconds.get(job.record.target, -1.0), job.record.created_ms, job.record.job_id
 
     return min(waiting, key=rank).record if waiting else None
+
+
+def with_room(waiting: Sequence[Waiting], running: Sequence[JobRecord], concurrent_max: int) -> list[Waiting]:
+    """Those of `waiting` that may start beside `running`: one place is never taken by a long one, if there are two."""
+    if len(running) >= concurrent_max:
+        return []
+    long_running = sum(record.job_type in LONG for record in running)
+    long_may = long_running < max(1, concurrent_max - 1)
+    return [job for job in waiting if long_may or job.record.job_type not in LONG]
 
 
 def retry_wait_seconds(attempts: int, settings: JobSettings, jitter: float) -> float:

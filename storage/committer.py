@@ -22,6 +22,7 @@ from typing import Any, Final
 import structlog
 
 from storage.clock import Clock
+from storage.counters import COMMITS, GROUPS, REFUSED, ROWS_DELETED, ROWS_INSERTED, SYNCS, Counters
 from storage.edits import Committed, Edit
 from storage.errors import FrostlineError, StorageUnavailable
 from storage.failpoints import reach
@@ -64,6 +65,7 @@ class Committer:
         group_edits_max: int,
         settle: Callable[[Edit], None],
         feed: ChangeFeed,
+        counters: Counters,
     ) -> None:
         """settle: told, once a full disk is mended, of each edit whose outcome was unknown till then"""
         self.state = state
@@ -77,11 +79,17 @@ class Committer:
         self._unsettled: list[Edit] = []  # edits with files that got no certain answer
         self._settle = settle
         self._feed = feed
+        self._counters = counters
         self._next_look_seconds = 0.0
         self._closed = False
         self._closing = threading.Lock()  # nothing may enter the queue behind its end, where nobody would answer it
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Edits and claims that wait for the next group. About: it is read while it changes."""
+        return self._queue.qsize()
 
     def commit(self, edit: Edit) -> Committed:
         """Block until the edit is committed or refused."""
@@ -196,6 +204,7 @@ class Committer:
                 accepted.append((task, group.add(task.work)))  # type: ignore[arg-type]
             except BaseException as error:
                 task.future.set_exception(_shown(error))
+        self._counters.add(REFUSED, len(tasks) - len(accepted))
         try:
             reach("commit.before_write")
             self._store.write(group.operations, durable=group.durable)
@@ -207,9 +216,18 @@ class Committer:
                 task.future.set_exception(_shown(error))
             return
         self._unknown = None
+        self._count([committed for _, committed in accepted], durable=group.durable)
         self._publish(group)
         for task, committed in accepted:
             task.future.set_result(committed)
+
+    def _count(self, made: list[Committed], *, durable: bool) -> None:
+        add = self._counters.add
+        add(COMMITS, len(made))
+        add(GROUPS, bool(made))
+        add(SYNCS, durable)
+        add(ROWS_INSERTED, sum(committed.inserted for committed in made))
+        add(ROWS_DELETED, sum(committed.deleted for committed in made))
 
     def _publish(self, group: Group) -> None:
         for load_id, first_seq in group.loads.items():

@@ -20,6 +20,7 @@ from typing import Final
 from storage.audit import AuditRecord, read_audit, trim_operations
 from storage.clock import Clock
 from storage.committer import Committer, Listener
+from storage.counters import Counters
 from storage.edits import Committed, Edit
 from storage.errors import Cancelled, LimitExceeded
 from storage.failpoints import reach
@@ -56,6 +57,7 @@ class Engine:
         self.directory = directory
         self.settings = settings
         self.clock = clock
+        self.counters = Counters()
         self.snapshots = SnapshotRegistry()
         self.feed = ChangeFeed(self.snapshots)
         self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
@@ -86,13 +88,19 @@ class Engine:
         self.keys = KeyIndex(self._store, dict(meta.loads))
         self.rows = RowLookup(self.keys, RowGroups(self.files, self.settings.row_cache_bytes_max))
         edits_max = self.settings.group_commit_edits_max
-        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle, self.feed)
+        feed, counters = self.feed, self.counters
+        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle, feed, counters)
         self._committer.add_listener(self._tell_waiting)
 
     @property
     def state(self) -> DatabaseState:
         """The newest state; immutable. Hold a `snapshot` instead to read cold files from it."""
         return self._committer.state
+
+    @property
+    def commits_waiting(self) -> int:
+        """Edits that wait for the committer."""
+        return self._committer.waiting
 
     @property
     def cold_directory(self) -> Path:

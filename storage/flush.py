@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from storage.cold import ColdWriter, layout_of
+from storage.counters import ROWS_FLUSHED
 from storage.edits import Edit, FlushChange
 from storage.errors import Cancelled
 from storage.failpoints import reach
@@ -82,6 +83,7 @@ def flush_partition(
             engine.discard_unless_live(file, partition.partition_id)
             raise
         reach("flush.after_commit")
+        engine.counters.add(ROWS_FLUSHED, file.rows)
     return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)
 
 
