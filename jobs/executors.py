@@ -6,6 +6,7 @@ from jobs.compact import CompactExecutor
 from jobs.executor import Executor
 from jobs.flush import FlushExecutor
 from jobs.ledger import JobType, Ledger
+from jobs.retention import RetentionExecutor
 from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
 from jobs.sweep import SweepExecutor
@@ -16,6 +17,7 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[
     return {
         JobType.FLUSH: FlushExecutor(engine),
         JobType.COMPACT: CompactExecutor(engine),
+        JobType.RETENTION: RetentionExecutor(engine),
         JobType.SWEEP: SweepExecutor(engine, ledger, settings),
         JobType.SCRUB: ScrubExecutor(engine),
     }

@@ -9,11 +9,13 @@ from jobs.planner import Planner, Wish, table_wish
 from jobs.settings import JobSettings
 from storage.compaction import plan_compaction
 from storage.engine import Engine
+from storage.retention import is_due
 
 
 def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
     return (
         Planner("compact", lambda: due_compactions(engine), lambda: settings.compact_check_seconds),
+        Planner("retention", lambda: due_purges(engine), lambda: settings.retention_check_seconds),
         Planner("sweep", lambda: [Wish(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
         # Not at the start: there, reading all files would hold up the first queries.
         Planner("scrub", lambda: [Wish(JobType.SCRUB)], lambda: settings.scrub_interval_seconds),
@@ -27,3 +29,12 @@ def due_compactions(engine: Engine) -> Iterator[Wish]:
         partition = state.partition(table.partition_id)
         if plan_compaction(table, partition, engine.settings, now_ms, purge_limit_seq=limit) is not None:
             yield table_wish(JobType.COMPACT, table)
+
+
+def due_purges(engine: Engine) -> Iterator[Wish]:
+    """Tables with versions past their retention. Files that a reader held until now go on the way."""
+    engine.retired.remove_unused()
+    state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
+    for table in state.catalog.tables.values():
+        if is_due(table, state.partition(table.partition_id), now_ms, limit):
+            yield table_wish(JobType.RETENTION, table)

@@ -45,13 +45,18 @@ class CompactPlan:
 
 @dataclass(frozen=True, slots=True)
 class CompactFigures:
-    """rows, bytes: of the new files; purged: versions left out."""
+    """rows, bytes: of the new files; purged_seqs: int64, sorted: versions left out."""
 
     files_before: int
     files_after: int
     rows: int
     bytes: int
-    purged: int
+    purged_seqs: np.ndarray
+
+    @property
+    def purged(self) -> int:
+        """How many versions were left out."""
+        return len(self.purged_seqs)
 
 
 def plan_compaction(
@@ -70,13 +75,13 @@ def plan_compaction(
     before = min(purge_before_seq(table, now_ms), purge_limit_seq)
     old = partition.deletes.as_of(before - 1)
     if force:
-        worth = len(partition.cold) > 1 or any(_purgeable(partition, f, old) for f in partition.cold)
+        worth = len(partition.cold) > 1 or any(surely_held(partition, f, old) for f in partition.cold)
         return CompactPlan(partition.cold, before) if worth else None
     run = _longest_run_of_small(partition.cold, settings.file_bytes_target)
     if len(run) > FILES_KEPT_MAX:
         return CompactPlan(run, before)
     for file in partition.cold:
-        if _purgeable(partition, file, old) > file.rows * DEAD_SHARE_MAX:
+        if surely_held(partition, file, old) > file.rows * DEAD_SHARE_MAX:
             return CompactPlan((file,), before)
     return None
 
@@ -108,12 +113,14 @@ def compact_partition(
                 engine.discard_unless_live(file, partition.partition_id)
             raise
         reach("compact.after_commit")
+    engine.retired.add(plan.files)
+    engine.retired.remove_unused()
     return CompactFigures(
         files_before=len(plan.files),
         files_after=len(files),
         rows=sum(file.rows for file in files),
         bytes=sum(file.bytes for file in files),
-        purged=sum(file.rows for file in plan.files) - sum(file.rows for file in files),
+        purged_seqs=purge.left_out,
     )
 
 
@@ -158,7 +165,7 @@ def _longest_run_of_small(cold: tuple[ColdFile, ...], target_bytes: int) -> tupl
     return best
 
 
-def _purgeable(partition: PartitionState, file: ColdFile, old: DeleteSet) -> int:
+def surely_held(partition: PartitionState, file: ColdFile, old: DeleteSet) -> int:
     """At least how many of the file's versions are in `old`. Never more: a plan that purges nothing would come
     again for ever. Exact unless files interleave in `_seq`."""
     inside = old.count_between(file.seq_min, file.seq_max)

@@ -49,6 +49,11 @@ class DeleteSet:
         kept = [_filtered(chunk, ~np.isin(chunk.seqs, seqs)) for chunk in self.chunks]
         return DeleteSet(tuple(chunk for chunk in kept if len(chunk.seqs)))
 
+    def commits_of(self, seqs: np.ndarray) -> np.ndarray:
+        """int64: the commits that deleted those of `seqs` that are deleted, in no order."""
+        hits = [chunk.commits[np.isin(chunk.seqs, seqs)] for chunk in self.chunks]
+        return np.concatenate([np.empty(0, np.int64), *hits])
+
     def contains(self, seqs: np.ndarray) -> np.ndarray:
         """bool[len(seqs)]: which of them are deleted."""
         found = np.zeros(len(seqs), dtype=bool)
@@ -68,6 +73,11 @@ class DeleteSet:
         """Only the deletes committed up to and including `commit_seq`."""
         kept = [_filtered(chunk, chunk.commits <= commit_seq) for chunk in self.chunks]
         return DeleteSet(tuple(chunk for chunk in kept if len(chunk.seqs)))
+
+    @cached_property
+    def oldest_commit(self) -> int | None:
+        """Of the deletes in the set; None when it is empty."""
+        return min((int(chunk.commits.min()) for chunk in self.chunks), default=None)
 
     @cached_property
     def all(self) -> DeleteChunk:

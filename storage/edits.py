@@ -74,13 +74,30 @@ class CompactChange:
 
 
 @dataclass(frozen=True, slots=True)
+class HotPurge:
+    """Hot rows with `seq_min` <= `_seq` <= `seq_max` are rewritten without the `purged` versions.
+
+    kept:    what is left of them, `_seq` in front, rising; None when nothing is
+    version: the table's schema version that `kept` has
+    purged:  int64: `_seq`s of deleted versions
+    """
+
+    partition_id: int
+    seq_min: int
+    seq_max: int
+    kept: pa.RecordBatch | None
+    version: int
+    purged: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetChange:
     """A dropped table's partition: remove all that is left of it in the row store."""
 
     partition_id: int
 
 
-Maintenance = FlushChange | CompactChange | ForgetChange
+Maintenance = FlushChange | CompactChange | HotPurge | ForgetChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +117,8 @@ class Edit:
     def files(self) -> tuple[ColdFile, ...]:
         """Cold files that the edit makes live."""
         staged = tuple(file for change in self.rows for file in change.staged)
-        return staged + tuple(f for m in self.maintenance if not isinstance(m, ForgetChange) for f in m.files)
+        moves = (m for m in self.maintenance if isinstance(m, FlushChange | CompactChange))
+        return staged + tuple(file for move in moves for file in move.files)
 
 
 @dataclass(frozen=True, slots=True)

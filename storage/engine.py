@@ -29,11 +29,12 @@ from storage.first_look import first_look, read_through
 from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim, UnseenClaim
 from storage.key_index import KeyIndex
-from storage.keys import JOBS, META
+from storage.keys import DELETES, HOT, JOBS, META, PK, partition_range
 from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
 from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
 from storage.recover import live_files, recover
+from storage.retired import RetiredFiles
 from storage.row_groups import RowGroups
 from storage.row_lookup import RowLookup
 from storage.schema import TableDef
@@ -60,6 +61,7 @@ class Engine:
         self.counters = Counters()
         self.snapshots = SnapshotRegistry()
         self.feed = ChangeFeed(self.snapshots)
+        self.retired = RetiredFiles(self)
         self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
@@ -212,6 +214,13 @@ class Engine:
         newest = self.state.last_seq  # before the registry: a snapshot opened after this is of a later state
         oldest = self.snapshots.oldest_seq()
         return min(newest, newest if oldest is None else oldest) + 1
+
+    def squeeze(self, partition_id: int) -> None:
+        """Have the row store's own files and its log hold nothing of a partition that was removed before.
+
+        Raises StorageUnavailable.
+        """
+        self._store.squeeze((HOT, DELETES, PK), *partition_range(partition_id))
 
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""

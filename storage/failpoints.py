@@ -53,6 +53,10 @@ POINTS: Final = frozenset(
         "compact.after_commit",
         "load.after_file",
         "load.after_claim",  # some of its primary keys are entered
+        "retention.before_commit",  # of hot rows; cold files are rewritten as a compaction does
+        "retention.after_commit",
+        "retired.before_remove",
+        "rows.before_squeeze",
         "sweep.before_forget",
         "sweep.after_forget",
         "sweep.before_remove",

@@ -15,15 +15,15 @@ import numpy as np
 from storage import partition as transition
 from storage.audit import audit_operations
 from storage.catalog import Catalog
-from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, Maintenance, RowChange
+from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, HotPurge, Maintenance, RowChange
 from storage.errors import Conflict, NotFound
 from storage.failpoints import reach
 from storage.feed import PartitionChange
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
-from storage.hot_codec import encode_rows, with_seq
+from storage.hot_codec import encode_rows, encode_versions, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
 from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key, pk_prefix
-from storage.manifest import encode_cold_file
+from storage.manifest import PartitionHead, encode_cold_file, encode_head
 from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
 from storage.schema import TableDef, fill_arrays
@@ -211,6 +211,9 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     if change.partition_id not in draft.state.catalog.partition_ids():
         raise NotFound("the table was dropped while its rows were being moved")
     state = draft.state.partition(change.partition_id)
+    if isinstance(change, HotPurge):
+        _purge_hot(draft, state, change)
+        return
     draft.operations += [_manifest_put(change.partition_id, file) for file in change.files]
     if isinstance(change, FlushChange):
         start, end = pair_key(change.partition_id, 0), pair_key(change.partition_id, change.seq_max + 1)
@@ -220,19 +223,32 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     _compact(draft, state, change)
 
 
+def _purge_hot(draft: Draft, state: PartitionState, change: HotPurge) -> None:
+    start, end = pair_key(change.partition_id, change.seq_min), pair_key(change.partition_id, change.seq_max + 1)
+    draft.operations.append(RemoveRange(HOT, start, end))
+    if change.kept is not None:
+        key = pair_key(change.partition_id, change.kept.column(0)[0].as_py())
+        draft.operations.append(Put(HOT, key, encode_versions(change.kept, change.version)))
+    after = transition.after_hot_purge(state, change.purged)
+    draft.operations += _purge_operations(state, change.purged, after.purged_seq)
+    _set_partition(draft, after)
+
+
 def _compact(draft: Draft, state: PartitionState, change: CompactChange) -> None:
     present = {file.file_id for file in state.cold}
     if not present.issuperset(change.replaced):
         raise Conflict("a file was replaced by another compaction first")
     draft.operations += [Remove(MANIFEST, pair_key(change.partition_id, file_id)) for file_id in change.replaced]
     purged = np.empty(0, np.int64) if change.purged is None else change.purged
-    draft.operations += _purge_operations(state, purged)
     after = transition.after_compaction(state, frozenset(change.replaced), change.files, purged)
+    draft.operations += _purge_operations(state, purged, after.purged_seq)
     _set_partition(draft, after)
 
 
-def _purge_operations(state: PartitionState, purged: np.ndarray) -> list[Operation]:
-    """Rewrite the delete records that name purged versions."""
+def _purge_operations(state: PartitionState, purged: np.ndarray, purged_seq: int) -> list[Operation]:
+    """Rewrite the delete records that name purged versions, and remember how far back they went."""
+    if len(purged) == 0:
+        return []
     every = state.deletes.all
     gone = np.isin(every.seqs, purged)
     touched = np.unique(every.commits[gone])
@@ -240,7 +256,7 @@ def _purge_operations(state: PartitionState, purged: np.ndarray) -> list[Operati
     order = np.argsort(every.commits[kept], kind="stable")  # by commit, then by `_seq`
     left_seqs = every.seqs[kept][order]
     bounds = np.searchsorted(every.commits[kept][order], np.append(touched, np.iinfo(np.int64).max))
-    operations: list[Operation] = []
+    operations: list[Operation] = [encode_head(state.partition_id, PartitionHead(purged_seq))]
     for commit, start, end in zip(touched.tolist(), bounds[:-1], bounds[1:], strict=True):
         left = left_seqs[start:end]
         key = pair_key(state.partition_id, commit)

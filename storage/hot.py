@@ -186,6 +186,22 @@ class HotStore:
             self._refuse(mapped)
             raise mapped from None
 
+    def squeeze(self, families: Sequence[str], start: bytes, end: bytes) -> None:
+        """Let no file hold what was removed from [start, end): rewrite the tables that do, and begin a new log.
+
+        RocksDB removes the files that it needs no more, the old log among them, right after. Raises StorageUnavailable,
+        Corruption; nothing is lost by either.
+        """
+        self.check_writable()
+        reach("rows.before_squeeze")
+        try:
+            for family in families:
+                self._families[family].compact_range(start, end)
+            for opened in self._families.values():  # a log goes when all that is in it is in tables
+                opened.flush(True)
+        except Exception as error:
+            raise self._mapped(error, "the row store can't be rewritten") from None
+
     def check_writable(self) -> None:
         """Raises StorageUnavailable while writes are refused: nothing of this one is stored."""
         failed = self.failed  # once: it may be mended meanwhile

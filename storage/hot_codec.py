@@ -1,10 +1,11 @@
 """Rows of one insert as the value of a `hot` key.
 
-    byte 0      format: 1 = record batch alone, 2 = whole IPC stream (types with dictionaries)
+    byte 0      format: 1 = record batch alone, 2 = whole IPC stream (types with dictionaries),
+                3 = whole IPC stream with `_seq` in front (what a purge left of several inserts)
     bytes 1-4   schema version of the table, unsigned big-endian
     bytes 5-    Arrow IPC bytes, columns = the table's physical schema at that version
 
-`_seq` is not stored: row i has the key's `_seq` plus i.
+But for format 3 `_seq` is not stored: row i has the key's `_seq` plus i.
 """
 
 from __future__ import annotations
@@ -22,17 +23,28 @@ from storage.schema import SEQ
 _HEAD = struct.Struct(">BI")
 _BATCH: Final = 1
 _STREAM: Final = 2
+_VERSIONS: Final = 3
 SEQ_FIELD: Final = pa.field(SEQ, pa.int64(), nullable=False)
 
 
 def encode_rows(batch: pa.RecordBatch, schema_version: int) -> bytes:
     """Inverse of `decode_rows`."""
     if _has_dictionary(batch.schema):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-        return _HEAD.pack(_STREAM, schema_version) + sink.getvalue().to_pybytes()
+        return _HEAD.pack(_STREAM, schema_version) + _stream(batch)
     return _HEAD.pack(_BATCH, schema_version) + batch.serialize().to_pybytes()
+
+
+def encode_versions(batch: pa.RecordBatch, schema_version: int) -> bytes:
+    """Rows with `_seq` in front, of any `_seq`s that rise. Inverse of `decode_rows`."""
+    return _HEAD.pack(_VERSIONS, schema_version) + _stream(batch)
+
+
+def _stream(batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    found: bytes = sink.getvalue().to_pybytes()
+    return found
 
 
 def schema_version_of(value: bytes) -> int:
@@ -43,11 +55,14 @@ def schema_version_of(value: bytes) -> int:
 
 
 def decode_rows(value: bytes, schema: pa.Schema) -> pa.RecordBatch:
-    """`schema`: the physical schema at the value's schema version. Raises Corruption."""
+    """With `_seq` in front where the value has it.
+
+    schema: the physical schema at the value's schema version. Raises Corruption.
+    """
     try:
         kind, _version = _HEAD.unpack_from(value)
         body = pa.py_buffer(value).slice(_HEAD.size)
-        if kind == _STREAM:
+        if kind in (_STREAM, _VERSIONS):
             return pa.ipc.open_stream(body).read_next_batch()
         if kind == _BATCH:
             return pa.ipc.read_record_batch(pa.ipc.read_message(body), schema)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from storage.deletes import DeleteSet, delete_chunk
 from storage.hot_codec import conform
+from storage.row_filter import kept_rows
 from storage.schema import SEQ, TableDef
 from storage.state import ColdFile, HotChunk, PartitionState
 
@@ -51,7 +52,30 @@ def after_compaction(
 ) -> PartitionState:
     """`replaced` file ids give way to `files`; the purged versions' deletes are forgotten."""
     cold = tuple(file for file in state.cold if file.file_id not in replaced)
-    return with_files(replace(state, cold=cold, deletes=state.deletes.without(purged)), files)
+    return with_files(_forgetting(replace(state, cold=cold), purged), files)
+
+
+def after_hot_purge(state: PartitionState, purged: np.ndarray) -> PartitionState:
+    """Deleted versions are gone from hot, and so are their deletes."""
+    kept = tuple(left for chunk in state.hot if (left := _rid_of(chunk, purged)).rows)
+    return _forgetting(replace(state, hot=kept), purged)
+
+
+def _forgetting(state: PartitionState, purged: np.ndarray) -> PartitionState:
+    if len(purged) == 0:
+        return state
+    newest = int(state.deletes.commits_of(purged).max(initial=state.purged_seq))
+    return replace(state, deletes=state.deletes.without(purged), purged_seq=newest)
+
+
+def _rid_of(chunk: HotChunk, purged: np.ndarray) -> HotChunk:
+    if chunk.dead is None:
+        return chunk
+    gone = np.isin(chunk.seqs, purged)
+    if not gone.any():
+        return chunk
+    dead = chunk.dead[~gone]
+    return HotChunk(kept_rows(chunk.batch, ~gone), dead if dead.any() else None)
 
 
 def after_alter(state: PartitionState, table: TableDef, fills: dict[str, pa.Array]) -> PartitionState:
@@ -62,14 +86,18 @@ def after_alter(state: PartitionState, table: TableDef, fills: dict[str, pa.Arra
 
 
 def restored(
-    partition_id: int, batches: list[pa.RecordBatch], cold: tuple[ColdFile, ...], deletes: DeleteSet
+    partition_id: int,
+    batches: list[pa.RecordBatch],
+    cold: tuple[ColdFile, ...],
+    deletes: DeleteSet,
+    purged_seq: int = 0,
 ) -> PartitionState:
     """A partition as read back from disk; `batches` in `_seq` order with `_seq` in front."""
     chunks: tuple[HotChunk, ...] = ()
     for group in _groups(batches):
         batch = pa.concat_batches(group) if len(group) > 1 else group[0]
         chunks = (*chunks, _with_dead(batch, deletes))
-    return with_files(PartitionState(partition_id, chunks, (), deletes), cold)
+    return with_files(PartitionState(partition_id, chunks, (), deletes, purged_seq), cold)
 
 
 def _with_dead(batch: pa.RecordBatch, deletes: DeleteSet) -> HotChunk:

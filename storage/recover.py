@@ -20,10 +20,10 @@ from storage.errors import Corruption
 from storage.hot import HotStore
 from storage.hot_codec import conform, decode_rows, schema_version_of, with_seq
 from storage.keys import DELETES, HOT, MANIFEST, META, partition_range, split_pair_key
-from storage.manifest import decode_cold_file
+from storage.manifest import read_manifest
 from storage.meta import MetaRecords, read_meta
 from storage.partition import restored
-from storage.schema import TableDef, fill_arrays
+from storage.schema import SEQ, TableDef, fill_arrays
 from storage.state import ColdFile, DatabaseState, PartitionState
 
 
@@ -41,7 +41,7 @@ def recover(store: HotStore) -> Recovered:
     for table in meta.catalog.tables.values():
         partition, newest = load_partition(store, table, meta)
         last_seq = max(last_seq, newest, table.changed_seq)
-        if partition.hot or partition.cold or len(partition.deletes):
+        if partition.hot or partition.cold or len(partition.deletes) or partition.purged_seq:
             partitions[partition.partition_id] = partition
     return Recovered(meta, DatabaseState(meta.catalog, MappingProxyType(partitions), last_seq))
 
@@ -49,9 +49,9 @@ def recover(store: HotStore) -> Recovered:
 def load_partition(store: HotStore, table: TableDef, meta: MetaRecords) -> tuple[PartitionState, int]:
     """(the partition, the largest `_seq` it shows)."""
     start, end = partition_range(table.partition_id)
-    cold = tuple(decode_cold_file(key, value)[1] for key, value in store.scan(MANIFEST, start, end))
+    head, cold = read_manifest(store.scan(MANIFEST, start, end))
     deletes = DeleteSet()
-    newest = max((file.seq_max for file in cold), default=0)
+    newest = max((file.seq_max for file in cold), default=head.purged_seq)
     for key, value in store.scan(DELETES, start, end):
         commit = split_pair_key(key)[1]
         if len(value) % 8:
@@ -64,7 +64,7 @@ def load_partition(store: HotStore, table: TableDef, meta: MetaRecords) -> tuple
     batches = _hot_batches(store, table, meta)
     if batches:
         newest = max(newest, batches[-1].column(0)[-1].as_py())
-    return restored(table.partition_id, batches, cold, deletes), newest
+    return restored(table.partition_id, batches, cold, deletes, head.purged_seq), newest
 
 
 def _hot_batches(store: HotStore, table: TableDef, meta: MetaRecords) -> list[pa.RecordBatch]:
@@ -72,8 +72,8 @@ def _hot_batches(store: HotStore, table: TableDef, meta: MetaRecords) -> list[pa
     schema, fills = table.physical_schema, fill_arrays(table)
     batches = []
     for key, value in store.scan(HOT, start, end):
-        batch = decode_rows(value, _schema_at(table, schema_version_of(value), meta))
-        batches.append(with_seq(conform(batch, schema, fills), split_pair_key(key)[1]))
+        batch = conform(decode_rows(value, _schema_at(table, schema_version_of(value), meta)), schema, fills)
+        batches.append(batch if SEQ in batch.schema.names else with_seq(batch, split_pair_key(key)[1]))
     return batches
 
 

@@ -71,6 +71,14 @@ class RowGroups:
                 return batch.slice(int(found[0]), 1)
         return None
 
+    def forget(self, file_ids: frozenset[int]) -> None:
+        """The files are gone: what is kept of them is of no use, and may be what somebody wanted gone."""
+        with self._lock:
+            for key in [key for key in self._kept if key.file_id in file_ids]:
+                self._kept_bytes -= self._kept.pop(key).nbytes
+            for bounds in [bounds for bounds in self._bounds if bounds[0] in file_ids]:
+                del self._bounds[bounds]
+
     def _bounds_of(self, table: TableDef, file: ColdFile) -> tuple[GroupBounds, ...]:
         key = (file.file_id, table.key_columns[0].physical_name)
         with self._lock:

@@ -32,6 +32,10 @@ class RowLookup:
         """Of cold row groups."""
         return self._groups.bytes
 
+    def forget(self, file_ids: frozenset[int]) -> None:
+        """Keep nothing of files that are gone."""
+        self._groups.forget(file_ids)
+
     def row(self, state: DatabaseState, table: TableDef, value: Value) -> pa.RecordBatch | None:
         """The one row whose primary key, of one column, is `value`; None when only a scan can tell.
 

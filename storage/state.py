@@ -80,12 +80,16 @@ class HotChunk:
 
 @dataclass(frozen=True, eq=False)
 class PartitionState:
-    """One partition at one moment. `hot` is ordered by `_seq`; `cold` by file id."""
+    """One partition at one moment. `hot` is ordered by `_seq`; `cold` by file id.
+
+    purged_seq: the newest commit of which a deleted version was purged: no moment before it can be shown; 0 = none
+    """
 
     partition_id: int
     hot: tuple[HotChunk, ...] = ()
     cold: tuple[ColdFile, ...] = ()
     deletes: DeleteSet = field(default_factory=DeleteSet)
+    purged_seq: int = 0
 
     @property
     def is_empty(self) -> bool:

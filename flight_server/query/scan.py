@@ -68,7 +68,7 @@ class TableScans:
         """The table as something that DataFusion can plan with. Raises InvalidRequest (as_of too old), Corruption."""
         self.check_files(table, partition)
         if rows.is_passing:
-            check_as_of(table, rows.as_of, now_ms)
+            check_as_of(table, partition, rows.as_of, now_ms)
             return _Parts(self._context, self._cold, table, partition, rows, now_ms).union().into_view()
         key = (table.table_id, table.version, rows)
         with self._lock:
@@ -88,15 +88,24 @@ class TableScans:
                 raise Corruption(f"table '{table.name}' can't be read: {error.message}") from None
 
 
-def check_as_of(table: TableDef, as_of: int | None, now_ms: int) -> None:
-    """Raises InvalidRequest when the version is older than what the table keeps."""
-    if as_of is None or as_of >> SEQ_TIME_SHIFT >= retained_from_ms(table, now_ms):
+def check_as_of(table: TableDef, partition: PartitionState, as_of: int | None, now_ms: int) -> None:
+    """Raises InvalidRequest when there was no such table yet, or rows of then may be gone."""
+    if as_of is None:
         return
-    seconds = table.options.deleted_retention_seconds
-    raise InvalidRequest(
-        f"version {as_of} of table '{table.name}' is older than its deleted_retention of {seconds} s: "
-        f"ask for a later moment, or set a longer deleted_retention for the future"
-    )
+    what = f"version {as_of} of table '{table.name}'"
+    if as_of < table.created_ms << SEQ_TIME_SHIFT:
+        raise InvalidRequest(f"{what} is from before the table was created; ask for a later moment")
+    if as_of >> SEQ_TIME_SHIFT < retained_from_ms(table, now_ms):
+        seconds = table.options.deleted_retention_seconds
+        raise InvalidRequest(
+            f"{what} is older than its deleted_retention of {seconds} s: "
+            f"ask for a later moment, or set a longer deleted_retention for the future"
+        )
+    if as_of < partition.purged_seq:
+        raise InvalidRequest(
+            f"{what} can't be shown: rows of then were purged, under the deleted_retention of that time; "
+            f"ask for version {partition.purged_seq} or a later one"
+        )
 
 
 def retained_from_ms(table: TableDef, now_ms: int) -> int:

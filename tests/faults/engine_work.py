@@ -5,6 +5,7 @@ Each step is told to a journal (see `oracle`) before it begins and after it was 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -19,6 +20,7 @@ from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.names import table_name
 from storage.schema import Column, TableDef
+from storage.state import SEQ_TIME_SHIFT
 from tests.faults.oracle import NOTHING, SMALL, Content, Journal, pad_of
 from tests.storage import furniture
 
@@ -69,6 +71,7 @@ class Work:
         yield self._inserting("kv", range(30), 1)
         yield self._inserting("log", range(10), 1)
         yield self._transaction()
+        yield from self._moves("purge", "log")
         yield from self._moves("flush", "kv", "log")
         yield self._loading("kv", 1000)
         yield self._loading("gone", 5000)
@@ -76,6 +79,8 @@ class Work:
         yield self._replacing("kv", [1, 2, 1001, 1002], 2)
         yield self._deleting("kv", [3, 4, 1003, 1400])
         yield from self._moves("flush", "kv")
+        yield from self._moves("purge", "kv")
+        yield self._deleting("kv", [5, 1005])
         yield self._altering()
         yield self._inserting("log", range(20, 25), 3)
         yield from self._jobs()
@@ -173,8 +178,8 @@ class Work:
         return "ddl", after, lambda: furniture.drop(self.engine, self._table(name))
 
     def _moves(self, kind: str, *names: str) -> Iterator[tuple[str, Content, Callable[[], object]]]:
-        """Flush or compact: no client sees a difference."""
-        move = {"flush": furniture.flush, "compact": furniture.compact}[kind]
+        """Flush, compact or purge: no client sees a difference."""
+        move = {"flush": furniture.flush, "compact": furniture.compact, "purge": _purge}[kind]
         for name in names:
             yield kind, self.content, lambda n=name: move(self.engine, self._table(n))
 
@@ -187,6 +192,14 @@ class Work:
         after = deepcopy(self.content)
         del after["jobs"]["FL-1"]
         yield "ledger", after, lambda: self._ledger.purge(2, 1000)
+
+
+def _purge(engine: Engine, table: TableDef) -> None:
+    """As the retention job does, once the deletes are of an earlier millisecond."""
+    while engine.clock.wall_ms() <= engine.state.last_seq >> SEQ_TIME_SHIFT:
+        time.sleep(0.001)
+    furniture.purge(engine, table)
+    engine.squeeze(table.partition_id)
 
 
 def _job(number: int, status: JobState) -> JobRecord:

@@ -27,6 +27,9 @@ COMMIT_STEPS = {"commit.before_write", "log.before_sync", "log.after_sync"}
 STEPS = {
     "flush": FILE_STEPS | COMMIT_STEPS | {"flush.before_commit", "flush.after_commit"},
     "compact": FILE_STEPS | COMMIT_STEPS | {"compact.after_file", "compact.before_commit", "compact.after_commit"},
+    "purge": FILE_STEPS
+    | COMMIT_STEPS
+    | {"retention.before_commit", "retention.after_commit", "retired.before_remove", "rows.before_squeeze"},
     "load": FILE_STEPS | COMMIT_STEPS | {"load.after_file", "load.after_claim", "transaction.before_commit"},
     "sweep": COMMIT_STEPS
     | {f"sweep.{at}" for at in ("before_forget", "after_forget", "before_remove", "after_remove")},

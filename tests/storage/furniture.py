@@ -22,6 +22,7 @@ from storage.hot_codec import conform
 from storage.names import table_name
 from storage.options import KEEP_FOR_EVER, TableOptions
 from storage.primary_key import encode_keys
+from storage.retention import PurgeFigures, purge_step
 from storage.row_filter import kept_rows
 from storage.schema import SEQ, Column, TableDef, TableKind, fill_arrays
 from storage.settings import StorageSettings
@@ -164,6 +165,14 @@ def compact(engine: Engine, table: TableDef, *, force: bool = True) -> CompactFi
     wall_ms = engine.clock.wall_ms()
     plan = plan_compaction(table, state, engine.settings, wall_ms, purge_limit_seq=limit, force=force)
     return None if plan is None else compact_partition(engine, table, state, plan, never)
+
+
+def purge(engine: Engine, table: TableDef) -> list[PurgeFigures]:
+    """All steps, as a RETENTION job does them."""
+    steps = []
+    while (done := purge_step(engine, now(engine, table), table.partition_id, never)) is not None:
+        steps.append(done)
+    return steps
 
 
 def partition(engine: Engine, table: TableDef, state: DatabaseState | None = None) -> PartitionState:

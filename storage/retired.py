@@ -1,0 +1,45 @@
+"""Files that were replaced, and go as soon as no open snapshot names them. A restart leaves them to the sweep."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from storage.failpoints import reach
+from storage.recover import live_files
+from storage.state import ColdFile
+
+if TYPE_CHECKING:
+    from storage.engine import Engine
+
+
+class RetiredFiles:
+    """Safe from any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: dict[str, ColdFile] = {}
+        self._lock = threading.Lock()
+
+    def add(self, files: Iterable[ColdFile]) -> None:
+        """They are in no manifest any more."""
+        with self._lock:
+            self._waiting |= {file.path: file for file in files}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def remove_unused(self) -> int:
+        """Remove those that nobody reads, with what is kept of them in memory; how many. Raises StorageUnavailable."""
+        if not self._waiting or self._engine.health != "ok":
+            return 0
+        with self._lock:
+            named = set(live_files(self._engine.state)) | self._engine.snapshots.paths_in_use()
+            free = [file for path, file in self._waiting.items() if path not in named]
+            for file in free:
+                reach("retired.before_remove")
+                self._engine.files.remove(file.path)
+                del self._waiting[file.path]
+            self._engine.rows.forget(frozenset(file.file_id for file in free))
+        return len(free)
