@@ -12,12 +12,13 @@ answered is there whole or not at all; a reader sees one moment; damage is repor
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from storage.audit import AuditRecord, read_audit, trim_operations
+from storage.cleanup import FILES_AT_ONCE, CleanFigures, clean_step
 from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.counters import Counters
@@ -32,7 +33,15 @@ from storage.key_index import KeyIndex
 from storage.keys import DELETES, HOT, JOBS, META, PK, partition_range
 from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
-from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
+from storage.meta import (
+    DROPPED_KEYS,
+    DroppedPartition,
+    MetaRecords,
+    format_operation,
+    next_id_operation,
+    read_dropped,
+    read_meta,
+)
 from storage.recover import live_files, recover
 from storage.retired import RetiredFiles
 from storage.row_groups import RowGroups
@@ -227,9 +236,15 @@ class Engine:
         if self.health == "ok" and file.file_id not in {f.file_id for f in self.state.partition(partition_id).cold}:
             self.files.discard(file.path)
 
-    def dropped_partitions(self) -> list[int]:
-        """Partitions of dropped tables that wait for the sweep."""
-        return list(read_meta(self._store.scan(META)).dropped)
+    def dropped(self) -> list[DroppedPartition]:
+        """What dropped tables left and `clean_dropped` has not yet removed."""
+        return read_dropped(self._store.scan(META, *DROPPED_KEYS))
+
+    def clean_dropped(
+        self, partition_id: int, *, count: bool = False, files_at_once: int = FILES_AT_ONCE
+    ) -> CleanFigures:
+        """One step of removing what is left of a dropped table; see `cleanup`."""
+        return clean_step(self, self._store, partition_id, count=count, files_at_once=files_at_once)
 
     def table_versions(self, table_id: int) -> list[TableDef]:
         """Every schema version a table had, oldest first."""
@@ -270,8 +285,9 @@ class Engine:
         """Write a ledger record durably."""
         self._store.write([Put(JOBS, job_id.encode(), record)], durable=True)
 
-    def delete_job(self, job_id: str) -> None:
-        self._store.write([Remove(JOBS, job_id.encode())], durable=True)
+    def delete_jobs(self, job_ids: Iterable[str]) -> None:
+        """All of them or none."""
+        self._store.write([Remove(JOBS, job_id.encode()) for job_id in job_ids], durable=True)
 
     def jobs(self) -> Iterator[tuple[str, bytes]]:
         """(job id, record) of the whole ledger, by id."""

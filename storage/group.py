@@ -15,16 +15,17 @@ import numpy as np
 from storage import partition as transition
 from storage.audit import audit_operations
 from storage.catalog import Catalog
-from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, HotPurge, Maintenance, RowChange
+from storage.edits import Committed, CompactChange, Edit, FlushChange, Forgetting, HotPurge, Maintenance, RowChange
 from storage.errors import Conflict, NotFound
 from storage.failpoints import reach
 from storage.feed import PartitionChange
+from storage.forget import forget_operations
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, encode_versions, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
-from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key, pk_prefix
+from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, pk_key, pk_prefix
 from storage.manifest import PartitionHead, encode_cold_file, encode_head
-from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
+from storage.meta import catalog_operations, last_seq_operation, load_operation
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
 from storage.schema import TableDef, fill_arrays
 from storage.state import SEQ_TIME_SHIFT, DatabaseState, PartitionState
@@ -203,10 +204,8 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     """Flush and compaction move rows; they change none, so they need no check but that the table is still there."""
     # Purging may remove the newest `_seq` from disk; it must never be given out again.
     draft.operations.append(last_seq_operation(draft.first_seq))
-    if isinstance(change, ForgetChange):
-        start, end = partition_range(change.partition_id)
-        draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
-        draft.operations.append(forget_operation(change.partition_id))
+    if isinstance(change, Forgetting):
+        draft.operations += forget_operations(change, draft.state.catalog)
         return
     if change.partition_id not in draft.state.catalog.partition_ids():
         raise NotFound("the table was dropped while its rows were being moved")

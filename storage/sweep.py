@@ -1,8 +1,7 @@
 """Sweep: remove what nothing names any more. Safe to repeat, safe to interrupt.
 
-  1. rows of dropped tables: one edit per partition removes its keys and the `dropped` record
-  2. files that no manifest, no open snapshot and no writer names
-  3. records of the audit log that are too old or too many
+  1. files that no manifest, no open snapshot and no writer names
+  2. records of the audit log that are too old or too many
 The order of looking matters: first the folder, then the writers, then states and snapshots. A file that is being
 committed meanwhile is in one of the later two.
 """
@@ -12,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.edits import Edit, ForgetChange
 from storage.failpoints import reach
 from storage.recover import live_files
 
@@ -26,12 +24,10 @@ class SweepFigures:
 
     files: int
     bytes: int
-    partitions: int
 
 
 def sweep(engine: Engine) -> SweepFigures:
     """Raises StorageUnavailable."""
-    partitions = _forget_dropped(engine)
     files = freed = 0
     for path in _unnamed(engine):
         reach("sweep.before_remove")
@@ -41,16 +37,7 @@ def sweep(engine: Engine) -> SweepFigures:
             freed += bytes_
             files += 1
     engine.trim_audit()
-    return SweepFigures(files=files, bytes=freed, partitions=partitions)
-
-
-def _forget_dropped(engine: Engine) -> int:
-    dropped = engine.dropped_partitions()
-    for partition_id in dropped:
-        reach("sweep.before_forget")
-        engine.commit(Edit(maintenance=(ForgetChange(partition_id),)))
-        reach("sweep.after_forget")
-    return len(dropped)
+    return SweepFigures(files=files, bytes=freed)
 
 
 def _unnamed(engine: Engine) -> list[str]:
