@@ -90,7 +90,7 @@ def open_server(
         sessions.kept_epoch,
         provider,
     )
-    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.files)
+    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.places)
     services = Services(
         engine=engine,
         queries=queries,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.cleanup import CleanupExecutor
 from jobs.compact import CompactExecutor
 from jobs.executor import Executor
 from jobs.flush import FlushExecutor
-from jobs.job_cleanup import JobCleanupExecutor
 from jobs.ledger import JobType, Ledger
 from jobs.retention import RetentionExecutor
 from jobs.scrub import ScrubExecutor
@@ -20,8 +18,6 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[
         JobType.FLUSH: FlushExecutor(engine),
         JobType.COMPACT: CompactExecutor(engine),
         JobType.RETENTION: RetentionExecutor(engine),
-        JobType.CLEANUP: CleanupExecutor(engine),
-        JobType.JOB_CLEANUP: JobCleanupExecutor(ledger, settings, engine.clock),
-        JobType.SWEEP: SweepExecutor(engine),
+        JobType.SWEEP: SweepExecutor(engine, ledger, settings),
         JobType.SCRUB: ScrubExecutor(engine),
     }

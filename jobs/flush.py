@@ -20,6 +20,7 @@ class FlushExecutor:
         state = self._engine.state
         table = table_of(state, step.record)
         figures = flush_partition(self._engine, table, state.partition(table.partition_id), step.cancelled)
-        moved = Figures() if figures is None else Figures(figures.rows, figures.bytes, figures.files)
-        whole = step.record.figures + moved  # it may have been asked for again while it ran
-        return Completed(str(whole) if whole.rows else "no hot rows", moved)
+        if figures is None:
+            return Completed("no hot rows")
+        moved = Figures(figures.rows, figures.bytes, figures.files)
+        return Completed(str(moved), moved)

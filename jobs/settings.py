@@ -23,8 +23,6 @@ class JobSettings:
     flush_check_seconds:    the flush planner looks at least this often, and after commits
     compact_check_seconds:  how often the compaction planner looks
     retention_check_seconds: how often deleted versions past their retention are looked for
-    cleanup_check_seconds:  how often what dropped tables left is looked for, besides after each DROP
-    job_cleanup_interval_seconds: how often finished jobs that are too old or too many are forgotten
     sweep_interval_seconds: how often unreferenced files are removed
     scrub_interval_seconds: how often all that is on disk is compared with its checksums
     finished_kept_days:     how long finished jobs stay in system.jobs
@@ -40,8 +38,6 @@ class JobSettings:
     flush_check_seconds: PositiveSeconds = 5.0
     compact_check_seconds: PositiveSeconds = 30.0
     retention_check_seconds: PositiveSeconds = 60.0
-    cleanup_check_seconds: PositiveSeconds = 60.0
-    job_cleanup_interval_seconds: PositiveSeconds = 3600.0
     sweep_interval_seconds: PositiveSeconds = 3600.0
     scrub_interval_seconds: PositiveSeconds = 86400.0
     finished_kept_days: PositiveInt = 30

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
 from storage.errors import AlreadyExists, InvalidRequest, NotFound
 from storage.names import DEFAULT_NAMESPACE, TableName
 from storage.schema import NamespaceDef, TableDef, ViewDef
+from storage.storages import LOCAL, LOCAL_STORAGE, StorageDef
 from storage.users import Grant, GrantName, UserRecord
+
+NAMES_SHOWN_MAX: Final = 10  # of what stands in the way of a DROP
 
 
 def _frozen(items: Mapping) -> Mapping:  # type: ignore[type-arg]
@@ -33,6 +37,7 @@ class Catalog:
     views: Mapping[TableName, ViewDef] = field(default_factory=lambda: _frozen({}))
     users: Mapping[str, UserRecord] = field(default_factory=lambda: _frozen({}))
     grants: Mapping[GrantName, Grant] = field(default_factory=lambda: _frozen({}))
+    storages: Mapping[str, StorageDef] = field(default_factory=lambda: _frozen({LOCAL: LOCAL_STORAGE}))
 
     def table(self, name: TableName) -> TableDef:
         """Raises NotFound with the way out, InvalidRequest for a view."""
@@ -88,7 +93,8 @@ class Catalog:
         return self.with_table(table)
 
     def with_table(self, table: TableDef) -> Catalog:
-        """Add or replace a table; the caller has checked."""
+        """Add or replace a table; the caller has checked. Raises NotFound (its storage)."""
+        self.storage(table.options.storage)
         return replace(self, tables=_frozen({**self.tables, table.name: table}))
 
     def with_renamed_table(self, table: TableDef, name: TableName) -> Catalog:
@@ -123,9 +129,9 @@ class Catalog:
         if name == DEFAULT_NAMESPACE:
             raise InvalidRequest(f"namespace '{name}' is the default one and can't be dropped", sqlstate="2BP01")
         if inside and not cascade:
-            shown = ", ".join(inside[:10]) + (", .." if len(inside) > 10 else "")
             raise InvalidRequest(
-                f"namespace '{name}' is not empty (holds {shown}); drop these first or add CASCADE", sqlstate="2BP01"
+                f"namespace '{name}' is not empty (holds {_first(inside)}); drop these first or add CASCADE",
+                sqlstate="2BP01",
             )
         return replace(
             self,
@@ -143,7 +149,9 @@ class Catalog:
         return found
 
     def with_user(self, user: UserRecord) -> Catalog:
-        """Add or replace a user."""
+        """Add or replace a user. Raises NotFound (the user's storage)."""
+        if user.storage:
+            self.storage(user.storage)
         return replace(self, users=_frozen({**self.users, user.name: user}))
 
     def without_user(self, name: str) -> Catalog:
@@ -158,6 +166,46 @@ class Catalog:
     def without_grant(self, name: GrantName) -> Catalog:
         return replace(self, grants=self._grants_but(lambda grant: grant == name))
 
+    def storage(self, name: str) -> StorageDef:
+        """Raises NotFound with the way out."""
+        found = self.storages.get(name)
+        if found is None:
+            raise NotFound(
+                f"storage '{name}' does not exist; SHOW STORAGES lists all, CREATE STORAGE makes one", sqlstate="42704"
+            )
+        return found
+
+    def with_storage(self, storage: StorageDef) -> Catalog:
+        """Add or replace a storage. Raises InvalidRequest when it lies where another one does."""
+        for other in self.storages.values():
+            if storage.overlaps(other):
+                raise InvalidRequest(
+                    f"storage '{storage.name}' would lie where storage '{other.name}' does; give it a place of its own",
+                    sqlstate="42710",
+                )
+        return replace(self, storages=_frozen({**self.storages, storage.name: storage}))
+
+    def without_storage(self, name: str) -> Catalog:
+        """Raises NotFound, InvalidRequest (it is `local`, or in use)."""
+        self.storage(name)
+        if name == LOCAL:
+            raise InvalidRequest(f"storage '{LOCAL}' is always there and can't be dropped", sqlstate="2BP01")
+        tables = sorted(str(table.name) for table in self.tables.values() if table.options.storage == name)
+        if tables:
+            raise InvalidRequest(
+                f"storage '{name}' can't be dropped: it is that of {_counted(tables, 'table')} ({_first(tables)}); "
+                "drop them, or move them with ALTER TABLE .. SET (storage = ..) first",
+                sqlstate="2BP01",
+            )
+        users = sorted(user.name for user in self.users.values() if user.storage == name)
+        if users:
+            raise InvalidRequest(
+                f"storage '{name}' can't be dropped: it is that of {_counted(users, 'user')} ({_first(users)}); give "
+                "them another one with ALTER USER .. STORAGE .. first",
+                sqlstate="2BP01",
+            )
+        return replace(self, storages=_frozen({k: v for k, v in self.storages.items() if k != name}))
+
     def _grants_but(self, gone: Callable[[GrantName], bool]) -> Mapping[GrantName, Grant]:
         if not any(map(gone, self.grants)):
             return self.grants
@@ -168,3 +216,11 @@ class Catalog:
         if self.is_taken(name):
             what = "view" if name in self.views else "table"
             raise AlreadyExists(f"{what} '{name}' already exists")
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:NAMES_SHOWN_MAX]) + (", .." if len(names) > NAMES_SHOWN_MAX else "")
+
+
+def _counted(names: list[str], what: str) -> str:
+    return f"{len(names)} {what}" + ("" if len(names) == 1 else "s")

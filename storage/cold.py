@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from storage.cold_types import from_file_batch, to_file_batch
 from storage.errors import Corruption
 from storage.failpoints import reach
+from storage.files import Files
 from storage.hot_codec import SEQ_FIELD
-from storage.local_files import HashingFile, LocalFiles, disk_error
+from storage.local_files import HashingFile, disk_error
 from storage.row_filter import sorted_rows
 from storage.schema import SEQ, Column, TableDef
 from storage.state import ColdFile
@@ -57,7 +58,7 @@ def layout_of(table: TableDef, row_group_rows: int) -> ColdLayout:
 class ColdWriter:
     """Writes one file. `write` as often as needed, then `finish` or `abandon`."""
 
-    def __init__(self, files: LocalFiles, path: str, schema: pa.Schema, layout: ColdLayout) -> None:
+    def __init__(self, files: Files, path: str, schema: pa.Schema, layout: ColdLayout) -> None:
         """schema: the physical schema of the rows, without `_seq`."""
         self._files = files
         self._path = path
@@ -102,8 +103,9 @@ class ColdWriter:
             self._write_group()
             self._writer.close()
             self._sink.close()
+            file = self._described(file_id, schema_version, created_ms)
             self._files.publish(self._path, self._sink.checksum)
-            return self._described(file_id, schema_version, created_ms)
+            return file
         except BaseException as error:
             self.abandon()
             if isinstance(error, OSError):
@@ -135,7 +137,7 @@ class ColdWriter:
         reach("file.mid_write")
 
     def _described(self, file_id: int, schema_version: int, created_ms: int) -> ColdFile:
-        metadata = pq.read_metadata(self._files.full(self._path))
+        metadata = pq.read_metadata(self._files.part(self._path))
         return ColdFile(
             file_id=file_id,
             path=self._path,
@@ -148,18 +150,25 @@ class ColdWriter:
             column_names=tuple(self._schema.names[1:]),
             column_stats=_column_stats(metadata, self._schema.names[1:]),
             created_ms=created_ms,
+            storage=self._files.storage,
         )
 
 
-def read_rows(files: LocalFiles, file: ColdFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_rows(files: Files, file: ColdFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """A file's rows: `_seq` raised by its base, then those columns of `schema` (physical) that the file has.
 
-    Values come in the types of `schema`. Raises Corruption.
+    Values come in the types of `schema`. Raises Corruption, StorageUnavailable.
     """
+    with files.source(file.path) as opened:
+        yield from rows_from(opened, file, schema)
+
+
+def rows_from(opened: Any, file: ColdFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """As `read_rows`, from wherever the file's bytes are at hand."""
     present = [field for field in schema if field.name in file.column_names]
     wanted = pa.schema([SEQ_FIELD, *present])
     try:
-        with pq.ParquetFile(files.full(file.path), page_checksum_verification=True) as source:
+        with pq.ParquetFile(opened, page_checksum_verification=True) as source:
             for batch in source.iter_batches(batch_size=_rows_at_once(file), columns=wanted.names):
                 yield _based(from_file_batch(batch.select(wanted.names), wanted), file.seq_base)
     except (pa.ArrowException, OSError) as error:
@@ -179,10 +188,11 @@ class GroupBounds:
         return self.low is None or self.high is None or bool(self.low <= value <= self.high)
 
 
-def group_bounds(files: LocalFiles, file: ColdFile, column: str) -> tuple[GroupBounds, ...]:
+def group_bounds(files: Files, file: ColdFile, column: str) -> tuple[GroupBounds, ...]:
     """One for each row group. column: its physical name. Raises Corruption."""
     try:
-        metadata = pq.read_metadata(files.full(file.path))
+        with files.source(file.path) as opened:
+            metadata = pq.read_metadata(opened)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None
     index = [metadata.schema.column(i).path for i in range(metadata.num_columns)].index(column)
@@ -197,11 +207,14 @@ def _bounds_in(group: Any, index: int) -> GroupBounds:
     return GroupBounds(stats.min, stats.max, group.total_byte_size)
 
 
-def read_row_group(files: LocalFiles, file: ColdFile, group: int, schema: pa.Schema) -> pa.RecordBatch:
+def read_row_group(files: Files, file: ColdFile, group: int, schema: pa.Schema) -> pa.RecordBatch:
     """All rows of one row group, as `read_rows` gives them. Raises Corruption."""
     wanted = pa.schema([SEQ_FIELD, *(field for field in schema if field.name in file.column_names)])
     try:
-        with pq.ParquetFile(files.full(file.path), page_checksum_verification=True) as source:
+        with (
+            files.source(file.path) as opened,
+            pq.ParquetFile(opened, page_checksum_verification=True, pre_buffer=True) as source,
+        ):
             rows = source.read_row_group(group, columns=wanted.names).combine_chunks().select(wanted.names)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from storage.cold import ColdWriter, layout_of, read_rows
+from storage.cold import ColdWriter, layout_of, rows_from
 from storage.deletes import DeleteSet
 from storage.edits import CompactChange, Edit
 from storage.errors import Cancelled, Conflict
 from storage.failpoints import reach
 from storage.hot_codec import conform
-from storage.layout import folder_of
 from storage.local_files import file_name
 from storage.options import KEEP_FOR_EVER
 from storage.row_filter import kept_rows
@@ -200,11 +199,11 @@ def _rewrite(
 def _kept_rows(engine: Engine, table: TableDef, plan: CompactPlan, purge: _Purge) -> Iterator[pa.RecordBatch]:
     schema, fills = table.physical_schema, fill_arrays(table)
     for file in plan.files:
-        engine.files.verify(file.path, file.checksum)
-        for stored in read_rows(engine.files, file, schema):
-            batch = purge.kept(conform(stored, schema, fills))
-            if batch.num_rows:
-                yield batch
+        with engine.places.of(file).fetched(file.path, file.checksum) as local:
+            for stored in rows_from(local, file, schema):
+                batch = purge.kept(conform(stored, schema, fills))
+                if batch.num_rows:
+                    yield batch
 
 
 class _FileSeries:
@@ -231,16 +230,17 @@ class _FileSeries:
         if self._writer is not None:
             self._writer.abandon()
         for file in self._done:
-            self._engine.files.discard(file.path)
+            self._engine.places.discard(file)
 
     def _open(self, first_seq: int) -> ColdWriter:
         engine = self._engine
         self._created_ms = engine.clock.wall_ms()
         self._file_id = engine.new_id()
         stem = file_name(self._created_ms, first_seq).removesuffix(".parquet")
-        path = f"{folder_of(self._table)}/{stem}-c{self._file_id:x}.parquet"
+        files, folder = engine.places.for_table(self._table)
+        path = f"{folder}/{stem}-c{self._file_id:x}.parquet"
         layout = layout_of(self._table, engine.settings.row_group_rows)
-        return ColdWriter(engine.files, path, self._table.physical_schema, layout)
+        return ColdWriter(files, path, self._table.physical_schema, layout)
 
     def _close(self) -> None:
         if self._writer is not None:

@@ -3,7 +3,7 @@
     data directory
       frostline.lock   who holds it
       rows/            RocksDB: hot rows and everything that must be atomic
-      cold/            Parquet files, {namespace}/{table}/{file}
+      cold/            Parquet files of the storage `local`, {namespace}/{table}/{file}; others: see `files`
 
 Guarantees: a commit that returned survives kill -9 and, on an honest disk, a power cut; one that raised or never
 answered is there whole or not at all; a reader sees one moment; damage is reported, never skipped.
@@ -12,36 +12,31 @@ answered is there whole or not at all; a reader sees one moment; damage is repor
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from storage.audit import AuditRecord, read_audit, trim_operations
-from storage.cleanup import FILES_AT_ONCE, CleanFigures, clean_step
 from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.counters import Counters
+from storage.credentials import secret_box
 from storage.edits import Committed, Edit
 from storage.errors import Cancelled, LimitExceeded
 from storage.failpoints import reach
 from storage.feed import ChangeFeed, Hearer, Listening
+from storage.files import Places
 from storage.first_look import first_look, read_through
 from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim, UnseenClaim
 from storage.key_index import KeyIndex
-from storage.keys import DELETES, HOT, JOBS, META, PK, partition_range
+from storage.keys import DELETES, HOT, JOBS, MANIFEST, META, PK, partition_range
 from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
-from storage.meta import (
-    DROPPED_KEYS,
-    DroppedPartition,
-    MetaRecords,
-    format_operation,
-    next_id_operation,
-    read_dropped,
-    read_meta,
-)
+from storage.manifest import decode_cold_file
+from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
+from storage.place_opener import PlaceOpener
 from storage.recover import live_files, recover
 from storage.retired import RetiredFiles
 from storage.row_groups import RowGroups
@@ -50,7 +45,7 @@ from storage.schema import TableDef
 from storage.settings import StorageSettings
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
-from storage.state import ColdFile, DatabaseState
+from storage.state import ColdFile, DatabaseState, file_address
 from storage.sweep import SweepFigures, sweep
 from storage.temporary import TemporarySpace, TemporaryTables
 from storage.transaction import Transaction
@@ -83,6 +78,8 @@ class Engine:
             self._store = HotStore(directory / "rows")
             undo.callback(self._store.close)
             self.files = LocalFiles(cold, self._store.refuse_writes)
+            self.secrets = secret_box(settings.secrets_key_file)
+            self.places = Places(self.files, lambda: self.state.catalog, PlaceOpener(self.secrets))
             recovered = found or recover(self._store)
             reach("open.after_recovery")
             self._start(recovered.meta, recovered.state)
@@ -97,7 +94,7 @@ class Engine:
             self._store.write([format_operation()], durable=True)
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self._store, dict(meta.loads))
-        self.rows = RowLookup(self.keys, RowGroups(self.files, self.settings.row_cache_bytes_max))
+        self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
         edits_max = self.settings.group_commit_edits_max
         feed, counters = self.feed, self.counters
         self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle, feed, counters)
@@ -146,7 +143,7 @@ class Engine:
         StorageUnavailable (outcome unknown)."""
         committed = self._committer.commit(edit)
         for file in edit.files:
-            self.files.release(file.path)
+            self.places.release(file)
         return committed
 
     def listen(self, partition_id: int, hearer: Hearer) -> Listening:
@@ -159,7 +156,7 @@ class Engine:
     def _settle(self, edit: Edit) -> None:
         """It was not known whether `edit` is on disk. Now the state tells: what is not in it is for the sweep."""
         for file in edit.files:
-            self.files.release(file.path)
+            self.places.release(file)
         for change in edit.rows:
             if change.load_id:
                 self.keys.abort_load(change.load_id)  # does nothing if the load is on disk
@@ -189,7 +186,7 @@ class Engine:
 
     def write_stage(self, table: TableDef) -> RowStage:
         """Where a statement's new rows go before its edit."""
-        return RowStage(table, self.files, self.settings, self.clock, self.new_id)
+        return RowStage(table, self.places, self.settings, self.clock, self.new_id)
 
     def add_commit_listener(self, listener: Listener) -> None:
         """Called on the committer thread after each publish; must be quick. What it raises is logged."""
@@ -234,17 +231,19 @@ class Engine:
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""
         if self.health == "ok" and file.file_id not in {f.file_id for f in self.state.partition(partition_id).cold}:
-            self.files.discard(file.path)
+            self.places.discard(file)
 
-    def dropped(self) -> list[DroppedPartition]:
-        """What dropped tables left and `clean_dropped` has not yet removed."""
-        return read_dropped(self._store.scan(META, *DROPPED_KEYS))
+    def files_in(self, storage: str) -> int:
+        """How many files there are needed: of tables that are there, or of a snapshot that is still read."""
+        dropped = set(self.dropped_partitions())
+        entries = (decode_cold_file(key, value) for key, value in self._store.scan(MANIFEST))
+        named = {file.address for id_, file in entries if file.storage == storage and id_ not in dropped}
+        held = {path for path in self.snapshots.paths_in_use() if path.startswith(file_address(storage, ""))}
+        return len(named | held)
 
-    def clean_dropped(
-        self, partition_id: int, *, count: bool = False, files_at_once: int = FILES_AT_ONCE
-    ) -> CleanFigures:
-        """One step of removing what is left of a dropped table; see `cleanup`."""
-        return clean_step(self, self._store, partition_id, count=count, files_at_once=files_at_once)
+    def dropped_partitions(self) -> list[int]:
+        """Partitions of dropped tables that wait for the sweep."""
+        return list(read_meta(self._store.scan(META)).dropped)
 
     def table_versions(self, table_id: int) -> list[TableDef]:
         """Every schema version a table had, oldest first."""
@@ -271,7 +270,7 @@ class Engine:
         with self.snapshot() as snapshot:
             found = live_files(snapshot.state)
             for file in found.values():
-                self.files.verify(file.path, file.checksum)
+                self.places.of(file).verify(file.path, file.checksum)
         return len(found)
 
     def verify_rows(self, pause: Callable[[], None] = lambda: None) -> int:
@@ -285,9 +284,8 @@ class Engine:
         """Write a ledger record durably."""
         self._store.write([Put(JOBS, job_id.encode(), record)], durable=True)
 
-    def delete_jobs(self, job_ids: Iterable[str]) -> None:
-        """All of them or none."""
-        self._store.write([Remove(JOBS, job_id.encode()) for job_id in job_ids], durable=True)
+    def delete_job(self, job_id: str) -> None:
+        self._store.write([Remove(JOBS, job_id.encode())], durable=True)
 
     def jobs(self) -> Iterator[tuple[str, bytes]]:
         """(job id, record) of the whole ledger, by id."""

@@ -20,7 +20,6 @@ from storage.counters import ROWS_FLUSHED
 from storage.edits import Edit, FlushChange
 from storage.errors import Cancelled
 from storage.failpoints import reach
-from storage.layout import folder_of
 from storage.local_files import FILE_SUFFIX, file_name
 from storage.schema import TableDef
 from storage.state import ColdFile, HotChunk, PartitionState
@@ -91,11 +90,12 @@ def _write(engine: Engine, table: TableDef, partition: PartitionState, cancelled
     now_ms = engine.clock.wall_ms()
     first_seq = int(partition.hot[0].seqs[0])
     file_id = engine.new_id()
-    path = f"{folder_of(table)}/{file_name(now_ms, first_seq)}"
-    if engine.files.full(path).exists():  # left by a crash in this very second; the sweep will remove it
+    files, folder = engine.places.for_table(table)
+    path = f"{folder}/{file_name(now_ms, first_seq)}"
+    if files.is_taken(path):  # left by a crash in this very second; the sweep will remove it
         path = path.removesuffix(FILE_SUFFIX) + f"-{file_id:x}{FILE_SUFFIX}"
     schema = partition.hot[0].batch.schema.remove(0)
-    writer = ColdWriter(engine.files, path, schema, layout_of(table, engine.settings.row_group_rows))
+    writer = ColdWriter(files, path, schema, layout_of(table, engine.settings.row_group_rows))
     try:
         _write_chunks(writer, partition.hot, cancelled)
         return writer.finish(file_id, table.version, now_ms)

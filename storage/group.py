@@ -6,6 +6,7 @@ Each edit sees the outcome of those before it in the group. Nothing here touches
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -15,20 +16,19 @@ import numpy as np
 from storage import partition as transition
 from storage.audit import audit_operations
 from storage.catalog import Catalog
-from storage.edits import Committed, CompactChange, Edit, FlushChange, Forgetting, HotPurge, Maintenance, RowChange
+from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, HotPurge, Maintenance, RowChange
 from storage.errors import Conflict, NotFound
 from storage.failpoints import reach
 from storage.feed import PartitionChange
-from storage.forget import forget_operations
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, encode_versions, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
-from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, pk_key, pk_prefix
+from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key, pk_prefix
 from storage.manifest import PartitionHead, encode_cold_file, encode_head
-from storage.meta import catalog_operations, last_seq_operation, load_operation
+from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
 from storage.schema import TableDef, fill_arrays
-from storage.state import SEQ_TIME_SHIFT, DatabaseState, PartitionState
+from storage.state import SEQ_TIME_SHIFT, ColdFile, DatabaseState, PartitionState
 
 
 @dataclass(slots=True)
@@ -164,6 +164,7 @@ def _insert_files(draft: Draft, table: TableDef, state: PartitionState, change: 
         msgspec.structs.replace(f, seq_base=base + f.seq_base, seq_min=base + f.seq_min, seq_max=base + f.seq_max)
         for f in change.staged
     )
+    _check_storages(draft.state.catalog, files)
     draft.operations += [_manifest_put(table.partition_id, file) for file in files]
     draft.next_seq += sum(file.rows for file in files)
     if change.load_id and table.primary_key:
@@ -204,8 +205,10 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     """Flush and compaction move rows; they change none, so they need no check but that the table is still there."""
     # Purging may remove the newest `_seq` from disk; it must never be given out again.
     draft.operations.append(last_seq_operation(draft.first_seq))
-    if isinstance(change, Forgetting):
-        draft.operations += forget_operations(change, draft.state.catalog)
+    if isinstance(change, ForgetChange):
+        start, end = partition_range(change.partition_id)
+        draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
+        draft.operations.append(forget_operation(change.partition_id))
         return
     if change.partition_id not in draft.state.catalog.partition_ids():
         raise NotFound("the table was dropped while its rows were being moved")
@@ -213,6 +216,7 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     if isinstance(change, HotPurge):
         _purge_hot(draft, state, change)
         return
+    _check_storages(draft.state.catalog, change.files)
     draft.operations += [_manifest_put(change.partition_id, file) for file in change.files]
     if isinstance(change, FlushChange):
         start, end = pair_key(change.partition_id, 0), pair_key(change.partition_id, change.seq_max + 1)
@@ -261,6 +265,12 @@ def _purge_operations(state: PartitionState, purged: np.ndarray, purged_seq: int
         key = pair_key(state.partition_id, commit)
         operations.append(Put(DELETES, key, left.astype("<i8").tobytes()) if len(left) else Remove(DELETES, key))
     return operations
+
+
+def _check_storages(catalog: Catalog, files: Iterable[ColdFile]) -> None:
+    for file in files:
+        if file.storage not in catalog.storages:
+            raise Conflict(f"storage '{file.storage}' was dropped while a file was written to it; run it again")
 
 
 def _manifest_put(partition_id: int, file: object) -> Operation:

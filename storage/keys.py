@@ -46,6 +46,7 @@ class MetaKind(Enum):
     TABLE_VERSION = b"H"  # every definition, by id and version
     VIEW = b"V"
     USER = b"U"
+    STORAGE = b"P"  # places for cold files, by name
     GRANT = b"G"  # privileges of one user on one table or view
     LOAD = b"L"  # load id -> first `_seq` of a committed bulk load into a keyed table
     DROPPED = b"D"  # partitions whose rows and files are still to be removed
@@ -106,13 +107,6 @@ def owner_of_partition(partition_id: int) -> int:
 def owned_range(table_id: int) -> tuple[bytes, bytes]:
     """[start, end) of all partitions of a user table in one family."""
     return _ONE.pack(table_id << OWNER_BITS), _ONE.pack((table_id + 1) << OWNER_BITS)
-
-
-def dropped_range(partition_id: int) -> tuple[bytes, bytes]:
-    """[start, end) of what a `dropped` record of this id stands for: a partition, or, where it is that of a user table
-    without an owner, the partitions of all owners."""
-    whole = is_owned(partition_id) and owner_of_partition(partition_id) == 0
-    return owned_range(table_of_partition(partition_id)) if whole else partition_range(partition_id)
 
 
 def pk_prefix(partition_id: int) -> bytes:

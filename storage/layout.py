@@ -1,25 +1,161 @@
-"""Where cold files lie: folders below the `cold` folder, made of checked names only."""
+"""Where cold files lie: folders below a storage's base, made by templates from names that can't climb out of it.
+
+A template is pieces separated by `/`; a piece is letters, digits and `_ - . =` with variables in `{}`. It is read
+once, from left to right: what a variable stands for is never looked through for variables again.
+
+    shared tables  {namespace}/{tableName}                   in this order
+    user tables    {namespace}/{tableName}/{shard}/{userId}  in this order, {userId} required
+
+A piece that comes to nothing ({shard} where users are not sharded) is left out.
+"""
 
 from __future__ import annotations
 
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
-from storage.schema import TableDef
+from storage.errors import InvalidRequest
+from storage.schema import Owner, TableDef
+
+SHARED_TEMPLATE: Final = "{namespace}/{tableName}"
+USER_TEMPLATE: Final = "{namespace}/{tableName}/{shard}/{userId}"
+TEMPLATE_CHARACTERS_MAX: Final = 200
+SHARDS_MAX: Final = 65_536
+RANGE_MAX: Final = 1_000_000_000
+_SHARED_VARIABLES: Final = ("namespace", "tableName")
+_USER_VARIABLES: Final = ("namespace", "tableName", "shard", "userId")
+_VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
+_LITERAL: Final = re.compile(r"[A-Za-z0-9_.=-]*")
+_SHARDING: Final = re.compile(r"(none|alphabetic|numeric|hash)(?:\(\s*(\d{1,12})\s*\))?")
+_SHARDINGS: Final = "'none', 'alphabetic', 'numeric(1000)' or 'hash(16)'"
+_DEFAULT_SIZE: Final = {"numeric": 1000, "hash": 16}
+_SIZE_MAX: Final = {"numeric": RANGE_MAX, "hash": SHARDS_MAX}
+
+
+@dataclass(frozen=True, slots=True)
+class Sharding:
+    """How users are spread over folders. size: users in a range (numeric), or number of shards (hash)."""
+
+    way: str = "none"
+    size: int = 0
+
+    def shard(self, owner: Owner) -> str:
+        """The shard of one user; "" without sharding."""
+        if self.way == "alphabetic":
+            return _letter(owner.name[:1].lower())
+        if self.way == "numeric":
+            low = owner.number // self.size * self.size
+            return f"{low}-{low + self.size - 1}"
+        return str(zlib.crc32(owner.name.encode()) % self.size) if self.way == "hash" else ""
+
+    def __str__(self) -> str:
+        return f"{self.way}({self.size})" if self.size else self.way
+
+
+def parse_sharding(text: str) -> Sharding:
+    """'none', 'alphabetic', 'numeric(users in a range)' or 'hash(shards)'. Raises InvalidRequest."""
+    match = _SHARDING.fullmatch(text.strip().lower())
+    if match is None or (match[2] and match[1] not in _DEFAULT_SIZE):
+        raise InvalidRequest(f"bad sharding '{text[:60]}': use {_SHARDINGS}")
+    size = int(match[2]) if match[2] else _DEFAULT_SIZE.get(match[1], 0)
+    if match[1] in _DEFAULT_SIZE and not 1 <= size <= _SIZE_MAX[match[1]]:
+        raise InvalidRequest(f"bad sharding '{text[:60]}': the number goes from 1 to {_SIZE_MAX[match[1]]}")
+    return Sharding(match[1], size)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one storage names folders. The templates are checked."""
+
+    shared_template: str = SHARED_TEMPLATE
+    user_template: str = USER_TEMPLATE
+    sharding: Sharding = Sharding()
+
+    def folder_of(self, table: TableDef) -> str:
+        """The folder of a partition's files, relative, with `/` between its parts."""
+        values = {"namespace": table.name.namespace, "tableName": table.name.table}
+        if table.owner is None:
+            return expanded(self.shared_template, values)
+        user = {"shard": self.sharding.shard(table.owner), "userId": table.owner.name}
+        return expanded(self.user_template, values | user)
+
+
+DEFAULT_LAYOUT: Final = Layout()
 
 
 def folder_of(table: TableDef) -> str:
-    """The folder of a partition's files, relative, with `/` between its parts.
+    """As a storage without templates of its own names it.
 
     A user table's files are apart for each of its owners: no file ever holds rows of two.
     """
-    folder = f"{table.name.namespace}/{table.name.table}"
-    return folder if table.owner is None else f"{folder}/{folder_name(table.owner.name)}"
+    return DEFAULT_LAYOUT.folder_of(table)
 
 
-def folder_name(user: str) -> str:
-    """A user's name as the name of a folder: whatever it is, it stays one folder and climbs nowhere.
+def expanded(template: str, values: dict[str, str]) -> str:
+    """A checked template with its variables filled in, once."""
+    pieces = (
+        _VARIABLE.sub(lambda found: folder_name(values[found[1]]) if values[found[1]] else "", piece)
+        for piece in template.split("/")
+    )
+    return "/".join(filter(None, pieces))
+
+
+def folder_name(name: str) -> str:
+    """A name as the name of a folder: whatever it is, it stays one folder and climbs nowhere.
 
     Letters, digits and `_ - ~ @ +` stay, a dot too, but for a leading one; the rest is percent-encoded.
     """
-    name = quote(user, safe="@+")
-    return "%2E" + name[1:] if name.startswith(".") else name
+    quoted = quote(name, safe="@+")
+    return "%2E" + quoted[1:] if quoted.startswith(".") else quoted
+
+
+def checked_shared_template(text: str) -> str:
+    """Raises InvalidRequest with a correct example."""
+    return _checked("SHARED_TEMPLATE", text, _SHARED_VARIABLES, (), SHARED_TEMPLATE)
+
+
+def checked_user_template(text: str) -> str:
+    """Raises InvalidRequest with a correct example."""
+    return _checked("USER_TEMPLATE", text, _USER_VARIABLES, ("userId",), USER_TEMPLATE)
+
+
+def _checked(what: str, text: str, known: tuple[str, ...], required: tuple[str, ...], example: str) -> str:
+    problem = _problem(text, known, required)
+    if problem is not None:
+        shown = text if len(text) <= 80 else text[:77] + ".."
+        raise InvalidRequest(f"bad {what} '{shown}': {problem}; a correct one is '{example}'")
+    return text
+
+
+def _problem(text: str, known: tuple[str, ...], required: tuple[str, ...]) -> str | None:
+    """What is wrong with a template, None when nothing is."""
+    if not 0 < len(text) <= TEMPLATE_CHARACTERS_MAX:
+        return f"it must have 1 to {TEMPLATE_CHARACTERS_MAX} characters"
+    names = _VARIABLE.findall(text)
+    for name in names:
+        if name not in known:
+            return f"there is no variable '{{{name[:40]}}}', only {_shown(known)}"
+    for name in required:
+        if name not in names:
+            return f"{{{name}}} is missing"
+    for piece in text.split("/"):
+        if not piece or set(piece) == {"."}:
+            return "it may not begin or end with '/', nor hold '//', '.' or '..'"
+        if any(_LITERAL.fullmatch(part) is None for part in _VARIABLE.split(piece)[::2]):
+            return "beside variables it may hold letters, digits, '_', '-', '.', '=' and '/'"
+    if [known.index(name) for name in names] != sorted({known.index(name) for name in names}):
+        return f"variables stand in the order {_shown(known)}, each at most once"
+    return None
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
+
+
+def _letter(first: str) -> str:
+    if "a" <= first <= "z":
+        return first
+    return "0-9" if "0" <= first <= "9" else "other"

@@ -99,7 +99,7 @@ class LoadClaims:
         names = [c.physical_name for c in table.key_columns]
         schema = pa.schema([pa.field(c.physical_name, c.type) for c in table.key_columns])
         for file in files:
-            for batch in read_rows(self._engine.files, file, schema):
+            for batch in read_rows(self._engine.places.of(file), file, schema):
                 keys = encode_keys([batch.column(n) for n in names], list(table.primary_key))
                 yield keys, batch.column(SEQ).to_numpy(zero_copy_only=False)
 

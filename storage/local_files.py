@@ -1,4 +1,4 @@
-"""Cold files on the local disk.
+"""Cold files on a local disk.
 
 A file appears under its name whole or not at all: written beside it as `.part`, synced, read back and compared,
 then linked without replacing anything, and the folder synced. What a crash leaves is a `.part` or a file that no
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from errno import EDQUOT, ENOSPC
@@ -20,6 +20,7 @@ from typing import BinaryIO, Final
 
 from storage.errors import DISK_FULL, Corruption, StorageUnavailable
 from storage.failpoints import reach
+from storage.storages import LOCAL
 
 PART_SUFFIX: Final = ".part"
 FILE_SUFFIX: Final = ".parquet"
@@ -107,13 +108,21 @@ class Identity:
 
 
 class LocalFiles:
-    """The `cold` folder of a data directory. Paths are relative to it and made of checked names only."""
+    """The `cold` folder of a data directory, or another folder. Paths are relative to it, made of checked names."""
 
-    def __init__(self, root: Path, sync_refused: Callable[[str], None] = lambda why: None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sync_refused: Callable[[str], None] = lambda why: None,
+        *,
+        storage: str = LOCAL,
+        held: set[str] | None = None,
+    ) -> None:
         """sync_refused: called with the reason when the disk refuses a sync, but for want of room."""
         self.root = root
+        self.storage = storage
         self._sync_refused = sync_refused
-        self._held: set[str] = set()
+        self._held: set[str] = set() if held is None else held
         self._good: dict[str, Identity] = {}  # files whose checksum was right when they looked like this
 
     def sync(self, handle: int) -> None:
@@ -127,6 +136,29 @@ class LocalFiles:
 
     def full(self, path: str) -> Path:
         return self.root / path
+
+    @property
+    def base(self) -> str:
+        """What the query engine's names for all its files begin with."""
+        return str(self.root)
+
+    def url(self, path: str) -> str:
+        """What the query engine calls the file."""
+        return str(self.full(path))
+
+    def is_taken(self, path: str) -> bool:
+        return self.full(path).exists()
+
+    @contextmanager
+    def source(self, path: str) -> Iterator[Path]:
+        """What pyarrow reads the file from."""
+        yield self.full(path)
+
+    @contextmanager
+    def fetched(self, path: str, checksum: str) -> Iterator[Path]:
+        """The file itself, compared. Raises Corruption."""
+        self.verify(path, checksum)
+        yield self.full(path)
 
     def part(self, path: str) -> Path:
         """Where the file at `path` grows until it is published."""
@@ -205,6 +237,13 @@ class LocalFiles:
             with suppress(FileNotFoundError):  # a part was linked or removed meanwhile
                 if found.is_file():
                     yield str(found.relative_to(self.root)), int(found.stat().st_mtime * 1000)
+
+    def probe(self) -> None:
+        """The data directory: if it could not be written to, nothing would work. Raises StorageUnavailable."""
+        made_folder(self.root, self.sync)
+
+    def give_up_claim(self) -> None:
+        """Nobody else has a claim on the data directory."""
 
     def remove(self, path: str) -> int | None:
         """Remove a file that nothing names; its bytes, None when it is gone already. Raises StorageUnavailable."""

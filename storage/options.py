@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from storage.errors import InvalidRequest
+from storage.names import checked_name
 
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
 ACCESS_LEVELS: Final = ("public", "private", "restricted")
@@ -40,6 +41,8 @@ class TableOptions(msgspec.Struct, frozen=True):
     deleted_retention_seconds: how long deleted versions stay readable; KEEP_FOR_EVER = 'off'
     sort_by:                   logical column names that order cold files; empty = primary key, else _seq
     access_level:              who may use the table without a grant, see flight_server/access/grants.py
+    storage:                   where new cold files go, see `storages`
+    use_user_storage:          whether a user's own storage comes first, if the user's storage_mode says so
     """
 
     flush_policy: FlushPolicy = FlushPolicy()
@@ -47,6 +50,8 @@ class TableOptions(msgspec.Struct, frozen=True):
     sort_by: tuple[str, ...] = ()
     compression: str = "lz4"
     access_level: str = "private"
+    storage: str = "local"
+    use_user_storage: bool = False
 
     def shown(self) -> dict[str, str]:
         """Option name -> value as `WITH (..)` would take it back."""
@@ -57,10 +62,21 @@ class TableOptions(msgspec.Struct, frozen=True):
             "sort_by": ", ".join(self.sort_by),
             "compression": self.compression,
             "access_level": self.access_level,
+            "storage": self.storage,
+            "use_user_storage": str(self.use_user_storage).lower(),
         }
 
 
-SHARED_OPTIONS: Final = ("access_level", "compression", "deleted_retention", "flush_policy", "sort_by")
+SHARED_OPTIONS: Final = (
+    "access_level",
+    "compression",
+    "deleted_retention",
+    "flush_policy",
+    "sort_by",
+    "storage",
+    "use_user_storage",
+)
+BOOLEANS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 
 
 def with_options(base: TableOptions, given: Mapping[str, str], column_names: tuple[str, ...]) -> TableOptions:
@@ -83,6 +99,10 @@ def _with_option(base: TableOptions, name: str, text: str, columns: tuple[str, .
         return msgspec.structs.replace(base, compression=_one_of(name, text.lower(), COMPRESSIONS))
     if name == "access_level":
         return msgspec.structs.replace(base, access_level=_one_of(name, text.lower(), ACCESS_LEVELS))
+    if name == "storage":
+        return msgspec.structs.replace(base, storage=checked_name("storage", text))
+    if name == "use_user_storage":
+        return msgspec.structs.replace(base, use_user_storage=BOOLEANS[_one_of(name, text.lower(), tuple(BOOLEANS))])
     raise InvalidRequest(f"unknown table option '{name}': a shared table takes {', '.join(SHARED_OPTIONS)}")
 
 

@@ -87,5 +87,5 @@ def _schema_at(table: TableDef, version: int, meta: MetaRecords) -> pa.Schema:
 
 
 def live_files(state: DatabaseState) -> dict[str, ColdFile]:
-    """Path -> file of everything the manifest names."""
-    return {file.path: file for partition in state.partitions.values() for file in partition.cold}
+    """Address -> file of everything the manifest names."""
+    return {file.address: file for partition in state.partitions.values() for file in partition.cold}

@@ -25,7 +25,7 @@ class RetiredFiles:
     def add(self, files: Iterable[ColdFile]) -> None:
         """They are in no manifest any more."""
         with self._lock:
-            self._waiting |= {file.path: file for file in files}
+            self._waiting |= {file.address: file for file in files}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -36,10 +36,10 @@ class RetiredFiles:
             return 0
         with self._lock:
             named = set(live_files(self._engine.state)) | self._engine.snapshots.paths_in_use()
-            free = [file for path, file in self._waiting.items() if path not in named]
+            free = [file for address, file in self._waiting.items() if address not in named]
             for file in free:
                 reach("retired.before_remove")
-                self._engine.files.remove(file.path)
-                del self._waiting[file.path]
+                self._engine.places.of(file).remove(file.path)
+                del self._waiting[file.address]
             self._engine.rows.forget(frozenset(file.file_id for file in free))
         return len(free)

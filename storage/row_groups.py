@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from storage.cold import GroupBounds, group_bounds, read_row_group
+from storage.files import Places
 from storage.hot_codec import conform
-from storage.local_files import LocalFiles
 from storage.schema import SEQ, TableDef, fill_arrays
 from storage.state import ColdFile
 
@@ -40,8 +40,8 @@ class RowGroupKey:
 class RowGroups:
     """The kept row groups, at most `bytes_max` of them. Safe from any thread."""
 
-    def __init__(self, files: LocalFiles, bytes_max: int) -> None:
-        self._files = files
+    def __init__(self, places: Places, bytes_max: int) -> None:
+        self._places = places
         self._bytes_max = bytes_max
         self._lock = threading.Lock()
         self._kept: OrderedDict[RowGroupKey, pa.RecordBatch] = OrderedDict()
@@ -59,7 +59,7 @@ class RowGroups:
 
         value: of the first key column. Raises Corruption.
         """
-        self._files.check(file.path, file.bytes, file.checksum)
+        self._places.of(file).check(file.path, file.bytes, file.checksum)
         for group, bounds in enumerate(self._bounds_of(table, file)):
             if not bounds.may_hold(value):
                 continue
@@ -86,7 +86,7 @@ class RowGroups:
             if known is not None:
                 self._bounds.move_to_end(key)
                 return known
-        found = group_bounds(self._files, file, key[1])
+        found = group_bounds(self._places.of(file), file, key[1])
         with self._lock:
             self._bounds[key] = found
             if len(self._bounds) > BOUNDS_MAX:
@@ -101,7 +101,7 @@ class RowGroups:
                 return kept
             if bounds.bytes > min(GROUP_BYTES_MAX, self._bytes_max) or not self._was_noted(key):
                 return None
-        rows = read_row_group(self._files, file, key.group, table.physical_schema)
+        rows = read_row_group(self._places.of(file), file, key.group, table.physical_schema)
         batch = conform(rows, table.physical_schema, fill_arrays(table))
         self._keep(key, batch)
         return batch

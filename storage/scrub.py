@@ -54,7 +54,7 @@ def scrub(
         for table, file in files:
             _check(cancelled)
             try:
-                engine.files.verify(file.path, file.checksum)
+                engine.places.of(file).verify(file.path, file.checksum)
             except Corruption as error:
                 damaged.append(Damage(str(table.name), Path(file.path).name, error.message))
             bytes_done += file.bytes

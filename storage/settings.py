@@ -25,6 +25,7 @@ class StorageSettings:
     audit_records_max:       records of the audit log that are kept, whatever their age
     temporary_bytes_max:     bytes of the temporary tables of one session
     temporary_total_bytes_max: bytes of the temporary tables of all sessions
+    secrets_key_file:        holds the key that credentials of storages are encrypted with; "" = the environment has it
     """
 
     hot_bytes_max: Positive = 1 << 30
@@ -38,3 +39,4 @@ class StorageSettings:
     audit_records_max: Positive = 100_000
     temporary_bytes_max: Positive = 64 << 20
     temporary_total_bytes_max: Positive = 512 << 20
+    secrets_key_file: str = ""

@@ -49,10 +49,10 @@ class SnapshotRegistry:
             self._open.discard(snapshot)
 
     def paths_in_use(self) -> set[str]:
-        """Paths of the cold files that open snapshots name."""
+        """Addresses of the cold files that open snapshots name."""
         with self._lock:
             snapshots = list(self._open)
-        return {file.path for snapshot in snapshots for file in _files(snapshot.state)}
+        return {file.address for snapshot in snapshots for file in _files(snapshot.state)}
 
     def oldest_seq(self) -> int | None:
         """`last_seq` of the oldest state that is still read; None when no snapshot is open."""

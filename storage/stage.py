@@ -15,9 +15,9 @@ from storage.clock import Clock
 from storage.cold import ColdWriter, layout_of
 from storage.errors import LimitExceeded
 from storage.failpoints import reach
+from storage.files import Places
 from storage.hot_codec import with_seq
-from storage.layout import folder_of
-from storage.local_files import LocalFiles, load_file_name
+from storage.local_files import load_file_name
 from storage.schema import TableDef
 from storage.settings import StorageSettings
 from storage.state import ColdFile
@@ -40,10 +40,10 @@ class RowStage:
     """Collects the checked rows of one statement. End it with `finish` or `abandon`."""
 
     def __init__(
-        self, table: TableDef, files: LocalFiles, settings: StorageSettings, clock: Clock, new_id: Callable[[], int]
+        self, table: TableDef, places: Places, settings: StorageSettings, clock: Clock, new_id: Callable[[], int]
     ) -> None:
         self._table = table
-        self._files = files
+        self._places = places
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
@@ -80,7 +80,7 @@ class RowStage:
         if self._writer is not None:
             self._writer.abandon()
         for file in self._finished:
-            self._files.discard(file.path)
+            self._places.discard(file)
 
     def _keep(self, batch: pa.RecordBatch) -> None:
         self._batches.append(batch)
@@ -107,9 +107,10 @@ class RowStage:
     def _new_writer(self) -> ColdWriter:
         self._file_id = self._new_id()
         self._created_ms = self._clock.wall_ms()
-        path = f"{folder_of(self._table)}/{load_file_name(self._created_ms, self._file_id)}"
+        files, folder = self._places.for_table(self._table)
+        path = f"{folder}/{load_file_name(self._created_ms, self._file_id)}"
         layout = layout_of(self._table, self._settings.row_group_rows)
-        return ColdWriter(self._files, path, self._table.physical_schema, layout)
+        return ColdWriter(files, path, self._table.physical_schema, layout)
 
     def _close_file(self) -> None:
         if self._writer is not None:

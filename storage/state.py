@@ -18,12 +18,14 @@ from storage.catalog import Catalog
 from storage.deletes import DeleteSet
 from storage.row_filter import kept_rows
 from storage.schema import SEQ
+from storage.storages import LOCAL
 
 
 class ColdFile(msgspec.Struct, frozen=True, kw_only=True):
     """One live Parquet file, as the manifest knows it.
 
-    path:           relative to the data directory's `cold` folder
+    path:           relative to the base of its storage (of `local`: the data directory's `cold` folder)
+    storage:        where it lies
     rows, bytes:    row versions in it (deleted ones too), size on disk
     seq_min/max:    the smallest and largest `_seq` in it
     seq_base:       what to add to the file's `_seq` column (bulk loads store ordinals); 0 = stored as they are
@@ -44,6 +46,17 @@ class ColdFile(msgspec.Struct, frozen=True, kw_only=True):
     column_names: tuple[str, ...]
     column_stats: dict[str, tuple[str | None, str | None, int]] = {}  # physical name -> min, max, nulls
     created_ms: int = 0
+    storage: str = LOCAL
+
+    @property
+    def address(self) -> str:
+        """Unlike that of every other file, in whatever storage."""
+        return file_address(self.storage, self.path)
+
+
+def file_address(storage: str, path: str) -> str:
+    """Of `local`: the path alone."""
+    return path if storage == LOCAL else f"{storage}://{path}"
 
 
 @dataclass(frozen=True, eq=False)

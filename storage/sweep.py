@@ -1,9 +1,10 @@
 """Sweep: remove what nothing names any more. Safe to repeat, safe to interrupt.
 
-  1. files that no manifest, no open snapshot and no writer names
-  2. records of the audit log that are too old or too many
+  1. rows of dropped tables: one edit per partition removes its keys and the `dropped` record
+  2. in each storage, files that no manifest, no open snapshot and no writer names
+  3. records of the audit log that are too old or too many
 The order of looking matters: first the folder, then the writers, then states and snapshots. A file that is being
-committed meanwhile is in one of the later two.
+committed meanwhile is in one of the later two. A storage that can't be reached does not hold up the others.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from storage.edits import Edit, ForgetChange
+from storage.errors import StorageUnavailable
 from storage.failpoints import reach
+from storage.files import Files
 from storage.recover import live_files
+from storage.state import file_address
 
 if TYPE_CHECKING:
     from storage.engine import Engine
@@ -24,24 +29,50 @@ class SweepFigures:
 
     files: int
     bytes: int
+    partitions: int
 
 
 def sweep(engine: Engine) -> SweepFigures:
-    """Raises StorageUnavailable."""
+    """Raises StorageUnavailable, once all that can be done is done."""
+    partitions = _forget_dropped(engine)
     files = freed = 0
-    for path in _unnamed(engine):
+    unreachable: list[StorageUnavailable] = []
+    for place in engine.places.every():
+        try:
+            removed = sweep_storage(engine, place)
+        except StorageUnavailable as error:
+            unreachable.append(error)
+            continue
+        files, freed = files + len(removed), freed + sum(removed)
+    engine.trim_audit()
+    if unreachable:
+        raise unreachable[0]
+    return SweepFigures(files=files, bytes=freed, partitions=partitions)
+
+
+def sweep_storage(engine: Engine, place: Files) -> list[int]:
+    """The bytes of each file that was removed. Raises StorageUnavailable."""
+    removed = []
+    for path in _unnamed(engine, place):
         reach("sweep.before_remove")
-        bytes_ = engine.files.remove(path)
+        bytes_ = place.remove(path)
         reach("sweep.after_remove")
         if bytes_ is not None:
-            freed += bytes_
-            files += 1
-    engine.trim_audit()
-    return SweepFigures(files=files, bytes=freed)
+            removed.append(bytes_)
+    return removed
 
 
-def _unnamed(engine: Engine) -> list[str]:
-    listed = [path for path, _ in engine.files.listed()]
-    loose = [path for path in listed if not engine.files.is_held(path)]
+def _forget_dropped(engine: Engine) -> int:
+    dropped = engine.dropped_partitions()
+    for partition_id in dropped:
+        reach("sweep.before_forget")
+        engine.commit(Edit(maintenance=(ForgetChange(partition_id),)))
+        reach("sweep.after_forget")
+    return len(dropped)
+
+
+def _unnamed(engine: Engine, place: Files) -> list[str]:
+    listed = [path for path, _ in place.listed()]
+    loose = [path for path in listed if not place.is_held(path)]
     named = set(live_files(engine.state)) | engine.snapshots.paths_in_use()
-    return [path for path in loose if path not in named]
+    return [path for path in loose if file_address(place.storage, path) not in named]

@@ -250,7 +250,7 @@ class Transaction:
         if staged.load_id:
             self._engine.keys.abort_load(staged.load_id)
         for file in staged.files:
-            self._engine.files.discard(file.path)
+            self._engine.places.discard(file)
 
     def _of(self, table: TableDef) -> Pending:
         return self._pending.setdefault(table.partition_id, Pending(table))

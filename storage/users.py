@@ -50,6 +50,8 @@ class UserRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     password_hash: an argon2id string that never leaves the server; "" = no log-in by password
     dropped_ms:    since when the user is dropped; 0 = not
+    storage:       where their rows of user tables go if their storage_mode says so; "" = none of their own
+    storage_mode:  'table' or 'region': whether the table's storage or their own comes first
     token_epoch:   in each token of ours; a token with another one is void (the password was changed since)
     """
 
@@ -60,6 +62,8 @@ class UserRecord(msgspec.Struct, frozen=True, kw_only=True):
     email: str = ""
     dropped_ms: int = 0
     token_epoch: int = 0
+    storage: str = ""
+    storage_mode: str = "table"
 
     @property
     def is_active(self) -> bool:

@@ -55,6 +55,7 @@ class Deed(StrEnum):
 
     DEFINE = "define tables, views and namespaces"
     MANAGE_USERS = "manage users and rights"
+    MANAGE_STORAGES = "manage storages"
     FLUSH = "flush tables and wait for jobs"
     COMPACT = "compact or scrub tables"
     KILL_JOB = "kill jobs"
@@ -81,6 +82,7 @@ _ON_TABLES: Final[Mapping[str, Mapping[str, frozenset[Privilege]]]] = {
 _DEEDS: Final[Mapping[Deed, frozenset[Role]]] = {
     Deed.DEFINE: _FROM_DBA,
     Deed.MANAGE_USERS: _FROM_DBA,
+    Deed.MANAGE_STORAGES: _FROM_DBA,
     Deed.FLUSH: _FROM_SERVICE,
     Deed.COMPACT: _FROM_DBA,
     Deed.KILL_JOB: _FROM_DBA,

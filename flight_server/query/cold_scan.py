@@ -19,7 +19,7 @@ from typing import TypeVar
 import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, SessionContext
 
-from storage.local_files import LocalFiles
+from storage.files import Places
 from storage.state import ColdFile
 
 T = TypeVar("T")
@@ -31,25 +31,26 @@ _PATHS_TAG = 0x12  # field 2, length-delimited
 class ColdScans:
     """The kept scans. Safe to use from any thread."""
 
-    def __init__(self, context: SessionContext, files: LocalFiles, plans_max: int) -> None:
+    def __init__(self, context: SessionContext, places: Places, plans_max: int) -> None:
         self._context = context
-        self._files = files
+        self._places = places
         self._plans_max = plans_max
         self._kept: OrderedDict[Hashable, DataFrame] = OrderedDict()
         self._lock = threading.Lock()
 
-    def scan(self, key: Hashable, paths: Sequence[str], schema: pa.Schema) -> DataFrame:
+    def scan(self, key: Hashable, files: Sequence[ColdFile], schema: pa.Schema) -> DataFrame:
         """All rows of the files, read as `schema`: types widened, absent columns NULL.
 
-        key:   names the same paths and schema at every call
-        paths: relative to the cold directory, at least one
+        key:   names the same files and schema at every call
+        files: of one storage, at least one
         """
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        whole = [str(self._files.full(path)) for path in paths]
+        place = self._places.of(files[0])
+        whole = [place.url(file.path) for file in files]
         made = outside_runtime(lambda: list_scan(self._context, whole, schema))
         with self._lock:
             kept = self._kept.setdefault(key, made)
@@ -58,8 +59,8 @@ class ColdScans:
         return kept
 
     def check(self, file: ColdFile) -> None:
-        """Raises Corruption when the file is not what was written; see `LocalFiles.check`."""
-        self._files.check(file.path, file.bytes, file.checksum)
+        """Raises Corruption when the file is not what was written, StorageUnavailable; see `Files.check`."""
+        self._places.of(file).check(file.path, file.bytes, file.checksum)
 
     def __len__(self) -> int:
         return len(self._kept)

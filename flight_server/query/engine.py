@@ -35,11 +35,11 @@ from flight_server.query.running import FinishedQuery, QueryLoop, Running, Runni
 from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope
 from flight_server.query.settings import QuerySettings
-from flight_server.query.shape import Shape, client_schema, without_directory
+from flight_server.query.shape import Shape, client_schema, without_directories
 from flight_server.query.touched import Touched
 from flight_server.sql.lexer import mentions
 from storage.errors import Cancelled, FrostlineError, PermissionDenied
-from storage.local_files import LocalFiles
+from storage.files import Places
 from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
 POLL_SECONDS: Final = 0.05
@@ -85,13 +85,13 @@ class Plan:
 class QueryEngine:
     """Plans and runs statements. Safe to use from any thread."""
 
-    def __init__(self, settings: QuerySettings, spill_directory: Path, files: LocalFiles) -> None:
+    def __init__(self, settings: QuerySettings, spill_directory: Path, places: Places) -> None:
         """`spill_directory` is emptied: what is in it is left from a crash."""
         os.environ.setdefault("TOKIO_WORKER_THREADS", str(settings.engine_threads))
         shutil.rmtree(spill_directory, ignore_errors=True)
         spill_directory.mkdir(parents=True)
         self._settings = settings
-        self._cold_directory = files.root
+        self._places = places
         runtime = (
             RuntimeEnvBuilder()
             .with_disk_manager_specified(str(spill_directory))
@@ -100,7 +100,7 @@ class QueryEngine:
         self._contexts = Contexts(settings, runtime)
         # Home of all kept scans. No statement runs in it, and no table is ever registered in it.
         self._base = self._contexts.base()
-        self._scans = TableScans(self._base, ColdScans(self._base, files, COLD_PLANS_MAX))
+        self._scans = TableScans(self._base, ColdScans(self._base, places, COLD_PLANS_MAX))
         self._plans: PlanCache[Plan] = PlanCache()
         self._loop = QueryLoop()
 
@@ -172,7 +172,7 @@ class QueryEngine:
         """
         if self._loop.loop.is_closed():
             raise Cancelled("the server is stopping")
-        rewrite = without_directory(self._cold_directory) if plan.schema.names == _EXPLAIN_COLUMNS else None
+        rewrite = without_directories(self._places.bases()) if plan.schema.names == _EXPLAIN_COLUMNS else None
         shape = Shape(plan.schema, self._settings.message_bytes_max, rewrite)
         try:
             if is_short(plan.shown, plan.touched.rows):

@@ -118,12 +118,14 @@ def retained_from_ms(table: TableDef, now_ms: int) -> int:
 class _FileKind:
     """What a group of files has in common, so that one scan and one projection fit all.
 
+    storage:  where they lie
     seq_base: what to add to the stored `_seq`
     filled:   physical names of columns that these files lack and that are filled in
     masked:   some rows may be deleted
     late:     some rows may be newer than the version asked for
     """
 
+    storage: str
     seq_base: int
     filled: tuple[str, ...]
     masked: bool
@@ -179,6 +181,7 @@ class _Parts:
         needs_seq = masked or late or self._rows.system_columns
         lacking = (c for c in self._table.columns if c.fill is not None and c.physical_name not in file.column_names)
         return _FileKind(
+            storage=file.storage,
             seq_base=file.seq_base if needs_seq else 0,
             filled=tuple(c.physical_name for c in lacking),
             masked=masked,
@@ -189,7 +192,7 @@ class _Parts:
         with_seq = kind.needs_seq or self._rows.system_columns
         schema = self._file_schema(kind, with_seq)
         key = (self._table.table_id, self._table.version, kind.filled, with_seq, tuple(file.file_id for file in files))
-        part = self._cold.scan(key, [file.path for file in files], schema)
+        part = self._cold.scan(key, files, schema)
         shown = [_restored(c, _filled(c) if c.physical_name in kind.filled else None) for c in self._table.columns]
         if with_seq and kind.seq_base:
             stored = [_named(field.name) for field in schema if field.name != SEQ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 
@@ -59,12 +58,18 @@ def client_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([client_field(field) for field in schema])
 
 
-def without_directory(directory: Path) -> Rewrite:
-    """For EXPLAIN: file names as the manifest has them, whatever directory the server keeps them in."""
-    shown = str(directory).strip("/") + "/"
+def without_directories(directories: Iterable[str]) -> Rewrite:
+    """For EXPLAIN: file names as the manifest has them, whatever directories and buckets the server keeps them in."""
+    # The longest first: one may lie within another.
+    bases = sorted((directory.strip("/") + "/" for directory in directories), key=len, reverse=True)
+
+    def without(text: str) -> str:
+        for base in bases:
+            text = text.replace("/" + base, "").replace(base, "")
+        return text
 
     def rewrite(batch: pa.RecordBatch) -> pa.RecordBatch:
-        texts = [text.replace("/" + shown, "").replace(shown, "") for text in batch.column(1).to_pylist()]
+        texts = [without(text) for text in batch.column(1).to_pylist()]
         return pa.RecordBatch.from_arrays([batch.column(0), pa.array(texts)], schema=batch.schema)
 
     return rewrite

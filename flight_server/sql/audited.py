@@ -8,10 +8,12 @@ from typing import Final
 from flight_server.access.sessions import Session
 from flight_server.sql.call import Call
 from flight_server.sql.define import define
+from flight_server.sql.define_storage import define_storage
 from flight_server.sql.define_user import define_user
 from flight_server.sql.secrets import without_secrets
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.statements import Definition
+from flight_server.sql.storage_statements import StorageStatement
 from flight_server.sql.user_statements import GrantRights, UserStatement
 from storage.audit import AuditRecord
 
@@ -19,11 +21,17 @@ DETAIL_CHARACTERS_MAX: Final = 2000
 _WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-def run_definition(call: Call, statement: Definition | UserStatement) -> Changed:
-    """Apply it; if it changed anything, say so in the audit log. Raises as `define` and `define_user`."""
+Audited = Definition | UserStatement | StorageStatement
+
+
+def run_definition(call: Call, statement: Audited) -> Changed:
+    """Apply it; if it changed anything, say so in the audit log. Raises as `define` and its kin."""
     before = call.transaction.definitions, call.transaction.state.catalog
     if isinstance(statement, UserStatement):
         define_user(call, statement)
+        changed = Changed(0)
+    elif isinstance(statement, StorageStatement):
+        define_storage(call, statement)
         changed = Changed(0)
     else:
         changed = define(call, statement)
@@ -43,14 +51,14 @@ def event(session: Session, action: str, object_: str, text: str = "") -> AuditR
     return AuditRecord(user=session.acting_for.name, as_user=doer, action=action, object=object_, detail=shown)
 
 
-def _words(statement: Definition | UserStatement) -> str:
+def _words(statement: Audited) -> str:
     """`CreateTable` -> CREATE TABLE"""
     if isinstance(statement, GrantRights):
         return "REVOKE" if statement.revoke else "GRANT"
     return _WORD_BORDER.sub(" ", type(statement).__name__).upper()
 
 
-def _object(call: Call, statement: Definition | UserStatement) -> str:
+def _object(call: Call, statement: Audited) -> str:
     if isinstance(statement, GrantRights):
         return ", ".join(str(call.name(table)) for table in statement.tables)
     ref = getattr(statement, "table", None) or getattr(statement, "view", None)

@@ -89,6 +89,8 @@ def _created(call: Call, statement: CreateUser, doer: _Doer) -> Change:
         password_hash=_hash(call, statement.password),
         created_ms=doer.now_ms,
         email=statement.email,
+        storage=statement.storage,
+        storage_mode=statement.storage_mode,
         token_epoch=doer.now_ms,
     )
 
@@ -115,13 +117,17 @@ def _altered(call: Call, statement: AlterUser, doer: _Doer) -> Change:
         changes["password_hash"] = _hash(call, statement.password)
     if statement.email is not None:
         changes["email"] = statement.email
+    if statement.storage is not None:
+        changes["storage"] = statement.storage
+    if statement.storage_mode is not None:
+        changes["storage_mode"] = statement.storage_mode
     if statement.role is not None:
         doer.check(statement.role)
         changes["role"] = statement.role
 
     def alter(catalog: Catalog) -> Catalog:
         user = catalog.user(statement.name)
-        if user.name != doer.principal.name or statement.role is not None:
+        if user.name != doer.principal.name or statement.role is not None or statement.moves:
             doer.check(user.role)
         if user.name == ROOT and statement.role not in (None, user.role):
             raise InvalidRequest(f"user '{ROOT}' keeps its role; make another user for another one")

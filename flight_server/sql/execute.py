@@ -7,12 +7,9 @@ and run in turn, within a frame that has its transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
-from flight_server.access.session_options import set_session_option
 from flight_server.access.sessions import Session
 from flight_server.ports import StatementShape
 from flight_server.sql.admission import Admission
@@ -20,6 +17,8 @@ from flight_server.sql.audited import event, run_definition
 from flight_server.sql.bound import check_bound, run_bound
 from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.change import run_change
+from flight_server.sql.control import Control
+from flight_server.sql.define_storage import check_storage
 from flight_server.sql.execute_as import acting_session
 from flight_server.sql.frames import Change, Frames, relations, schema_of
 from flight_server.sql.guard_limits import GuardLimits
@@ -47,13 +46,13 @@ from flight_server.sql.statements import (
     SetVariable,
     Show,
     Statement,
-    TransactionAction,
     TransactionControl,
     Truncate,
     Update,
     Use,
     WaitForJob,
 )
+from flight_server.sql.storage_statements import CheckStorage
 from flight_server.sql.system.sources import Sources
 from flight_server.sql.user_statements import ExecuteAs
 from flight_server.wire.requests import IngestCommand
@@ -64,8 +63,6 @@ from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
 from storage.temporary import with_temporary
 from storage.users import Privilege
-
-_SYSTEM_NAMESPACES: Final = ("system", "information_schema")
 
 
 class StatementExecutor:
@@ -80,6 +77,7 @@ class StatementExecutor:
         self._statements = RunningStatements(services.clock, Admission(services.queries.settings, services.clock))
         sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
         self._frames = Frames(services, self._statements, sources)
+        self._control = Control(self._frames, self._statements, self.catalog, self._audit)
 
     # --- the port -------------------------------------------------------------------------------------------
 
@@ -219,10 +217,19 @@ class StatementExecutor:
                 return self._query(session, sql, params, transaction_id, running, stop)
             case Insert() | Update() | Delete() | Merge() | Truncate():
                 return changed(lambda call: run_change(_ready(call, statement, text, params), statement))
-            case Show() | Describe() | FlushTable() | CompactTable() | Scrub() | KillJob() | WaitForJob():
+            case (
+                Show()
+                | Describe()
+                | CheckStorage()
+                | FlushTable()
+                | CompactTable()
+                | Scrub()
+                | KillJob()
+                | WaitForJob()
+            ):
                 return TableResult(self._answer(session, statement, transaction_id, stop), running.query_id)
             case Use() | SetVariable() | TransactionControl() | KillQuery():
-                self._control(session, statement, transaction_id)
+                self._control.run(session, statement, transaction_id)
                 return CountResult(0, running.query_id)
             case ExecuteAs(_, sql):
                 acting = self._acting(session, statement)
@@ -291,7 +298,7 @@ class StatementExecutor:
     def _answer(
         self,
         session: Session,
-        statement: Show | Describe | FlushTable | CompactTable | Scrub | KillJob | WaitForJob,
+        statement: Show | Describe | CheckStorage | FlushTable | CompactTable | Scrub | KillJob | WaitForJob,
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:
@@ -301,53 +308,15 @@ class StatementExecutor:
                     return show(call, statement)
                 case Describe():
                     return describe(call, statement)
+                case CheckStorage():
+                    check_statement(call, statement)
+                    return check_storage(call, statement)
                 case _:
                     check_statement(call, statement)
                     answer = job_statement(call, statement)
                     if isinstance(statement, KillJob):
                         self._audit(event(session, "KILL JOB", statement.job_id[:64]))
                     return answer
-
-    def _control(
-        self, session: Session, statement: Use | SetVariable | TransactionControl | KillQuery, id_: bytes | None
-    ) -> None:
-        match statement:
-            case Use(namespace):
-                self._set(session, "schema", namespace)
-            case SetVariable(name, value):
-                self._set(session, name, value)
-            case KillQuery(query_id):
-                self._kill(session, query_id)
-            case TransactionControl(action, name):
-                self._transaction(session, action, name or "", id_)
-
-    def _set(self, session: Session, name: str, value: str | None) -> None:
-        namespaces = {*self.catalog(session).namespaces, *_SYSTEM_NAMESPACES}
-        set_session_option(session, name, value, namespaces)
-
-    def _transaction(self, session: Session, action: TransactionAction, name: str, id_: bytes | None) -> None:
-        transactions = self._frames.transactions
-        match action:
-            case TransactionAction.BEGIN:
-                transactions.begin(session)
-            case TransactionAction.COMMIT:
-                transactions.end(session, id_, commit=True)
-            case TransactionAction.ROLLBACK:
-                transactions.end(session, id_, commit=False)
-            case TransactionAction.SAVEPOINT:
-                transactions.begin_savepoint(session, id_, name)
-            case TransactionAction.RELEASE:
-                transactions.release_savepoint(session, name, id_)
-            case TransactionAction.ROLLBACK_TO:
-                transactions.roll_back_to(session, name, id_)
-
-    def _kill(self, session: Session, query_id: str) -> None:
-        found = self._statements.get(query_id)
-        mine = found is not None and found.user == session.principal.name
-        if found is None or not (mine or self._frames.rights(session).may_do(Deed.KILL_QUERY_OF_OTHERS)):
-            raise NotFound(f"query '{query_id[:64]}' is not running", sqlstate="42704")
-        if found.cancel("the statement was killed (KILL QUERY)"):
-            self._audit(event(session, "KILL QUERY", f"{found.query_id} of {found.user}", found.text))
 
 
 def _scalars(params: pa.RecordBatch | None) -> Params | None:

@@ -32,6 +32,7 @@ from flight_server.sql.parse_session import (
     parse_use,
 )
 from flight_server.sql.parse_show import parse_describe, parse_show
+from flight_server.sql.parse_storage import parse_check
 from flight_server.sql.parse_user import parse_execute, parse_grant, parse_revoke, parse_undrop
 from flight_server.sql.statements import Statement
 from flight_server.sql.time_travel import rewrite_time_travel
@@ -104,6 +105,7 @@ _PARSERS: Final[dict[str, Callable[[Cursor], Statement]]] = {
     "REVOKE": parse_revoke,
     "UNDROP": parse_undrop,
     "EXECUTE": parse_execute,
+    "CHECK": parse_check,
 }
 _NOT_YET: Final = "it is not part of this version"
 _PREPARE: Final = "prepare statements through the client's driver"
@@ -112,7 +114,6 @@ _REFUSED: Final = {
     "ATTACH": "all tables live in the one catalog",
     "BACKUP": _NOT_YET,
     "CALL": "there are no procedures",
-    "CHECK": _NOT_YET,
     "CHECKPOINT": "use FLUSH ALL",
     "COPY": "load rows with a bulk ingest and read them with a query",
     "DEALLOCATE": _PREPARE,

@@ -6,6 +6,7 @@ from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.parse_column import read_column, read_default, read_options
+from flight_server.sql.parse_storage import parse_alter_storage
 from flight_server.sql.parse_user import parse_alter_user
 from flight_server.sql.statements import (
     AddColumn,
@@ -21,6 +22,7 @@ from flight_server.sql.statements import (
     SetOptions,
     TableAction,
 )
+from flight_server.sql.storage_statements import AlterStorage
 from flight_server.sql.types import read_type
 from flight_server.sql.user_statements import AlterUser
 from storage.names import checked_column, checked_name
@@ -29,7 +31,6 @@ _CONSTRAINTS: Final = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 _KEY_FIXED: Final = "the primary key is given when the table is created"
 _REFUSED: Final = {
     "ROLE": "a role is given to a user, with ALTER USER 'name' ROLE ..",
-    "STORAGE": "storages are not part of this version",
     "VIEW": "use CREATE OR REPLACE VIEW",
     "SEQUENCE": "there are no sequences",
     "SYSTEM": "settings are read from the configuration file",
@@ -37,11 +38,13 @@ _REFUSED: Final = {
 }
 
 
-def parse_alter(cursor: Cursor) -> AlterTable | AlterNamespace | AlterUser:
-    """`ALTER TABLE [IF EXISTS] t action, ..`, `ALTER NAMESPACE n SET DESCRIPTION '..'` or `ALTER USER ..`."""
+def parse_alter(cursor: Cursor) -> AlterTable | AlterNamespace | AlterUser | AlterStorage:
+    """`ALTER TABLE [IF EXISTS] t action, ..`, `ALTER NAMESPACE n SET DESCRIPTION '..'` or `ALTER USER|STORAGE ..`."""
     cursor.expect("ALTER")
     if cursor.peek(1).key != "TABLE" and cursor.accept("USER"):
         return parse_alter_user(cursor)
+    if cursor.peek(1).key != "TABLE" and cursor.accept("STORAGE"):
+        return parse_alter_storage(cursor)
     if cursor.accept_any("NAMESPACE", "SCHEMA"):
         return _alter_namespace(cursor)
     if cursor.sees_any(tuple(_REFUSED)) and cursor.peek(1).key != "TABLE":

@@ -8,6 +8,7 @@ from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.parse_column import DeclaredColumn, read_column, read_options, refuse_constraints
+from flight_server.sql.parse_storage import parse_create_storage, parse_drop_storage
 from flight_server.sql.parse_user import parse_create_user, parse_drop_user
 from flight_server.sql.statements import (
     ColumnSpec,
@@ -20,6 +21,7 @@ from flight_server.sql.statements import (
     DropView,
     TableRef,
 )
+from flight_server.sql.storage_statements import CreateStorage, DropStorage
 from flight_server.sql.user_statements import CreateUser, DropUser
 from storage.errors import InvalidRequest
 from storage.names import checked_new_namespace
@@ -44,7 +46,6 @@ _REFUSED: Final = {
     "ROLE": "a role is given to a user, with CREATE USER 'name' WITH PASSWORD '..' ROLE ..",
     "SECRET": _NOT_YET,
     "SEQUENCE": "use DEFAULT snowflake_id()",
-    "STORAGE": "storages are not part of this version",
     "TRIGGER": "there are no triggers",
     "TYPE": "use STRUCT in the table",
     "UNIQUE": "only a PRIMARY KEY is kept unique",
@@ -53,8 +54,8 @@ _REFUSED: Final = {
 _SEVERAL: Final = "name one at a time"
 
 
-def parse_create(cursor: Cursor) -> Definition | CreateUser:
-    """`CREATE [OR REPLACE] [SHARED] [TEMP] TABLE|VIEW .. | NAMESPACE .. | USER ..`"""
+def parse_create(cursor: Cursor) -> Definition | CreateUser | CreateStorage:
+    """`CREATE [OR REPLACE] [SHARED] [TEMP] TABLE|VIEW .. | NAMESPACE .. | USER .. | STORAGE ..`"""
     cursor.expect("CREATE")
     or_replace = cursor.accept("OR", "REPLACE")
     kind = _kind(cursor, "CREATE")
@@ -67,6 +68,8 @@ def parse_create(cursor: Cursor) -> Definition | CreateUser:
         return _create_namespace(cursor, or_replace)
     if kind is None and not (temporary or or_replace) and cursor.accept("USER"):
         return parse_create_user(cursor)
+    if kind is None and not (temporary or or_replace) and cursor.accept("STORAGE"):
+        return parse_create_storage(cursor)
     raise _refused(cursor, "CREATE")
 
 
@@ -74,7 +77,7 @@ def _refused(cursor: Cursor, verb: str) -> Exception:
     word = cursor.token.key
     if word in _REFUSED:
         return not_supported(f"{verb} {word}", _REFUSED[word])
-    return cursor.error("expected TABLE, VIEW, NAMESPACE or USER")
+    return cursor.error("expected TABLE, VIEW, NAMESPACE, USER or STORAGE")
 
 
 def _kind(cursor: Cursor, verb: str) -> TableKind | None:
@@ -188,8 +191,8 @@ def _create_namespace(cursor: Cursor, or_replace: bool) -> CreateNamespace:
     return CreateNamespace(checked_new_namespace(cursor.namespace()), if_not_exists)
 
 
-def parse_drop(cursor: Cursor) -> Definition | DropUser:
-    """`DROP [SHARED] TABLE|VIEW|NAMESPACE|USER [IF EXISTS] name`"""
+def parse_drop(cursor: Cursor) -> Definition | DropUser | DropStorage:
+    """`DROP [SHARED] TABLE|VIEW|NAMESPACE|USER|STORAGE [IF EXISTS] name`"""
     cursor.expect("DROP")
     kind = _kind(cursor, "DROP")
     if cursor.accept("TABLE"):
@@ -202,6 +205,8 @@ def parse_drop(cursor: Cursor) -> Definition | DropUser:
         return _drop_namespace(cursor)
     if kind is None and cursor.accept("USER"):
         return parse_drop_user(cursor)
+    if kind is None and cursor.accept("STORAGE"):
+        return parse_drop_storage(cursor)
     raise _refused(cursor, "DROP")
 
 

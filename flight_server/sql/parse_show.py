@@ -11,7 +11,6 @@ from flight_server.sql.statements import Describe, Show, ShowKind
 
 _NOT_YET: Final = "it is not part of this version"
 _REFUSED: Final = {
-    "STORAGES": _NOT_YET,
     "BACKUP": _NOT_YET,
     "FUNCTIONS": "read information_schema.routines",
     "DATABASES": "there is one catalog, frostline; use SHOW NAMESPACES",
@@ -21,7 +20,7 @@ _REFUSED: Final = {
 
 def parse_show(cursor: Cursor) -> Show:
     """`SHOW NAMESPACES | TABLES [IN n] | COLUMNS FROM t | STATS FOR TABLE t | CREATE TABLE t | USERS | GRANTS [FOR u]
-    | ALL | name`"""
+    | STORAGES | ALL | name`"""
     cursor.expect("SHOW")
     word = cursor.token.key
     if word in _REFUSED:
@@ -45,6 +44,8 @@ def parse_show(cursor: Cursor) -> Show:
         return Show(ShowKind.USERS)
     if cursor.accept("GRANTS"):
         return Show(ShowKind.GRANTS, user=user_name(cursor) if cursor.accept("FOR") else None)
+    if cursor.accept("STORAGES"):
+        return Show(ShowKind.STORAGES)
     if cursor.accept("ALL"):
         return Show(ShowKind.ALL)
     return Show(ShowKind.VARIABLE, variable=variable_name(cursor))

@@ -17,11 +17,11 @@ from flight_server.sql.user_statements import (
     UndropUser,
 )
 from storage.errors import InvalidRequest
+from storage.storages import StorageMode, checked_storage_name
 from storage.users import Privilege, Role, checked_user_name
 
-_STORAGES: Final = "storages are not part of this version"
 _EMAIL_CHARACTERS_MAX: Final = 254
-_OPTIONS: Final = ("PASSWORD", "ROLE", "EMAIL")
+_OPTIONS: Final = ("PASSWORD", "ROLE", "EMAIL", "STORAGE", "STORAGE_MODE")
 _ALONE: Final = "name one role, with ALTER USER 'name' ROLE .."
 
 
@@ -32,14 +32,25 @@ class _Options:
     password: Secret | None = None
     role: Role | None = None
     email: str | None = None
+    storage: str | None = None
+    storage_mode: StorageMode | None = None
 
 
 def parse_create_user(cursor: Cursor) -> CreateUser:
-    """`CREATE USER [IF NOT EXISTS] 'name' [WITH] [PASSWORD '..'] [ROLE r] [EMAIL '..']`, from behind USER."""
+    """`CREATE USER [IF NOT EXISTS] 'name' [WITH] [PASSWORD '..'] [ROLE r] [EMAIL '..'] [STORAGE s]
+    [STORAGE_MODE table|region]`, from behind USER."""
     if_not_exists = cursor.if_not_exists()
     name = user_name(cursor)
     options = _options(cursor)
-    return CreateUser(name, options.password or Secret(), options.role or Role.USER, options.email or "", if_not_exists)
+    return CreateUser(
+        name,
+        options.password or Secret(),
+        options.role or Role.USER,
+        options.email or "",
+        if_not_exists,
+        options.storage or "",
+        options.storage_mode or StorageMode.TABLE,
+    )
 
 
 def parse_alter_user(cursor: Cursor) -> AlterUser:
@@ -49,7 +60,7 @@ def parse_alter_user(cursor: Cursor) -> AlterUser:
     if cursor.ended:
         raise cursor.error(f"expected {', '.join(_OPTIONS[:-1])} or {_OPTIONS[-1]}")
     options = _options(cursor)
-    return AlterUser(name, options.password, options.role, options.email)
+    return AlterUser(name, options.password, options.role, options.email, options.storage, options.storage_mode)
 
 
 def parse_drop_user(cursor: Cursor) -> DropUser:
@@ -82,8 +93,6 @@ def _options(cursor: Cursor) -> _Options:
     seen: set[str] = set()
     cursor.accept("WITH")
     while not cursor.ended:
-        if cursor.sees_any(("STORAGE", "STORAGE_MODE")):
-            raise not_supported(f"{cursor.token.key} of a user", _STORAGES)
         word = cursor.expect_any(*_OPTIONS)
         if word in seen:
             raise InvalidRequest(f"{word} is given twice", sqlstate="42601")
@@ -92,10 +101,32 @@ def _options(cursor: Cursor) -> _Options:
             options.password = _password(cursor)
         elif word == "ROLE":
             options.role = _role(cursor)
+        elif word == "STORAGE":
+            options.storage = _storage(cursor)
+        elif word == "STORAGE_MODE":
+            options.storage_mode = _storage_mode(cursor)
         else:
             options.email = _email(cursor)
         cursor.accept(",")
     return options
+
+
+def _storage(cursor: Cursor) -> str:
+    """A name, or NULL for none of the user's own."""
+    if cursor.accept("NULL"):
+        return ""
+    quoted = cursor.token.kind is TokenKind.STRING
+    return checked_storage_name(cursor.string("a storage") if quoted else cursor.name("storage"))
+
+
+def _storage_mode(cursor: Cursor) -> StorageMode:
+    is_string = cursor.token.kind is TokenKind.STRING
+    # `table` is a reserved word, but no other thing could be meant here.
+    text = "table" if cursor.accept("TABLE") else cursor.string("a mode") if is_string else cursor.name("storage mode")
+    try:
+        return StorageMode(text.lower())
+    except ValueError:
+        raise InvalidRequest(f"there is no storage mode '{text[:40]}': use one of {', '.join(StorageMode)}") from None
 
 
 def _email(cursor: Cursor) -> str:

@@ -37,6 +37,7 @@ from flight_server.sql.statements import (
     Use,
     WaitForJob,
 )
+from flight_server.sql.storage_statements import CheckStorage, StorageStatement
 from flight_server.sql.user_statements import AlterUser, ExecuteAs, UserStatement
 from storage.errors import PermissionDenied
 from storage.users import Privilege
@@ -67,6 +68,8 @@ def deed_of(statement: Statement) -> Deed:
         return Deed.DEFINE
     if isinstance(statement, UserStatement):
         return Deed.MANAGE_USERS
+    if isinstance(statement, StorageStatement | CheckStorage):
+        return Deed.MANAGE_STORAGES
     match statement:
         case FlushTable() | WaitForJob():
             return Deed.FLUSH
@@ -109,5 +112,5 @@ def _check_change(call: Call, change: DataChange) -> None:
 
 
 def _is_own(call: Call, statement: AlterUser) -> bool:
-    """Everybody may change their own password and address, nobody their own role."""
-    return statement.name == call.session.principal.name and statement.role is None
+    """Everybody may change their own password and address, nobody their own role or storage."""
+    return statement.name == call.session.principal.name and statement.role is None and not statement.moves

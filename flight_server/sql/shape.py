@@ -9,6 +9,7 @@ import pyarrow as pa
 from flight_server.ports import StatementShape
 from flight_server.sql.call import Call
 from flight_server.sql.change_text import target
+from flight_server.sql.define_storage import CHECK_SCHEMA
 from flight_server.sql.job_statements import JOB_SCHEMA
 from flight_server.sql.parameter_types import change_parameters
 from flight_server.sql.show import describe, show
@@ -29,6 +30,7 @@ from flight_server.sql.statements import (
     Update,
     WaitForJob,
 )
+from flight_server.sql.storage_statements import CheckStorage
 
 NO_COLUMNS = pa.schema([])
 
@@ -43,6 +45,8 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
             return StatementShape(False, show(call, statement).schema, NO_COLUMNS)
         case Describe():
             return StatementShape(False, describe(call, statement).schema, NO_COLUMNS)
+        case CheckStorage():
+            return StatementShape(False, CHECK_SCHEMA, NO_COLUMNS)
         case FlushTable() | CompactTable() | Scrub() | KillJob() | WaitForJob():
             return StatementShape(False, JOB_SCHEMA, NO_COLUMNS)
         case Insert() | Update() | Delete() | Merge() | Truncate():
@@ -55,7 +59,7 @@ def shape_untold(statement: Statement, parameters: int) -> StatementShape:
     """As much as the words alone say: the columns of its rows show when it runs."""
     returning = isinstance(statement, Insert | Update | Delete | Merge) and statement.returning_sql is not None
     gives_rows = isinstance(
-        statement, Query | Show | Describe | FlushTable | CompactTable | Scrub | KillJob | WaitForJob
+        statement, Query | Show | Describe | CheckStorage | FlushTable | CompactTable | Scrub | KillJob | WaitForJob
     )
     return StatementShape(not (gives_rows or returning), NO_COLUMNS, _schema({}, parameters))
 

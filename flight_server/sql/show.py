@@ -19,6 +19,7 @@ from storage.state import SEQ_TIME_SHIFT, PartitionState
 
 _MS = pa.timestamp("ms", tz="UTC")
 _USERS, _GRANTS = TableName("system", "users"), TableName("system", "grants")
+_STORAGES = TableName("system", "storages")
 
 
 def show(call: Call, statement: Show) -> pa.Table:
@@ -35,6 +36,9 @@ def show(call: Call, statement: Show) -> pa.Table:
             return _texts({"name": list(options), "value": [str(value) for value in options.values()]})
         case ShowKind.USERS:
             return call.virtual[_USERS]()
+        case ShowKind.STORAGES:
+            call.rights.require_deed(Deed.SEE_FIGURES)
+            return call.virtual[_STORAGES]()
         case ShowKind.GRANTS:
             return _grants(call, statement.user)
         case ShowKind.COLUMNS:

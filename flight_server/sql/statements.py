@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from flight_server.sql.storage_statements import CheckStorage, StorageStatement
 from flight_server.sql.table_ref import TableRef as TableRef
 from flight_server.sql.user_statements import ExecuteAs, UserStatement
 from storage.schema import TableKind
@@ -274,6 +275,7 @@ class ShowKind(StrEnum):
     ALL = "all"
     USERS = "users"
     GRANTS = "grants"  # FOR 'user' may narrow
+    STORAGES = "storages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,5 +374,15 @@ Definition = (
 SessionStatement = Use | SetVariable | TransactionControl
 JobStatement = FlushTable | CompactTable | Scrub | KillJob | WaitForJob | KillQuery
 Statement = (
-    Query | DataChange | Definition | Show | Describe | SessionStatement | JobStatement | UserStatement | ExecuteAs
+    Query
+    | DataChange
+    | Definition
+    | Show
+    | Describe
+    | SessionStatement
+    | JobStatement
+    | UserStatement
+    | ExecuteAs
+    | StorageStatement
+    | CheckStorage
 )

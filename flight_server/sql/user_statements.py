@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flight_server.sql.table_ref import TableRef
+from storage.storages import StorageMode
 from storage.users import Privilege, Role
 
 
@@ -23,6 +24,8 @@ class CreateUser:
     role: Role = Role.USER
     email: str = ""
     if_not_exists: bool = False
+    storage: str = ""
+    storage_mode: StorageMode = StorageMode.TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,13 @@ class AlterUser:
     password: Secret | None = None
     role: Role | None = None
     email: str | None = None
+    storage: str | None = None  # "" = none of their own any more
+    storage_mode: StorageMode | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether it says where the user's rows go."""
+        return self.storage is not None or self.storage_mode is not None
 
 
 @dataclass(frozen=True, slots=True)

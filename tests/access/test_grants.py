@@ -35,6 +35,7 @@ EXPECTED = {
 DEEDS = {
     Deed.DEFINE: ("dba", "system"),
     Deed.MANAGE_USERS: ("dba", "system"),
+    Deed.MANAGE_STORAGES: ("dba", "system"),
     Deed.FLUSH: ("service", "dba", "system"),
     Deed.COMPACT: ("dba", "system"),
     Deed.KILL_JOB: ("dba", "system"),

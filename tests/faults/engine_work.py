@@ -86,7 +86,6 @@ class Work:
         yield from self._jobs()
         yield from self._moves("compact", "kv")
         yield self._dropping("gone")
-        yield "cleanup", self.content, lambda: furniture.clean(self.engine, files_at_once=1)
         yield "sweep", self.content, lambda: self.engine.sweep_now()
         yield from self._moves("flush", "log")
         yield from self._moves("compact", "log")

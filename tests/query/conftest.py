@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flight_server.query import QueryEngine, QuerySettings
+from storage.files import only_local
 from storage.local_files import LocalFiles
 from tests.query.database import Database
 
@@ -20,7 +21,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def queries(directory: Path) -> Iterator[QueryEngine]:
     (directory / "cold").mkdir()
-    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", LocalFiles(directory / "cold"))
+    places = only_local(LocalFiles(directory / "cold"))
+    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", places)
     yield engine
     engine.close()
 

@@ -10,7 +10,9 @@ import pytest
 from datafusion import SessionContext
 
 from flight_server.query.cold_scan import ColdScans, list_scan, with_paths
+from storage.files import only_local
 from storage.local_files import LocalFiles
+from storage.state import ColdFile
 
 SCHEMA = pa.schema([("a", pa.int64()), ("s", pa.string()), ("later", pa.list_(pa.int32()))])
 
@@ -54,12 +56,18 @@ def test_another_plan_than_a_listing_scan_is_refused():
 
 
 def test_scans_are_kept_by_key_and_the_least_used_leaves_first(paths: list[str], tmp_path: Path):
-    scans = ColdScans(SessionContext(), LocalFiles(tmp_path), plans_max=2)
-    names = [Path(path).name for path in paths]
-    first = scans.scan("first", names, SCHEMA)
-    second = scans.scan("second", names[:1], SCHEMA)
-    assert scans.scan("first", names, SCHEMA) is first
-    scans.scan("third", names[1:], SCHEMA)
+    scans = ColdScans(SessionContext(), only_local(LocalFiles(tmp_path)), plans_max=2)
+    files = [cold_file(Path(path).name) for path in paths]
+    first = scans.scan("first", files, SCHEMA)
+    second = scans.scan("second", files[:1], SCHEMA)
+    assert scans.scan("first", files, SCHEMA) is first
+    scans.scan("third", files[1:], SCHEMA)
     assert len(scans) == 2
-    assert scans.scan("first", names, SCHEMA) is first
-    assert scans.scan("second", names[:1], SCHEMA) is not second
+    assert scans.scan("first", files, SCHEMA) is first
+    assert scans.scan("second", files[:1], SCHEMA) is not second
+
+
+def cold_file(path: str) -> ColdFile:
+    return ColdFile(
+        file_id=1, path=path, rows=2, bytes=1, seq_min=1, seq_max=2, schema_version=1, checksum="", column_names=()
+    )

@@ -14,6 +14,7 @@ import pytest
 from flight_server.query import QueryEngine, QueryScope, QuerySettings, RunningQuery, RunState
 from flight_server.query.shape import cut
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
+from storage.files import only_local
 from storage.local_files import LocalFiles
 from storage.state import DatabaseState
 
@@ -162,7 +163,7 @@ def own(tmp_path: Path) -> Iterator[QueryEngine]:
     """An engine that the test may close, over a spill directory that a crash left full."""
     (tmp_path / "spill" / "datafusion-old").mkdir(parents=True)
     (tmp_path / "spill" / "datafusion-old" / "x.tmp").write_bytes(b"x")
-    engine = QueryEngine(QuerySettings(), tmp_path / "spill", LocalFiles(tmp_path / "cold"))
+    engine = QueryEngine(QuerySettings(), tmp_path / "spill", only_local(LocalFiles(tmp_path / "cold")))
     yield engine
     engine.close()
 

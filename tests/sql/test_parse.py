@@ -146,7 +146,6 @@ def test_a_statement_is_read(text: str, expected: Statement) -> None:
         ("EXPLAIN CREATE EXTERNAL TABLE t", "EXPLAIN of CREATE"),
         ("EXPLAIN EXPLAIN SELECT 1", "EXPLAIN of EXPLAIN"),
         ("EXPLAIN WITH a AS (SELECT 1) DELETE FROM t", "EXPLAIN of DELETE"),
-        ("SHOW STORAGES", "SHOW STORAGES"),
         ("DESCRIBE SELECT 1", "DESCRIBE of a query"),
         ("SET LOCAL x = 1", "SET LOCAL"),
         ("SET TRANSACTION ISOLATION LEVEL SNAPSHOT", "SET TRANSACTION"),

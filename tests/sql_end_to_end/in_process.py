@@ -58,7 +58,7 @@ def house(directory: Path, storage: StorageSettings | None = None, idle_seconds_
     """Opened on an empty directory, closed afterwards."""
     clock = ManualClock()
     engine = Engine.open(directory / "data", storage or StorageSettings(), clock)
-    queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.files)
+    queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.places)
     opened = House(engine, queries, clock, idle_seconds_max)
     try:
         yield opened

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from storage.cleanup import CleanFigures
 from storage.clock import Clock, ManualClock
 from storage.cold import read_rows
 from storage.compaction import CompactFigures, compact_partition, plan_compaction
@@ -77,16 +76,6 @@ def make_table(engine: Engine, name: str = "t", **more: Any) -> TableDef:
 
 def drop(engine: Engine, table: TableDef) -> None:
     engine.commit(Edit(catalog=lambda catalog: catalog.without_table(catalog.table_by_id(table).name)))
-
-
-def clean(engine: Engine, files_at_once: int = 100) -> list[CleanFigures]:
-    """Remove all that dropped tables left, step by step; what each step came to."""
-    steps = []
-    for dropped in engine.dropped():
-        steps.append(engine.clean_dropped(dropped.partition_id, count=True, files_at_once=files_at_once))
-        while not steps[-1].is_done:
-            steps.append(engine.clean_dropped(dropped.partition_id, count=True, files_at_once=files_at_once))
-    return steps
 
 
 def alter(engine: Engine, table: TableDef, **changes: Any) -> TableDef:
@@ -198,7 +187,7 @@ def read(engine: Engine, table: TableDef, state: DatabaseState | None = None) ->
     batches = [chunk.live for chunk in found.hot]
     schema, fills = table.physical_schema, fill_arrays(table)
     for file in found.cold:
-        for stored in read_rows(engine.files, file, schema):
+        for stored in read_rows(engine.places.of(file), file, schema):
             batch = conform(stored, schema, fills)
             batches.append(kept_rows(batch, ~found.deletes.contains(batch.column(SEQ).to_numpy())))
     names = [SEQ, *(column.name for column in table.columns)]
@@ -212,7 +201,7 @@ def read_as_of(engine: Engine, table: TableDef, seq: int) -> list[Any]:
     dead = found.deletes.as_of(seq)
     schema = now(engine, table).physical_schema
     batches = [chunk.batch for chunk in found.hot]
-    batches += [conform(b, schema, {}) for file in found.cold for b in read_rows(engine.files, file, schema)]
+    batches += [conform(b, schema, {}) for file in found.cold for b in read_rows(engine.places.of(file), file, schema)]
     live = []
     for batch in batches:
         seqs = batch.column(SEQ).to_numpy()

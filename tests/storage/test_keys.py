@@ -43,6 +43,7 @@ def test_the_first_bytes_of_meta_keys_are_the_ones_in_every_data_directory():
         "TABLE_VERSION": b"H",
         "VIEW": b"V",
         "USER": b"U",
+        "STORAGE": b"P",
         "GRANT": b"G",
         "LOAD": b"L",
         "DROPPED": b"D",

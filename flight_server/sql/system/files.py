@@ -1,20 +1,34 @@
-"""System tables of where rows are: partitions and their Parquet files."""
+"""System tables of where rows are: storages, partitions and their Parquet files."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
-from flight_server.sql.system.sources import BIG, INT, MS, TEXT, Sources, SystemTable, columns
+from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
 from storage.state import DatabaseState
+from storage.storages import LOCAL
+
+
+def _storages(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
+    """`local` first. Of credentials only whether there are some."""
+    tables = Counter(table.options.storage for table in state.catalog.tables.values())
+    for storage in sorted(state.catalog.storages.values(), key=lambda s: (s.name != LOCAL, s.name)):
+        yield (
+            *(storage.name, str(storage.type), storage.uri or None, storage.region or None, storage.endpoint or None),
+            *(bool(storage.credentials), storage.shared_template, storage.user_template, storage.sharding),
+            *(storage.description, tables[storage.name], storage.created_ms or None),
+        )
 
 
 def _cold_files(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         for file in state.partition(table.partition_id).cold:
             yield (
-                *(table.name.namespace, table.name.table, file.file_id, file.path, file.rows, file.bytes),
+                *(table.name.namespace, table.name.table, file.file_id, file.storage, file.path, file.rows, file.bytes),
                 *(file.seq_min, file.seq_max, file.schema_version, file.checksum, file.created_ms),
             )
 
@@ -30,11 +44,31 @@ def _partitions(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[
 
 TABLES = (
     SystemTable(
+        "storages",
+        columns(
+            storage=TEXT,
+            type=TEXT,
+            uri=TEXT,
+            region=TEXT,
+            endpoint=TEXT,
+            has_credentials=BOOL,
+            shared_template=TEXT,
+            user_template=TEXT,
+            sharding=TEXT,
+            description=TEXT,
+            tables=BIG,
+            created=MS,
+        ),
+        _storages,
+        Deed.SEE_FIGURES,
+    ),
+    SystemTable(
         "cold_files",
         columns(
             namespace=TEXT,
             table=TEXT,
             file_id=BIG,
+            storage=TEXT,
             path=TEXT,
             rows=BIG,
             bytes=BIG,

@@ -14,7 +14,10 @@ from storage.state import DatabaseState
 def _users(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     for user in sorted(state.catalog.users.values(), key=lambda user: user.name):
         if may_know(who, user.name):
-            yield user.name, user.role, user.email, user.created_ms, user.dropped_ms or None
+            yield (
+                *(user.name, user.role, user.email, user.storage or None, user.storage_mode),
+                *(user.created_ms, user.dropped_ms or None),
+            )
 
 
 def _grants(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
@@ -34,7 +37,11 @@ def _audit_log(sources: Sources, _: DatabaseState, __: Rights) -> Iterable[tuple
 
 
 TABLES = (
-    SystemTable("users", columns(user=TEXT, role=TEXT, email=TEXT, created=MS, dropped=MS), _users),
+    SystemTable(
+        "users",
+        columns(user=TEXT, role=TEXT, email=TEXT, storage=TEXT, storage_mode=TEXT, created=MS, dropped=MS),
+        _users,
+    ),
     SystemTable(
         "grants", columns(user=TEXT, namespace=TEXT, table=TEXT, privilege=TEXT, granted_by=TEXT, granted=MS), _grants
     ),
