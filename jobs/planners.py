@@ -16,6 +16,7 @@ def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
     return (
         Planner("compact", lambda: due_compactions(engine), lambda: settings.compact_check_seconds),
         Planner("retention", lambda: due_purges(engine), lambda: settings.retention_check_seconds),
+        Planner("idle users", lambda: nothing_idle(engine), lambda: settings.compact_check_seconds),
         Planner("sweep", lambda: [Wish(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
         # Not at the start: there, reading all files would hold up the first queries.
         Planner("scrub", lambda: [Wish(JobType.SCRUB)], lambda: settings.scrub_interval_seconds),
@@ -26,8 +27,11 @@ def due_compactions(engine: Engine) -> Iterator[Wish]:
     """Tables for whose files there is a plan."""
     state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
     for table in state.catalog.tables.values():
-        partition = state.partition(table.partition_id)
-        if plan_compaction(table, partition, engine.settings, now_ms, purge_limit_seq=limit) is not None:
+        plans = (
+            plan_compaction(owned, partition, engine.settings, now_ms, purge_limit_seq=limit)
+            for owned, partition in engine.partitions_in_memory(table)
+        )
+        if any(plan is not None for plan in plans):
             yield table_wish(JobType.COMPACT, table)
 
 
@@ -36,5 +40,11 @@ def due_purges(engine: Engine) -> Iterator[Wish]:
     engine.retired.remove_unused()
     state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
     for table in state.catalog.tables.values():
-        if is_due(table, state.partition(table.partition_id), now_ms, limit):
+        if any(is_due(owned, found, now_ms, limit) for owned, found in engine.partitions_in_memory(table)):
             yield table_wish(JobType.RETENTION, table)
+
+
+def nothing_idle(engine: Engine) -> Iterator[Wish]:
+    """Lets the partitions of users who are gone leave memory; wishes for no job."""
+    engine.release_idle()
+    yield from ()

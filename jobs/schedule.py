@@ -7,8 +7,9 @@ at their own intervals. A submit that fails is logged; the next look asks again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -22,10 +23,11 @@ from jobs.policy import fullest_partitions
 from jobs.settings import JobSettings
 from storage.engine import Engine
 from storage.errors import FrostlineError
-from storage.flush import FlushReason, plan_flush
+from storage.flush import FlushReason, is_interval_over, plan_flush
+from storage.keys import table_of_partition
 from storage.manifest_copy import ManifestCopies
 from storage.schema import TableDef
-from storage.state import DatabaseState
+from storage.state import DatabaseState, partitions_by_table
 
 PAUSE_SECONDS: Final = 0.1
 COPY_PAUSE_SECONDS: Final = 1.0
@@ -41,17 +43,29 @@ class FlushWish:
     trigger: Trigger
 
 
-def plan_flushes(state: DatabaseState, now_ms: int, hot_bytes_max: int) -> Iterator[FlushWish]:
-    """Tables whose own policy is due, and the fullest ones while the hot side is filling up. Pure."""
+def plan_flushes(
+    state: DatabaseState, now_ms: int, hot_bytes_max: int, waiting: Mapping[int, int] = MappingProxyType({})
+) -> Iterator[FlushWish]:
+    """Tables whose own policy is due, and the fullest ones while the hot side is filling up. Pure.
+
+    waiting: users' partitions that have hot rows but are not in memory -> commit time of the oldest row, in ms
+    """
     pressed = frozenset(fullest_partitions(state, hot_bytes_max))
+    users = partitions_by_table(state)
     for table in state.catalog.tables.values():
-        partition = state.partition(table.partition_id)
-        if not partition.hot:
-            continue
-        if table.partition_id in pressed:
+        partitions = users.get(table.table_id, ()) or [state.partition(table.partition_id)]
+        if any(partition.partition_id in pressed for partition in partitions):
             yield FlushWish(table, Trigger.SIZE)
-        elif (reason := plan_flush(table, partition, now_ms)) is not None:
-            yield FlushWish(table, Trigger.SCHEDULE if reason is FlushReason.INTERVAL else Trigger.SIZE)
+            continue
+        reasons = {plan_flush(table, partition, now_ms) for partition in partitions} - {None}
+        if reasons - {FlushReason.INTERVAL}:
+            yield FlushWish(table, Trigger.SIZE)
+        elif reasons or any(is_interval_over(table, oldest_ms, now_ms) for oldest_ms in _of(table, waiting)):
+            yield FlushWish(table, Trigger.SCHEDULE)
+
+
+def _of(table: TableDef, waiting: Mapping[int, int]) -> Iterator[int]:
+    return (oldest_ms for id_, oldest_ms in waiting.items() if table_of_partition(id_) == table.table_id)
 
 
 class Schedule:
@@ -80,7 +94,8 @@ class Schedule:
         """Submit what is due now, or every table with hot rows. Returns the job ids."""
         state = self._engine.state
         hot_bytes_max = 0 if everything else self._engine.settings.hot_bytes_max
-        wishes = list(plan_flushes(state, self._engine.clock.wall_ms(), hot_bytes_max))
+        waiting = self._engine.owned.waiting()
+        wishes = list(plan_flushes(state, self._engine.clock.wall_ms(), hot_bytes_max, waiting))
         submitted = [await self.submit(table_wish(JobType.FLUSH, wish.table, wish.trigger)) for wish in wishes]
         return [job_id for job_id in submitted if job_id is not None]
 

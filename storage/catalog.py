@@ -53,7 +53,7 @@ class Catalog:
         """The table that was `seen`, as it is now, under whatever name. Raises NotFound."""
         for table in self.tables.values():
             if table.table_id == seen.table_id:
-                return table
+                return table if seen.owner is None else table.owned_by(seen.owner)
         raise NotFound(f"table '{seen.name}' was dropped")
 
     def view(self, name: TableName) -> ViewDef:
@@ -79,9 +79,19 @@ class Catalog:
     def is_taken(self, name: TableName) -> bool:
         return name in self.tables or name in self.views
 
-    def partition_ids(self) -> frozenset[int]:
-        """Partitions that belong to a table."""
-        return frozenset(table.partition_id for table in self.tables.values())
+    def with_each_table(self, change: Callable[[TableDef], TableDef]) -> Catalog:
+        """The same catalog when nothing changes."""
+        tables = {name: change(table) for name, table in self.tables.items()}
+        if all(tables[name] is table for name, table in self.tables.items()):
+            return self
+        return replace(self, tables=_frozen(tables))
+
+    def table_ids(self) -> frozenset[int]:
+        return frozenset(table.table_id for table in self.tables.values())
+
+    def table_of_id(self, table_id: int) -> TableDef | None:
+        """None when there is no such table (any more)."""
+        return next((table for table in self.tables.values() if table.table_id == table_id), None)
 
     def with_namespace(self, namespace: NamespaceDef) -> Catalog:
         """Add or replace a namespace."""

@@ -31,8 +31,10 @@ from storage.group import Group
 from storage.hot import HotStore
 from storage.key_claims import KeyClaim, UnseenClaim, claim_keys, claim_unseen
 from storage.key_index import KeyIndex
+from storage.keys import is_owned, table_of_partition
 from storage.mend import mend
-from storage.state import DatabaseState
+from storage.owned_partitions import OwnedPartitions
+from storage.state import DatabaseState, PartitionState
 
 Listener = Callable[[DatabaseState], None]
 LOOK_SECONDS: Final = 1.0  # between two looks whether a full disk has room again; half of it when writes come in
@@ -44,7 +46,21 @@ class _Listen:
     hearer: Hearer
 
 
-_Work = Edit | KeyClaim | UnseenClaim | _Listen
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Have a user's partition in memory."""
+
+    partition_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Let those that `choose` names go from memory."""
+
+    choose: Callable[[DatabaseState], list[int]]
+
+
+_Work = Edit | KeyClaim | UnseenClaim | _Listen | Fetch | Leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,7 @@ class Committer:
         store: HotStore,
         index: KeyIndex,
         state: DatabaseState,
+        owned: OwnedPartitions,
         clock: Clock,
         group_edits_max: int,
         settle: Callable[[Edit], None],
@@ -71,6 +88,7 @@ class Committer:
         self.state = state
         self._store = store
         self._index = index
+        self._owned = owned
         self._clock = clock
         self._group_edits_max = group_edits_max
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -110,6 +128,18 @@ class Committer:
         """Begin to hear a partition's changes, between two groups; see `feed`."""
         listening: Listening = self._submit(_Listen(partition_id, hearer))
         return listening
+
+    def partition(self, partition_id: int) -> PartitionState:
+        """A user's partition as it is now, in memory from now on. Raises Corruption."""
+        if threading.current_thread() is self._thread:
+            return self._fetched(partition_id)
+        found: PartitionState = self._submit(Fetch(partition_id))
+        return found
+
+    def leave(self, choose: Callable[[DatabaseState], list[int]]) -> int:
+        """Let users' partitions go from memory; returns how many went."""
+        left: int = self._submit(Leave(choose))
+        return left
 
     def add_listener(self, listener: Listener) -> None:
         """Called on the committer thread after each publish; must be quick. What it raises is logged."""
@@ -153,7 +183,7 @@ class Committer:
             return
         log = structlog.get_logger()
         try:
-            self.state = mend(self._store, self._index, self.state, self._unknown)
+            self.state = mend(self._store, self._index, self.state, self._unknown, self._owned.load)
         except StorageUnavailable as error:
             log.warning("row_store_still_refuses", error=error.message)
             return
@@ -186,18 +216,22 @@ class Committer:
         for task in work:
             if isinstance(task.work, KeyClaim):
                 _answer(task.future, partial(claim_keys, task.work, self._store, self._index))
+            if isinstance(task.work, Fetch):
+                _answer(task.future, partial(self._fetched, task.work.partition_id))
+            if isinstance(task.work, Leave):
+                _answer(task.future, partial(self._let_go, task.work.choose))
             if isinstance(task.work, UnseenClaim):
                 partition = self.state.partition(task.work.partition_id)
                 _answer(task.future, partial(claim_unseen, task.work, partition, self._store, self._index))
             if isinstance(task.work, _Listen):
-                _answer(task.future, partial(self._feed.begin, task.work.partition_id, task.work.hearer, self.state))
+                _answer(task.future, partial(self._listening, task.work))
         edits = [task for task in work if isinstance(task.work, Edit)]
         if edits:
             self._commit_group(edits)
         return len(work) == len(tasks)
 
     def _commit_group(self, tasks: list[_Task]) -> None:
-        group = Group(self.state, self._index, self._clock.wall_ms())
+        group = Group(self.state, self._index, self._clock.wall_ms(), self._load)
         accepted: list[tuple[_Task, Committed]] = []
         for task in tasks:
             try:
@@ -228,6 +262,32 @@ class Committer:
         add(SYNCS, durable)
         add(ROWS_INSERTED, sum(committed.inserted for committed in made))
         add(ROWS_DELETED, sum(committed.deleted for committed in made))
+
+    def _listening(self, work: _Listen) -> Listening:
+        if is_owned(work.partition_id):
+            self._fetched(work.partition_id)
+        return self._feed.begin(work.partition_id, work.hearer, self.state)
+
+    def _fetched(self, partition_id: int) -> PartitionState:
+        found = self.state.partitions.get(partition_id)
+        if found is None:
+            found = self._load(self.state, partition_id)
+            self.state = self.state.with_partition(found)
+            self._let_go(partial(self._owned.surplus, but=partition_id))
+        return found
+
+    def _load(self, state: DatabaseState, partition_id: int) -> PartitionState:
+        table = state.catalog.table_of_id(table_of_partition(partition_id))
+        return PartitionState(partition_id) if table is None else self._owned.load(partition_id, table)
+
+    def _let_go(self, choose: Callable[[DatabaseState], list[int]]) -> int:
+        gone = [self.state.partitions[id_] for id_ in choose(self.state) if id_ in self.state.partitions]
+        if gone:
+            ids = {partition.partition_id for partition in gone}
+            kept = {id_: found for id_, found in self.state.partitions.items() if id_ not in ids}
+            self.state = self.state.with_partitions(kept)
+            self._owned.left(gone)
+        return len(gone)
 
     def _publish(self, group: Group) -> None:
         for load_id, first_seq in group.loads.items():

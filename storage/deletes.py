@@ -35,6 +35,11 @@ class DeleteSet:
     def __len__(self) -> int:
         return sum(len(chunk.seqs) for chunk in self.chunks)
 
+    @property
+    def newest_commit(self) -> int:
+        """`_seq` of the newest commit that deleted something; 0 when there is none."""
+        return max((int(chunk.commits.max()) for chunk in self.chunks if len(chunk.commits)), default=0)
+
     def with_chunk(self, added: DeleteChunk) -> DeleteSet:
         """Add deletes; none of them may be in the set already."""
         if len(added.seqs) == 0:

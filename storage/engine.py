@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,8 @@ from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.counters import Counters
 from storage.credentials import secret_box
-from storage.edits import Committed, Edit
-from storage.errors import Cancelled, LimitExceeded
+from storage.edits import Committed, Edit, ForgetChange
+from storage.errors import Cancelled, LimitExceeded, StorageUnavailable
 from storage.failpoints import reach
 from storage.feed import ChangeFeed, Hearer, Listening
 from storage.files import Places
@@ -31,21 +32,35 @@ from storage.first_look import first_look, read_through
 from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim, UnseenClaim
 from storage.key_index import KeyIndex
-from storage.keys import DELETES, HOT, JOBS, MANIFEST, META, PK, partition_range
+from storage.keys import (
+    DELETES,
+    HOT,
+    JOBS,
+    MANIFEST,
+    META,
+    PK,
+    is_owned,
+    owned_partition,
+    owner_of_partition,
+    partition_range,
+    table_of_partition,
+)
 from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
 from storage.manifest import decode_cold_file
 from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
+from storage.owned_partitions import OwnedPartitions, attached
+from storage.owners import OwnerKey, Owners
 from storage.place_opener import PlaceOpener
 from storage.recover import live_files, recover
 from storage.retired import RetiredFiles
 from storage.row_groups import RowGroups
 from storage.row_lookup import RowLookup
-from storage.schema import TableDef
+from storage.schema import Owner, TableDef, TableKind
 from storage.settings import StorageSettings
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
-from storage.state import ColdFile, DatabaseState, file_address
+from storage.state import ColdFile, DatabaseState, PartitionState, file_address, partitions_by_table
 from storage.sweep import SweepFigures, sweep
 from storage.temporary import TemporarySpace, TemporaryTables
 from storage.transaction import Transaction
@@ -95,15 +110,73 @@ class Engine:
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self._store, dict(meta.loads))
         self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
-        edits_max = self.settings.group_commit_edits_max
-        feed, counters = self.feed, self.counters
-        self._committer = Committer(self._store, self.keys, state, self.clock, edits_max, self._settle, feed, counters)
+        settings = self.settings
+        self.owners = Owners(self._store, self.new_id)
+        self.owned = OwnedPartitions(
+            self._store, self.owners, self.clock, settings.user_partitions_max, settings.user_idle_seconds
+        )
+        state = replace(state, absent=self._absent)
+        edits_max, feed, counters = settings.group_commit_edits_max, self.feed, self.counters
+        self._committer = Committer(
+            self._store, self.keys, state, self.owned, self.clock, edits_max, self._settle, feed, counters
+        )
         self._committer.add_listener(self._tell_waiting)
 
     @property
     def state(self) -> DatabaseState:
         """The newest state; immutable. Hold a `snapshot` instead to read cold files from it."""
         return self._committer.state
+
+    def partitions_of(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
+        """Every partition of a table as it is now, of a user table one after the other, each with its owner's
+        definition. Raises Corruption."""
+        if table.kind is not TableKind.USER:
+            yield table, self.state.partition(table.partition_id)
+            return
+        for number in self.owner_numbers(table):
+            partition_id = owned_partition(table.table_id, number)
+            yield self.owned_table(table, partition_id), self._committer.partition(partition_id)
+
+    def partitions_in_memory(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
+        """As `partitions_of`, of a user table only those that are in memory."""
+        if table.kind is not TableKind.USER:
+            yield table, self.state.partition(table.partition_id)
+            return
+        for partition in partitions_by_table(self.state).get(table.table_id, ()):
+            yield self.owned_table(table, partition.partition_id), partition
+
+    def owner_numbers(self, table: TableDef) -> list[int]:
+        """Of all who have rows in a user table."""
+        loaded = {id_ for id_, found in self.state.partitions.items() if is_owned(id_) and not found.is_empty}
+        found = {id_ for id_ in loaded if table_of_partition(id_) == table.table_id}
+        return sorted(owner_of_partition(id_) for id_ in found.union(self.owned.stored(table.table_id)))
+
+    def owned_table(self, table: TableDef, partition_id: int) -> TableDef:
+        """The table as the owner of the partition sees it; one that is not a user table as it is."""
+        if not is_owned(partition_id):
+            return table
+        return table.owned_by(self.owners.by_number(owner_of_partition(partition_id)))
+
+    def owner_of(self, key: OwnerKey) -> Owner:
+        """Whose partitions a user's statements see. While nothing can be written a new user has none."""
+        try:
+            owner = self.owners.found_or_new(key)
+        except StorageUnavailable:
+            return Owner(0, key.name)
+        self.owned.touch(owner.number)
+        return owner
+
+    def release_idle(self) -> int:
+        """Let the partitions of users who are gone leave memory; returns how many."""
+        return self._committer.leave(self.owned.idle)
+
+    def forget_partition(self, partition_id: int) -> None:
+        """Remove all rows of a partition for good. Raises StorageUnavailable."""
+        self.commit(Edit(maintenance=(ForgetChange(partition_id),)))
+        self.owned.forget(partition_id)
+
+    def _absent(self, state: DatabaseState, partition_id: int) -> PartitionState:
+        return attached(state, partition_id, lambda: self.state, self._committer.partition)
 
     @property
     def commits_waiting(self) -> int:
@@ -268,7 +341,7 @@ class Engine:
     def verify_cold_files(self) -> int:
         """Compare every live file with its checksum; returns how many. Raises Corruption for the first that differs."""
         with self.snapshot() as snapshot:
-            found = live_files(snapshot.state)
+            found = live_files(snapshot.state) | {file.address: file for _, file in self.owned.files()}
             for file in found.values():
                 self.places.of(file).verify(file.path, file.checksum)
         return len(found)

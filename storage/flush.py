@@ -53,9 +53,12 @@ def plan_flush(table: TableDef, partition: PartitionState, now_ms: int) -> Flush
         return FlushReason.ROWS
     if partition.hot_bytes >= policy.bytes:
         return FlushReason.BYTES
-    if now_ms - oldest_ms >= policy.interval_seconds * 1000:
-        return FlushReason.INTERVAL
-    return None
+    return FlushReason.INTERVAL if is_interval_over(table, oldest_ms, now_ms) else None
+
+
+def is_interval_over(table: TableDef, oldest_ms: int, now_ms: int) -> bool:
+    """Whether the oldest hot row has been hot for as long as the table's flush policy lets it be."""
+    return now_ms - oldest_ms >= table.options.flush_policy.interval_seconds * 1000
 
 
 def flush_partition(

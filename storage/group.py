@@ -6,9 +6,8 @@ Each edit sees the outcome of those before it in the group. Nothing here touches
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -17,17 +16,30 @@ from storage import partition as transition
 from storage.audit import audit_operations
 from storage.catalog import Catalog
 from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, HotPurge, Maintenance, RowChange
-from storage.errors import Conflict, NotFound
+from storage.errors import Conflict, NotFound, StorageUnavailable
 from storage.failpoints import reach
 from storage.feed import PartitionChange
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, encode_versions, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
-from storage.keys import DELETES, HOT, MANIFEST, PK, pair_key, partition_range, pk_key, pk_prefix
+from storage.keys import (
+    DELETES,
+    HOT,
+    MANIFEST,
+    PK,
+    is_owned,
+    owned_range,
+    owner_of_partition,
+    pair_key,
+    partition_range,
+    pk_key,
+    pk_prefix,
+    table_of_partition,
+)
 from storage.manifest import PartitionHead, encode_cold_file, encode_head
 from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
-from storage.schema import TableDef, fill_arrays
+from storage.schema import TableDef
 from storage.state import SEQ_TIME_SHIFT, ColdFile, DatabaseState, PartitionState
 
 
@@ -46,10 +58,20 @@ class Draft:
     changes: list[PartitionChange] = field(default_factory=list)
 
 
+LoadPartition = Callable[[DatabaseState, int], PartitionState]
+"""Reads a user's partition as it is now. Raises Corruption."""
+
+
+def _no_partition(_: DatabaseState, partition_id: int) -> PartitionState:
+    """For databases without user tables."""
+    return PartitionState(partition_id)
+
+
 class Group:
     """Gathers edits on top of `state`; then `operations` is what to write and `state` what to publish."""
 
-    def __init__(self, state: DatabaseState, index: KeyIndex, now_ms: int) -> None:
+    def __init__(self, state: DatabaseState, index: KeyIndex, now_ms: int, load: LoadPartition = _no_partition) -> None:
+        """load: reads a user's partition that is not in memory"""
         self.state = state
         self.operations: list[Operation] = []
         self.loads: dict[int, int] = {}
@@ -57,20 +79,23 @@ class Group:
         self.durable = False
         self._index = index
         self._now_ms = now_ms
+        self._load = load
         self._keys: dict[bytes, int | None] = {}
 
     def add(self, edit: Edit) -> Committed:
         """Check and take in one edit. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound, InvalidRequest."""
         first = max(self.state.last_seq + 1, self._now_ms << SEQ_TIME_SHIFT)
         draft = Draft(self.state, first, first)
-        # Two changes of one table would write its delete record twice, under one key.
-        assert len({change.table.table_id for change in edit.rows}) == len(edit.rows), "one change a table"
+        # Two changes of one partition would write its delete record twice, under one key.
+        assert len({change.table.partition_id for change in edit.rows}) == len(edit.rows), "one change a partition"
         if edit.catalog is not None:
             self._change_catalog(draft, edit.catalog(self.state.catalog))
             reach("commit.after_catalog_check")
         for change in edit.rows:
             self._change_rows(draft, change)
         for maintenance in edit.maintenance:
+            if not isinstance(maintenance, ForgetChange):
+                self._fetch(draft, maintenance.partition_id)
             _maintain(draft, maintenance)
         if edit.audit:
             draft.operations += audit_operations(edit.audit, draft.first_seq, self._now_ms)
@@ -79,7 +104,7 @@ class Group:
 
     def _take(self, draft: Draft, edit: Edit) -> Committed:
         last_seq = max(draft.next_seq - 1, draft.first_seq)
-        self.state = replace(draft.state, last_seq=last_seq)
+        self.state = replace(draft.state, last_seq=last_seq, attached={})
         self.operations += draft.operations
         self.loads |= draft.loads
         self.changes += draft.changes
@@ -93,18 +118,12 @@ class Group:
         draft.operations += catalog_operations(old, catalog, self._now_ms)
         # A dropped table takes the newest `_seq`s from disk with it; they must never be given out again.
         draft.operations.append(last_seq_operation(draft.first_seq))
-        partitions = dict(draft.state.partitions)
-        for partition_id in old.partition_ids() - catalog.partition_ids():
-            partitions.pop(partition_id, None)
-        before = {table.table_id: table for table in old.tables.values()}
-        for table in catalog.tables.values():
-            state = partitions.get(table.partition_id)
-            if state is not None and before.get(table.table_id) is not table:
-                partitions[table.partition_id] = transition.after_alter(state, table, fill_arrays(table))
-        draft.state = replace(draft.state, catalog=catalog, partitions=MappingProxyType(partitions))
+        partitions = transition.after_definition(draft.state.partitions, old, catalog)
+        draft.state = replace(draft.state.with_partitions(partitions), catalog=catalog)
 
     def _change_rows(self, draft: Draft, change: RowChange) -> None:
         table = _current(draft.state.catalog, change.table)
+        self._fetch(draft, table.partition_id)
         before = draft.state.partition(table.partition_id)
         deletes = np.empty(0, np.int64) if change.deletes is None else change.deletes
         _check_live(before, deletes, table)
@@ -120,6 +139,15 @@ class Group:
         draft.deleted += len(deletes)
         draft.inserted += change.rows_inserted
         _set_partition(draft, state)
+        if is_owned(table.partition_id):  # a start does not look into users' partitions for the newest `_seq`
+            draft.operations.append(last_seq_operation(draft.next_seq))
+
+    def _fetch(self, draft: Draft, partition_id: int) -> None:
+        """Have a user's partition in memory before it is changed. Raises StorageUnavailable (it can't have one)."""
+        if is_owned(partition_id) and not owner_of_partition(partition_id):
+            raise StorageUnavailable("no new user can store rows in a user table for now; nothing was stored")
+        if is_owned(partition_id) and partition_id not in draft.state.partitions:
+            draft.state = draft.state.with_partition(self._load(draft.state, partition_id))
 
     def _check_keys(
         self, draft: Draft, before: PartitionState, table: TableDef, change: RowChange, deletes: np.ndarray
@@ -208,9 +236,14 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     if isinstance(change, ForgetChange):
         start, end = partition_range(change.partition_id)
         draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
+        if not is_owned(change.partition_id):  # if it was a user table, all of its owners' partitions
+            start, end = owned_range(change.partition_id)
+            draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
         draft.operations.append(forget_operation(change.partition_id))
+        kept = {id_: state for id_, state in draft.state.partitions.items() if id_ != change.partition_id}
+        draft.state = draft.state.with_partitions(kept)
         return
-    if change.partition_id not in draft.state.catalog.partition_ids():
+    if table_of_partition(change.partition_id) not in draft.state.catalog.table_ids():
         raise NotFound("the table was dropped while its rows were being moved")
     state = draft.state.partition(change.partition_id)
     if isinstance(change, HotPurge):
@@ -278,8 +311,7 @@ def _manifest_put(partition_id: int, file: object) -> Operation:
 
 
 def _set_partition(draft: Draft, state: PartitionState) -> None:
-    partitions = MappingProxyType({**draft.state.partitions, state.partition_id: state})
-    draft.state = replace(draft.state, partitions=partitions)
+    draft.state = draft.state.with_partition(state)
 
 
 def _current(catalog: Catalog, seen: TableDef) -> TableDef:
@@ -289,7 +321,7 @@ def _current(catalog: Catalog, seen: TableDef) -> TableDef:
         raise Conflict(f"table '{seen.name}' was dropped or replaced while the statement ran; run it again")
     if table.version != seen.version:
         raise Conflict(f"table '{seen.name}' was altered while the statement ran; run it again")
-    return table
+    return table if seen.owner is None else table.owned_by(seen.owner)
 
 
 def _check_live(state: PartitionState, deletes: np.ndarray, table: TableDef) -> None:

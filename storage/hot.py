@@ -141,6 +141,12 @@ class HotStore:
         finally:
             del found  # an error's traceback would keep it, and it would keep the store from being reopened
 
+    def first_key(self, family: str, start: bytes, end: bytes | None) -> bytes | None:
+        """The first key with start <= key < end. Raises Corruption."""
+        for key, _ in self.scan(family, start, end):
+            return key
+        return None
+
     def read_through(self, family: str) -> Iterator[int]:
         """Have every entry read and its checksum compared; yields how many, part by part. Raises Corruption."""
         start: bytes | None = b""

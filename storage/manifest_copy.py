@@ -22,7 +22,7 @@ import numpy as np
 from storage.errors import Corruption, StorageUnavailable
 from storage.layout import folder_of
 from storage.local_files import COPY_NAME, PART_SUFFIX, LocalFiles, disk_error, made_folder
-from storage.schema import TableDef, decode_record, encode_record
+from storage.schema import TableDef, TableKind, decode_record, encode_record
 from storage.state import ColdFile, DatabaseState, PartitionState
 
 if TYPE_CHECKING:
@@ -99,12 +99,14 @@ class ManifestCopies:
         files, state = self._engine.files, self._engine.state
         if self._written is None:
             self._written = dict(_found(files))
-        tables = {folder_of(table): table for table in state.catalog.tables.values()}
-        for folder in self._written.keys() - tables.keys():
-            _remove(files, folder)
-            del self._written[folder]
+        shown = {folder_of(t): t for each in state.catalog.tables.values() for t in _partitions(self._engine, each)}
+        kept = {folder_of(table) for table in state.catalog.tables.values() if table.kind is TableKind.USER}
+        for folder in self._written.keys() - shown.keys():
+            if folder.rpartition("/")[0] not in kept:  # else a user's partition that is not in memory
+                _remove(files, folder)
+                del self._written[folder]
         changed = 0
-        for folder, table in tables.items():
+        for folder, table in shown.items():
             partition = state.partition(table.partition_id)
             if not self._is_current(folder, table, partition):
                 _write(files, folder, encode_record(copy_of(state, table)))
@@ -120,9 +122,14 @@ class ManifestCopies:
         return (written[0] is table and written[1] is partition.cold) or written == (table, partition.cold)
 
 
+def _partitions(engine: Engine, table: TableDef) -> Iterator[TableDef]:
+    """The table as each owner sees it; what is not in memory has not changed since it was."""
+    return (owned for owned, _ in engine.partitions_in_memory(table))
+
+
 def _found(files: LocalFiles) -> Iterator[tuple[str, _Shown]]:
     """What an earlier life wrote. A copy that can't be read counts as one of no table, and is written anew."""
-    for path in files.root.glob(f"*/*/{COPY_NAME}"):
+    for path in (*files.root.glob(f"*/*/{COPY_NAME}"), *files.root.glob(f"*/*/*/{COPY_NAME}")):
         folder = str(path.parent.relative_to(files.root))
         try:
             copy = read_copy(path.read_bytes())

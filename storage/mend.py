@@ -8,31 +8,53 @@ stay refused until a restart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from storage.errors import Corruption
 from storage.hot import HotStore
 from storage.key_index import KeyIndex
+from storage.keys import is_owned, table_of_partition
 from storage.recover import recover
+from storage.schema import TableDef
 from storage.state import DatabaseState, PartitionState
 
 
-def mend(store: HotStore, index: KeyIndex, acknowledged: DatabaseState, unknown: DatabaseState | None) -> DatabaseState:
+def mend(
+    store: HotStore,
+    index: KeyIndex,
+    acknowledged: DatabaseState,
+    unknown: DatabaseState | None,
+    load: Callable[[int, TableDef], PartitionState],
+) -> DatabaseState:
     """The state that the disk holds. Once it is published, the store may take writes again (`HotStore.mended`).
 
     unknown: what would be the state if the write that failed were on disk after all
+    load:    reads a user's partition; those in memory are compared, and stay there
     Raises StorageUnavailable (still no room: call again later), Corruption.
     """
     store.reopen()
     found = recover(store)
+    state = _with_owned(found.state, acknowledged, load)
     expected = [_shape(state) for state in (acknowledged, unknown) if state is not None]
-    if _shape(found.state) not in expected:
+    if _shape(state) not in expected:
         raise Corruption("after the disk was full the row store does not hold what was acknowledged")
     for load_id, first_seq in found.meta.loads.items():
         index.commit_load(load_id, first_seq)
     # Readers hold the `_seq`s that they have seen: these never fall.
-    return replace(found.state, last_seq=max(found.state.last_seq, acknowledged.last_seq))
+    return replace(state, last_seq=max(state.last_seq, acknowledged.last_seq), absent=acknowledged.absent)
+
+
+def _with_owned(
+    state: DatabaseState, acknowledged: DatabaseState, load: Callable[[int, TableDef], PartitionState]
+) -> DatabaseState:
+    partitions = dict(state.partitions)
+    for partition_id in filter(is_owned, acknowledged.partitions):
+        table = state.catalog.table_of_id(table_of_partition(partition_id))
+        if table is not None:
+            partitions[partition_id] = load(partition_id, table)
+    return state.with_partitions(partitions)
 
 
 def _shape(state: DatabaseState) -> Any:

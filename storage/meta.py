@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from storage.catalog import Catalog
 from storage.errors import Corruption
-from storage.hot import Operation, Put, Remove
+from storage.hot import HotStore, Operation, Put, Remove
 from storage.keys import META, MetaKind, meta_key, split_meta_key, table_version_name
 from storage.names import DEFAULT_NAMESPACE
 from storage.schema import NamespaceDef, TableDef, ViewDef, decode_record, encode_record
@@ -90,6 +90,12 @@ def next_id_operation(next_id: int) -> Operation:
 
 def format_operation() -> Operation:
     return Put(META, meta_key(MetaKind.FORMAT, ""), str(FORMAT_VERSION).encode())
+
+
+def stored_version(store: HotStore, table_id: int, version: int) -> TableDef | None:
+    """A table as it was at a schema version; None when that is not recorded."""
+    found = store.get(META, meta_key(MetaKind.TABLE_VERSION, table_version_name(table_id, version)))
+    return None if found is None else decode_record(found, TableDef)
 
 
 def read_meta(pairs: Iterable[tuple[bytes, bytes]]) -> MetaRecords:

@@ -67,11 +67,15 @@ class Owners:
             return self._keep(key, Owner(number, key.name))
 
     def by_number(self, number: int) -> Owner:
+        """Raises as `key_of`."""
+        return Owner(number, self.key_of(number).name)
+
+    def key_of(self, number: int) -> OwnerKey:
         """Raises Corruption: a number stands in partition ids, so its owner must be known."""
         entry = self._store.get(OWNERS, _BY_NUMBER + _NUMBER.pack(number))
         if entry is None:
             raise Corruption(f"the owner with number {number} is not recorded")
-        return Owner(number, _key(entry).name)
+        return _key(entry)
 
     def every(self) -> Iterator[tuple[OwnerKey, Owner]]:
         """By number."""

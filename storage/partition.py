@@ -6,16 +6,19 @@ so n one-row inserts leave O(log n) chunks and each row is copied O(log n) times
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from storage.catalog import Catalog
 from storage.deletes import DeleteSet, delete_chunk
 from storage.hot_codec import conform
+from storage.keys import table_of_partition
 from storage.row_filter import kept_rows
-from storage.schema import SEQ, TableDef
+from storage.schema import SEQ, TableDef, fill_arrays
 from storage.state import ColdFile, HotChunk, PartitionState
 
 MERGED_ROWS_MAX: Final = 1 << 15  # beyond this a merge copies more than a scan saves
@@ -83,6 +86,21 @@ def after_alter(state: PartitionState, table: TableDef, fills: dict[str, pa.Arra
     schema = table.physical_schema
     hot = tuple(HotChunk(conform(chunk.batch, schema, fills), chunk.dead) for chunk in state.hot)
     return replace(state, hot=hot)
+
+
+def after_definition(partitions: Mapping[int, PartitionState], old: Catalog, new: Catalog) -> dict[int, PartitionState]:
+    """What is left of `partitions` after DDL: those of dropped tables are gone, those of altered ones adapted."""
+    gone = old.table_ids() - new.table_ids()
+    before = {table.table_id: table for table in old.tables.values()}
+    changed = {t.table_id: t for t in new.tables.values() if before.get(t.table_id) is not t}
+    kept = {}
+    for partition_id, state in partitions.items():
+        table_id = table_of_partition(partition_id)
+        if table_id in gone:
+            continue
+        table = changed.get(table_id)
+        kept[partition_id] = state if table is None else after_alter(state, table, fill_arrays(table))
+    return kept
 
 
 def restored(

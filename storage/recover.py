@@ -9,8 +9,8 @@ that never committed) or named by a `dropped` record, and the sweep removes it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +23,11 @@ from storage.keys import DELETES, HOT, MANIFEST, META, partition_range, split_pa
 from storage.manifest import read_manifest
 from storage.meta import MetaRecords, read_meta
 from storage.partition import restored
-from storage.schema import SEQ, TableDef, fill_arrays
+from storage.schema import SEQ, TableDef, TableKind, fill_arrays
 from storage.state import ColdFile, DatabaseState, PartitionState
+
+VersionOf = Callable[[int, int], TableDef | None]
+"""(table id, schema version) -> the table as it was then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +42,18 @@ def recover(store: HotStore) -> Recovered:
     partitions: dict[int, PartitionState] = {}
     last_seq = meta.last_seq
     for table in meta.catalog.tables.values():
-        partition, newest = load_partition(store, table, meta)
+        if table.kind is TableKind.USER:
+            continue  # fetched one by one, see `owned_partitions`; the newest `_seq` in them is in `meta`
+        partition, newest = load_partition(store, table, lambda id_, version: meta.versions.get((id_, version)))
         last_seq = max(last_seq, newest, table.changed_seq)
         if partition.hot or partition.cold or len(partition.deletes) or partition.purged_seq:
             partitions[partition.partition_id] = partition
-    return Recovered(meta, DatabaseState(meta.catalog, MappingProxyType(partitions), last_seq))
+    state = DatabaseState(meta.catalog, last_seq=last_seq).with_partitions(partitions)
+    return Recovered(meta, state)
 
 
-def load_partition(store: HotStore, table: TableDef, meta: MetaRecords) -> tuple[PartitionState, int]:
-    """(the partition, the largest `_seq` it shows)."""
+def load_partition(store: HotStore, table: TableDef, version_of: VersionOf) -> tuple[PartitionState, int]:
+    """(the partition, the largest `_seq` it shows). Raises Corruption."""
     start, end = partition_range(table.partition_id)
     head, cold = read_manifest(store.scan(MANIFEST, start, end))
     deletes = DeleteSet()
@@ -61,26 +67,26 @@ def load_partition(store: HotStore, table: TableDef, meta: MetaRecords) -> tuple
         seqs = np.frombuffer(value, dtype="<i8").astype(np.int64)
         deletes = deletes.with_chunk(DeleteChunk(seqs, np.full(len(seqs), commit, dtype=np.int64)))
         newest = max(newest, commit)
-    batches = _hot_batches(store, table, meta)
+    batches = _hot_batches(store, table, version_of)
     if batches:
         newest = max(newest, batches[-1].column(0)[-1].as_py())
     return restored(table.partition_id, batches, cold, deletes, head.purged_seq), newest
 
 
-def _hot_batches(store: HotStore, table: TableDef, meta: MetaRecords) -> list[pa.RecordBatch]:
+def _hot_batches(store: HotStore, table: TableDef, version_of: VersionOf) -> list[pa.RecordBatch]:
     start, end = partition_range(table.partition_id)
     schema, fills = table.physical_schema, fill_arrays(table)
     batches = []
     for key, value in store.scan(HOT, start, end):
-        batch = conform(decode_rows(value, _schema_at(table, schema_version_of(value), meta)), schema, fills)
+        batch = conform(decode_rows(value, _schema_at(table, schema_version_of(value), version_of)), schema, fills)
         batches.append(batch if SEQ in batch.schema.names else with_seq(batch, split_pair_key(key)[1]))
     return batches
 
 
-def _schema_at(table: TableDef, version: int, meta: MetaRecords) -> pa.Schema:
+def _schema_at(table: TableDef, version: int, version_of: VersionOf) -> pa.Schema:
     if version == table.version:
         return table.physical_schema
-    at = meta.versions.get((table.table_id, version))
+    at = version_of(table.table_id, version)
     if at is None:
         raise Corruption(f"table '{table.name}' has rows of schema version {version}, which is not recorded")
     return at.physical_schema

@@ -26,6 +26,8 @@ class StorageSettings:
     temporary_bytes_max:     bytes of the temporary tables of one session
     temporary_total_bytes_max: bytes of the temporary tables of all sessions
     secrets_key_file:        holds the key that credentials of storages are encrypted with; "" = the environment has it
+    user_partitions_max:     users' partitions in memory; beyond it the longest unused ones leave
+    user_idle_seconds:       after which the partitions of a user leave memory, once nothing of them is hot
     """
 
     hot_bytes_max: Positive = 1 << 30
@@ -40,3 +42,5 @@ class StorageSettings:
     temporary_bytes_max: Positive = 64 << 20
     temporary_total_bytes_max: Positive = 512 << 20
     secrets_key_file: str = ""
+    user_partitions_max: Positive = 1000
+    user_idle_seconds: Annotated[float, Meta(gt=0)] = 300.0

@@ -66,4 +66,5 @@ class SnapshotRegistry:
 
 
 def _files(state: DatabaseState) -> list[ColdFile]:
-    return [file for partition in state.partitions.values() for file in partition.cold]
+    partitions = [*state.partitions.values(), *state.attached.copy().values()]
+    return [file for partition in partitions for file in partition.cold]

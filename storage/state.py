@@ -5,8 +5,8 @@ A `DatabaseState` is replaced at each commit; whoever holds one sees that moment
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from storage.catalog import Catalog
 from storage.deletes import DeleteSet
+from storage.keys import is_owned, owner_of_partition, table_of_partition
 from storage.row_filter import kept_rows
 from storage.schema import SEQ
 from storage.storages import LOCAL
@@ -127,10 +128,26 @@ class PartitionState:
         """Commit time of the oldest hot row; None when there is none."""
         return int(self.hot[0].seqs[0]) >> SEQ_TIME_SHIFT if self.hot else None
 
+    @property
+    def newest_seq(self) -> int:
+        """Nothing that a reader can see of it has changed since; 0 when there is nothing."""
+        hot = int(self.hot[-1].seqs[-1]) if self.hot else 0
+        cold = max((file.seq_max for file in self.cold), default=0)
+        return max(hot, cold, self.deletes.newest_commit, self.purged_seq)
+
     @cached_property
     def rows(self) -> int:
         """Live rows, hot and cold."""
         return self.hot_rows + sum(file.rows for file in self.cold) - len(self.deletes)
+
+
+def partitions_by_table(state: DatabaseState) -> dict[int, list[PartitionState]]:
+    """The users' partitions that are in memory, by table id."""
+    found: dict[int, list[PartitionState]] = {}
+    for partition_id, partition in state.partitions.items():
+        if is_owned(partition_id):
+            found.setdefault(table_of_partition(partition_id), []).append(partition)
+    return found
 
 
 SEQ_TIME_SHIFT = 20  # `_seq` >> this = commit time in ms since 1970; never change: it is on disk
@@ -138,16 +155,41 @@ SEQ_TIME_SHIFT = 20  # `_seq` >> this = commit time in ms since 1970; never chan
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatabaseState:
-    """The whole database at one moment; `last_seq` is the newest `_seq` given out."""
+    """The whole database at one moment; `last_seq` is the newest `_seq` given out.
+
+    partitions: of user tables only those that are in memory
+    hot_bytes:  of all `partitions`
+    absent:     fetches what a user's partition was at this moment; see `owned_partitions`
+    attached:   what `absent` fetched for this state
+    """
 
     catalog: Catalog = field(default_factory=Catalog)
     partitions: Mapping[int, PartitionState] = field(default_factory=lambda: MappingProxyType({}))
     last_seq: int = 0
+    hot_bytes: int = 0
+    absent: Callable[[DatabaseState, int], PartitionState] | None = None
+    attached: dict[int, PartitionState] = field(default_factory=dict)
 
     def partition(self, partition_id: int) -> PartitionState:
-        """The partition's state; an empty one when nothing was ever written to it."""
-        return self.partitions.get(partition_id) or PartitionState(partition_id)
+        """The partition's state; an empty one when nothing was ever written to it.
 
-    @property
-    def hot_bytes(self) -> int:
-        return sum(partition.hot_bytes for partition in self.partitions.values())
+        Raises Conflict (a user's partition that changed since this moment, and was not in memory then), Corruption.
+        """
+        found = self.partitions.get(partition_id)
+        if found is None and is_owned(partition_id) and owner_of_partition(partition_id):
+            found = self.attached.get(partition_id)
+            if found is None and self.absent is not None:
+                found = self.absent(self, partition_id)
+        return found or PartitionState(partition_id)
+
+    def with_partitions(self, partitions: Mapping[int, PartitionState]) -> DatabaseState:
+        """With these and no others."""
+        hot_bytes = sum(partition.hot_bytes for partition in partitions.values())
+        return replace(self, partitions=MappingProxyType(dict(partitions)), hot_bytes=hot_bytes, attached={})
+
+    def with_partition(self, partition: PartitionState) -> DatabaseState:
+        """With another state of one of them."""
+        before = self.partitions.get(partition.partition_id)
+        hot_bytes = self.hot_bytes + partition.hot_bytes - (before.hot_bytes if before else 0)
+        partitions = MappingProxyType({**self.partitions, partition.partition_id: partition})
+        return replace(self, partitions=partitions, hot_bytes=hot_bytes, attached={})

@@ -74,5 +74,5 @@ def _forget_dropped(engine: Engine) -> int:
 def _unnamed(engine: Engine, place: Files) -> list[str]:
     listed = [path for path, _ in place.listed()]
     loose = [path for path in listed if not place.is_held(path)]
-    named = set(live_files(engine.state)) | engine.snapshots.paths_in_use()
+    named = set(live_files(engine.state)) | engine.owned.addresses() | engine.snapshots.paths_in_use()
     return [path for path in loose if file_address(place.storage, path) not in named]

@@ -26,11 +26,12 @@ from storage.errors import Conflict, StorageUnavailable
 from storage.failpoints import reach
 from storage.hot_codec import with_seq
 from storage.key_index import UNDER_WAY
+from storage.keys import table_of_partition
 from storage.load_claims import LoadClaims
 from storage.names import TEMPORARY
 from storage.pending import Own, Pending, add_live, all_of
 from storage.primary_key import key_taken, repeated_rows
-from storage.schema import TableDef, fill_arrays
+from storage.schema import TableDef
 from storage.snapshots import Snapshot
 from storage.stage import Staged
 from storage.state import DatabaseState, PartitionState
@@ -113,15 +114,13 @@ class Transaction:
         old = self.state.catalog
         catalog = change(old)
         is_temporary = self._temporary.is_changed(old, catalog)
-        partitions = dict(self.state.partitions)
-        for partition_id in old.partition_ids() - catalog.partition_ids():
-            partitions.pop(partition_id, None)
-            self._pending.pop(partition_id, None)
-        for table in catalog.tables.values():
-            state = partitions.get(table.partition_id)
-            if state is not None and old.tables.get(table.name) is not table:
-                partitions[table.partition_id] = transition.after_alter(state, table, fill_arrays(table))
-        self._state = replace(self._state, catalog=catalog, partitions=MappingProxyType(partitions))
+        partitions = transition.after_definition(self.state.partitions, old, catalog)
+        gone = old.table_ids() - catalog.table_ids()
+        for partition_id in [id_ for id_ in self._pending if table_of_partition(id_) in gone]:
+            del self._pending[partition_id]
+        attached = transition.after_definition(self._state.attached, old, catalog)
+        state = replace(self._state, catalog=catalog, partitions=MappingProxyType(partitions))
+        self._state = replace(state, attached=attached)
         if not is_temporary:
             self._catalog_changes.append(change)
 

@@ -9,6 +9,7 @@ On a table or view the rights are those of the role at its access level, and tho
     public        SELECT  all      all
     private       -       all      all           (default)
     restricted    -       -        all
+    (a user table) all    all      all           each on their own rows, and nobody on another one's
     (a view)      -       SELECT   SELECT
 
 Whoever has no right at all on a table does not learn that it exists.
@@ -34,11 +35,12 @@ class Decision(Enum):
 
 
 class Level(StrEnum):
-    """Access levels of tables, and what stands for one with views."""
+    """Access levels of tables, and what stands for one with user tables and with views."""
 
     PUBLIC = "public"
     PRIVATE = "private"
     RESTRICTED = "restricted"
+    OWN = "own"
     VIEW = "view"
 
 
@@ -76,6 +78,7 @@ _ON_TABLES: Final[Mapping[str, Mapping[str, frozenset[Privilege]]]] = {
     Level.PUBLIC: {Role.USER: _READ, Role.SERVICE: _ALL, Role.DBA: _ALL, Role.SYSTEM: _ALL},
     Level.PRIVATE: {Role.SERVICE: _ALL, Role.DBA: _ALL, Role.SYSTEM: _ALL},
     Level.RESTRICTED: {Role.DBA: _ALL, Role.SYSTEM: _ALL},
+    Level.OWN: dict.fromkeys(Role, _ALL),
     Level.VIEW: {Role.SERVICE: _READ, Role.DBA: _READ, Role.SYSTEM: _READ},
 }
 

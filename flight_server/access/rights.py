@@ -29,7 +29,7 @@ from flight_server.access.principal import Principal
 from storage.catalog import Catalog
 from storage.errors import NotFound, PermissionDenied
 from storage.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
-from storage.schema import TableDef
+from storage.schema import TableDef, TableKind
 from storage.users import GrantName, Privilege
 
 _CALLERS_MAX: Final = 1000
@@ -130,7 +130,8 @@ class Rights:
         table = catalog.tables.get(name)
         if table is not None:
             now = self._by_id.get(table.table_id, table)
-            return Relation(now.options.access_level, self._granted(now))
+            level = Level.OWN if now.kind is TableKind.USER else now.options.access_level
+            return Relation(level, self._granted(now))
         if name in catalog.views:
             return Relation(Level.VIEW, self._granted_on(name))
         return None

@@ -134,6 +134,8 @@ class ScopeSchema(SchemaProvider):
                 raise NotFound(f"table '{name}' does not exist (only tables have versions)")
             return None
         self._allow(name)
+        table = scope.own(table)
+        self._lookup.touched.is_owned |= table.owner is not None
         only = scope.only(name) if as_of is None and not changed else None
         if only is not None:  # of this very state: a plan with it may be kept as any other
             self._lookup.touched.rows += only.num_rows

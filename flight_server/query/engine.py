@@ -127,13 +127,13 @@ class QueryEngine:
         if params or casts or scope.extra:
             return self._planned(sql, scope, params, rows, casts or {})
         key = (sql, scope.namespace, scope.time_zone, rows, scope.caller)
-        found = self._plans.get(scope.state, key)
+        found = self._plans.get(scope.state, key) or self._plans.get(scope.state, (*key, scope.owner_key))
         if found is not None:
             self._check(found.touched, scope)
             return found
         plan = self._planned(sql, scope, None, rows, {})
         if not plan.touched.passing:
-            self._plans.put(scope.state, key, plan)
+            self._plans.put(scope.state, (*key, scope.owner_key) if plan.touched.is_owned else key, plan)
         return plan
 
     def _check(self, touched: Touched, scope: QueryScope) -> None:

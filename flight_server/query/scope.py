@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from storage.catalog import Catalog
 from storage.names import DEFAULT_NAMESPACE, TEMPORARY, TableName
-from storage.schema import ViewDef
+from storage.schema import TableDef, ViewDef
 from storage.state import DatabaseState
 
 
@@ -30,6 +30,11 @@ def all_rows(_: TableName) -> None:
     """Any row may matter."""
 
 
+def as_it_is(table: TableDef) -> TableDef:
+    """No rows of user tables are anybody's."""
+    return table
+
+
 @dataclass(frozen=True, slots=True)
 class QueryScope:
     """One moment of the database as one caller may see it.
@@ -43,6 +48,8 @@ class QueryScope:
     allow:     raises PermissionDenied; called for each table a statement reaches
     opens:     whether a view opens what lies under it: then neither `known` nor `allow` holds inside of it
     caller:    stands for `known`, `allow` and `opens`: what was planned for one caller is not another's
+    own:       a user table with the caller's own rows, any other table as it is
+    owner_key: stands for `own`: what was planned over somebody's own rows is not another's
     now_ms:    the moment that retention is measured against; 0 = nothing is too old
     temporary: whether the temporary tables in `state` can be named; views can't
     time_zone: for now(), TIMESTAMP WITH TIME ZONE and zone-less literals
@@ -57,6 +64,8 @@ class QueryScope:
     opens: Callable[[TableName], bool] = opens_none
     known: Catalog | None = None
     caller: Hashable = None
+    own: Callable[[TableDef], TableDef] = as_it_is
+    owner_key: Hashable = None
     now_ms: int = 0
     time_zone: str = "+00:00"
     temporary: bool = True

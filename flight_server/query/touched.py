@@ -18,6 +18,7 @@ class Touched:
     rows:    how many rows all inputs have at most, deleted versions included
     opened:  a view opened to its caller what lies under it
     passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version
+    is_owned: rows of the caller's own are among them: not what another caller would see
     has_unkeyed_join: None until somebody looked
     """
 
@@ -26,6 +27,7 @@ class Touched:
     rows: int = 0
     opened: bool = False
     passing: bool = False
+    is_owned: bool = False
     has_unkeyed_join: bool | None = None
 
     def add_stored(self, table: TableDef, partition: PartitionState) -> None:

@@ -198,15 +198,19 @@ def _change_nullable(call: Call, table: TableDef, action: ChangeColumnNullable) 
     column = _column(table, action.name)
     if action.nullable and column.name in table.primary_key:
         raise InvalidRequest(f"column '{column.name}' is part of the primary key and stays NOT NULL", sqlstate="42P16")
-    if not action.nullable and table.table_id in call.transaction.state.partitions:
-        sql = f"SELECT count(*) FROM {_sql_name(table.name)} WHERE {quoted(action.name)} IS NULL"
-        if call.collect(sql).column(0)[0].as_py():
-            raise ConstraintViolated(f"column '{action.name}' of table '{table.name}' holds NULLs", sqlstate="23502")
+    if not action.nullable and any(_holds_nulls(each, table, action.name) for each in call.for_each_owner(table)):
+        raise ConstraintViolated(f"column '{action.name}' of table '{table.name}' holds NULLs", sqlstate="23502")
     return _with_column(table, msgspec.structs.replace(column, nullable=action.nullable))
 
 
+def _holds_nulls(call: Call, table: TableDef, column: str) -> bool:
+    sql = f"SELECT count(*) FROM {_sql_name(table.name)} WHERE {quoted(column)} IS NULL"
+    return _has_rows(call, table) and bool(call.collect(sql).column(0)[0].as_py())
+
+
 def _has_rows(call: Call, table: TableDef) -> bool:
-    return call.transaction.state.partition(table.partition_id).rows > 0
+    state = call.transaction.state
+    return any(state.partition(each.own(table).partition_id).rows > 0 for each in call.for_each_owner(table))
 
 
 def _column(table: TableDef, name: str) -> Column:

@@ -24,7 +24,8 @@ from storage.clock import Clock
 from storage.engine import Engine
 from storage.errors import InvalidRequest
 from storage.names import DEFAULT_NAMESPACE, TEMPORARY, TableName
-from storage.schema import TableDef
+from storage.owners import OwnerKey
+from storage.schema import TableDef, TableKind
 from storage.transaction import Transaction
 from storage.users import Privilege
 
@@ -50,6 +51,7 @@ class Call:
     """One statement under way: who runs it, on what state, with which parameters.
 
     rights:  of whoever runs it, as they are now
+    owner_key: who that is, as the owner of rows in user tables
     text:    the statement as written (after time travel is rewritten): says which system columns it names
     params:  "1", "2", .. -> value; None when the statement has none
     rows:    bare name -> rows that the statement may name beside tables
@@ -63,6 +65,7 @@ class Call:
     transaction: Transaction
     cancelled: Callable[[], bool]
     rights: Rights
+    owner_key: OwnerKey
     text: str = ""
     params: Params | None = None
     rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
@@ -97,11 +100,29 @@ class Call:
         return TableName(ref.namespace or self.namespace or DEFAULT_NAMESPACE, ref.table)
 
     def table(self, ref: TableRef) -> TableDef:
-        """The table as the transaction sees it. Raises NotFound, InvalidRequest (a system table)."""
+        """The table as the transaction sees it, a user table with the caller's own rows. Raises NotFound,
+        InvalidRequest (a system table)."""
         name = self.name(ref)
         if name.is_reserved:
             raise InvalidRequest(f"'{name}' is a system table; it can only be read", sqlstate="42809")
-        return self.catalog.table(name)
+        return self.own(self.catalog.table(name))
+
+    def own(self, table: TableDef) -> TableDef:
+        """A user table with the caller's own rows; any other as it is."""
+        if table.kind is not TableKind.USER:
+            return table
+        return table.owned_by(self.services.engine.owner_of(self.owner_key))
+
+    def for_each_owner(self, table: TableDef) -> Iterator[Call]:
+        """This call once for each owner of rows in a user table, for checks that go before a definition; for any other
+        table just this one."""
+        if table.kind is not TableKind.USER:
+            yield self
+            return
+        engine = self.services.engine
+        keys = {self.owner_key, *(engine.owners.key_of(number) for number in engine.owner_numbers(table))}
+        for key in keys:
+            yield replace(self, owner_key=key)
 
     def require(self, privilege: Privilege, name: TableName) -> None:
         """Now, and again at COMMIT. Raises PermissionDenied, NotFound."""
@@ -122,6 +143,8 @@ class Call:
             allow=lambda name: rights.require(Privilege.SELECT, name, state.catalog),
             opens=lambda view: rights.opens(view, state.catalog),
             caller=rights.key,
+            owner_key=self.owner_key,
+            own=self.own,
             namespace=self.namespace,
             virtual=self.virtual,
             extra={**self.rows, **(extra or {})},

@@ -55,7 +55,7 @@ def define(call: Call, statement: Definition) -> Changed:
 
 def create_table(call: Call, statement: CreateTable) -> Changed:
     """CREATE TABLE, with rows for AS SELECT."""
-    if statement.kind is not TableKind.SHARED:
+    if statement.kind is TableKind.STREAM:
         raise NotSupported(f"{statement.kind} tables are not part of this version; create a shared table")
     name = _new_name(call, statement)
     if call.transaction.state.catalog.is_taken(name):

@@ -27,6 +27,7 @@ from flight_server.sql.system.sources import Sources
 from flight_server.sql.transactions import SessionTransactions
 from storage.errors import Conflict, ConstraintViolated
 from storage.names import TableName, quoted
+from storage.owners import OwnerKey
 from storage.transaction import Transaction
 
 ATTEMPTS_MAX: Final = 100  # of an autocommit change that others keep beating to it; 20 were once too few for 8 clients
@@ -134,7 +135,15 @@ class Frames:
         return Reading(self.call(session, transaction, stop or _never), close=joined is None)
 
     def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:
-        return Call(self._services, session, transaction, stop, self.rights(session), make_virtual=self._virtual)
+        rights = self.rights(session)
+        return Call(
+            self._services, session, transaction, stop, rights, self._owner_key(rights), make_virtual=self._virtual
+        )
+
+    def _owner_key(self, rights: Rights) -> OwnerKey:
+        name = rights.principal.name
+        record = self._services.engine.state.catalog.users.get(name)
+        return OwnerKey(name, 0 if record is None else record.created_ms)
 
     def rights(self, session: Session) -> Rights:
         """By the newest catalog, whatever the session's transaction reads. Raises PermissionDenied."""
@@ -144,7 +153,7 @@ class Frames:
         return self._book.of(acted_for(session.acting_for, session.principal.name, newest), newest)
 
     def _virtual(self, call: Call) -> Virtual:
-        state = replace(call.transaction.state, catalog=call.catalog)
+        state = replace(call.transaction.state, catalog=call.catalog.with_each_table(call.own))
         tables = system_tables(self._sources, state, call.rights)
         return tables | information_schema(state.catalog, relations(call.rights), partial(schema_of, call))
 

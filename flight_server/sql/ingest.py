@@ -34,7 +34,7 @@ def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBa
     exists = name in call.catalog.tables
     if exists and command.if_exists is IfExists.APPEND:
         call.require(Privilege.INSERT, name)
-        return _append(call, call.catalog.table(name), reader, schema)
+        return _append(call, call.own(call.catalog.table(name)), reader, schema)
     if (exists or command.if_missing is not IfMissing.FAIL) and not name.is_temporary:
         call.require_deed(Deed.DEFINE)  # before it can be told whether the name is taken
     _check_mode(call, command, name, exists=exists)

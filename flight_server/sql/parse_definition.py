@@ -81,9 +81,11 @@ def _refused(cursor: Cursor, verb: str) -> Exception:
 
 
 def _kind(cursor: Cursor, verb: str) -> TableKind | None:
-    if cursor.sees("USER", "TABLE") or cursor.sees("STREAM", "TABLE"):
-        word = cursor.token.key
-        raise not_supported(f"{verb} {word} TABLE", "user tables and stream tables are not part of this version")
+    if cursor.sees("STREAM", "TABLE"):
+        raise not_supported(f"{verb} STREAM TABLE", "stream tables are not part of this version")
+    if cursor.sees("USER", "TABLE"):
+        cursor.expect("USER")
+        return TableKind.USER
     return TableKind.SHARED if cursor.accept("SHARED") else None
 
 

@@ -75,7 +75,7 @@ def scope_of(call: Call, sql: str, params: Mapping[str, pa.Scalar]) -> QueryScop
         table = call.catalog.tables.get(asked)
         if asked != name or table is None or not wanted.fits(table):
             return None
-        return call.services.engine.rows.row(call.transaction.state, table, wanted.value)
+        return call.services.engine.rows.row(call.transaction.state, call.own(table), wanted.value)
 
     return replace(call.scope(), only=row)
 

@@ -53,6 +53,7 @@ class StagedChange:
         keep_new: bool = False,
         keep_old: bool = False,
     ) -> None:
+        table = call.own(table)
         self._call = call
         self._table = table
         self._repeats = repeats

@@ -29,6 +29,7 @@ EXPECTED = {
     Level.PUBLIC: {"user": "S", "service": "SIUD", "dba": "SIUD", "system": "SIUD"},
     Level.PRIVATE: {"user": "", "service": "SIUD", "dba": "SIUD", "system": "SIUD"},
     Level.RESTRICTED: {"user": "", "service": "", "dba": "SIUD", "system": "SIUD"},
+    Level.OWN: dict.fromkeys(("user", "service", "dba", "system"), "SIUD"),
     Level.VIEW: {"user": "", "service": "S", "dba": "S", "system": "S"},
 }
 # Everything that is no matter of one table's rows: the roles that may.
@@ -73,7 +74,7 @@ def test_every_role_and_every_deed(role, deed):
 
 
 def test_all_levels_of_tables_are_in_the_matrix():
-    assert {*ACCESS_LEVELS, "view"} == set(Level) == set(grants._ON_TABLES)
+    assert {*ACCESS_LEVELS, "own", "view"} == set(Level) == set(grants._ON_TABLES)
     assert set(grants._DEEDS) == set(Deed) == set(DEEDS)
 
 

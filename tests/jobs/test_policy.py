@@ -78,7 +78,7 @@ def partition(partition_id: int, rows: int) -> PartitionState:
 
 
 def test_the_fullest_partitions_are_flushed_once_the_hot_side_is_filling_up():
-    state = DatabaseState(partitions={1: partition(1, 100), 2: partition(2, 600), 3: partition(3, 300)})
+    state = DatabaseState().with_partitions({1: partition(1, 100), 2: partition(2, 600), 3: partition(3, 300)})
     assert list(fullest_partitions(state, hot_bytes_max=20_000)) == []
     assert list(fullest_partitions(state, hot_bytes_max=10_000)) == [2]
     assert list(fullest_partitions(state, hot_bytes_max=4_000)) == [2, 3]

@@ -156,12 +156,7 @@ def test_alter_table(text: str, expected: tuple[TableAction, ...]) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (
-            "CREATE USER TABLE t (a INT)",
-            "CREATE USER TABLE is not supported; user tables and stream tables are not part",
-        ),
         ("CREATE STREAM TABLE t (a INT)", "CREATE STREAM TABLE is not supported"),
-        ("DROP USER TABLE t", "DROP USER TABLE is not supported"),
         ("CREATE ROLE r", "CREATE ROLE is not supported; a role is given"),
         ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", "CREATE EXTERNAL is not supported"),
         ("CREATE /* x */ external TABLE t", "CREATE EXTERNAL is not supported"),

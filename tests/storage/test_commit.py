@@ -230,7 +230,7 @@ def test_a_bug_in_one_edit_reaches_its_writer_alone(engine: Engine):
 
 def test_an_edit_with_two_changes_of_one_table_is_a_bug_and_refused(engine: Engine):
     table = make_table(engine)
-    with pytest.raises(AssertionError, match="one change a table"):
+    with pytest.raises(AssertionError, match="one change a partition"):
         engine.commit(Edit(rows=inserting(table, (1, "a")).rows * 2))
     assert values(engine, table) == []
 

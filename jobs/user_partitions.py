@@ -1,0 +1,30 @@
+"""Which partitions of a user table a job works on: one job a table, one after the other, each of them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jobs.executor import Step
+from jobs.ledger import Trigger
+from jobs.policy import fullest_partitions
+from storage.engine import Engine
+from storage.flush import is_interval_over, plan_flush
+from storage.keys import table_of_partition
+from storage.schema import TableDef
+from storage.state import partitions_by_table
+
+
+def partitions_to_flush(engine: Engine, table: TableDef, step: Step) -> Iterator[int]:
+    """What is due now; for a user who asks all that was hot when they asked."""
+    state, now_ms = engine.state, engine.clock.wall_ms()
+    waiting = {id_: ms for id_, ms in engine.owned.waiting().items() if table_of_partition(id_) == table.table_id}
+    loaded = partitions_by_table(state).get(table.table_id, [])
+    if step.record.trigger is Trigger.USER:
+        oldest = waiting | {p.partition_id: p.oldest_hot_ms for p in loaded if p.oldest_hot_ms is not None}
+        yield from (id_ for id_, oldest_ms in oldest.items() if oldest_ms <= step.record.created_ms)
+        return
+    pressed = frozenset(fullest_partitions(state, engine.settings.hot_bytes_max))
+    for partition in loaded:
+        if partition.partition_id in pressed or plan_flush(table, partition, now_ms) is not None:
+            yield partition.partition_id
+    yield from (id_ for id_, oldest_ms in waiting.items() if is_interval_over(table, oldest_ms, now_ms))
