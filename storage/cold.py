@@ -149,6 +149,7 @@ class ColdWriter:
             checksum=self._sink.checksum,
             column_names=tuple(self._schema.names[1:]),
             column_stats=_column_stats(metadata, self._schema.names[1:]),
+            column_bytes=_column_bytes(metadata, self._schema.names[1:]),
             created_ms=created_ms,
             storage=self._files.storage,
         )
@@ -281,6 +282,18 @@ def _column_stats(metadata: Any, names: Sequence[str]) -> dict[str, tuple[str | 
             if column.path_in_schema in names and column.is_stats_set:
                 found.setdefault(column.path_in_schema, []).append(column.statistics)
     return {name: _merged_stats(stats) for name, stats in found.items()}
+
+
+def _column_bytes(metadata: Any, names: Sequence[str]) -> dict[str, int]:
+    """Compressed size of each column with all that is inside it."""
+    found = dict.fromkeys(names, 0)
+    for group in range(metadata.num_row_groups):
+        for index in range(metadata.num_columns):
+            column = metadata.row_group(group).column(index)
+            name, _, _ = column.path_in_schema.partition(".")  # physical names have no dots
+            if name in found:
+                found[name] += column.total_compressed_size
+    return found
 
 
 def _merged_stats(stats: list[Any]) -> tuple[str | None, str | None, int]:

@@ -29,6 +29,7 @@ from storage.failpoints import reach
 from storage.feed import ChangeFeed, Hearer, Listening
 from storage.files import Places
 from storage.first_look import first_look, read_through
+from storage.history import read_dropped_tables, read_versions, trim_dropped
 from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim, UnseenClaim
 from storage.key_index import KeyIndex
@@ -320,17 +321,21 @@ class Engine:
 
     def table_versions(self, table_id: int) -> list[TableDef]:
         """Every schema version a table had, oldest first."""
-        versions = read_meta(self._store.scan(META)).versions
-        return [versions[key] for key in sorted(versions) if key[0] == table_id]
+        return read_versions(self._store, table_id)
+
+    def history(self) -> tuple[list[TableDef], list[TableDef]]:
+        """(every version of every table, the last ones of dropped tables); see `history`. Raises Corruption."""
+        return read_versions(self._store), read_dropped_tables(self._store)
 
     def audit(self) -> Iterator[AuditRecord]:
         """The audit log, oldest first. Raises Corruption."""
         return read_audit(self._store)
 
     def trim_audit(self) -> None:
-        """Let records go that are too old or too many. Raises StorageUnavailable."""
-        settings = self.settings
-        gone = trim_operations(self._store, self.clock.wall_ms(), settings.audit_kept_days, settings.audit_records_max)
+        """Let records go that are too old or too many, those of dropped tables too. Raises StorageUnavailable."""
+        settings, now_ms = self.settings, self.clock.wall_ms()
+        gone = trim_operations(self._store, now_ms, settings.audit_kept_days, settings.audit_records_max)
+        gone += trim_dropped(self._store, now_ms, settings.audit_kept_days)
         if gone:
             self._store.write(gone, durable=True)
 

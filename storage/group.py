@@ -13,12 +13,13 @@ import msgspec
 import numpy as np
 
 from storage import partition as transition
-from storage.audit import audit_operations
+from storage.audit import AuditRecord, audit_operations
 from storage.catalog import Catalog
 from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, HotPurge, Maintenance, RowChange
 from storage.errors import Conflict, NotFound, StorageUnavailable
 from storage.failpoints import reach
 from storage.feed import PartitionChange
+from storage.history import dropped_tables, stamped
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, encode_versions, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
@@ -89,7 +90,7 @@ class Group:
         # Two changes of one partition would write its delete record twice, under one key.
         assert len({change.table.partition_id for change in edit.rows}) == len(edit.rows), "one change a partition"
         if edit.catalog is not None:
-            self._change_catalog(draft, edit.catalog(self.state.catalog))
+            self._change_catalog(draft, edit.catalog(self.state.catalog), edit.audit)
             reach("commit.after_catalog_check")
         for change in edit.rows:
             self._change_rows(draft, change)
@@ -112,10 +113,11 @@ class Group:
         self.durable = self.durable or edit.durable
         return Committed(draft.first_seq, last_seq, draft.inserted, draft.deleted)
 
-    def _change_catalog(self, draft: Draft, catalog: Catalog) -> None:
+    def _change_catalog(self, draft: Draft, catalog: Catalog, audit: tuple[AuditRecord, ...]) -> None:
         old = draft.state.catalog
-        catalog = _stamped(old, catalog, draft.first_seq, self._now_ms)
+        catalog = stamped(old, catalog, draft.first_seq, self._now_ms, audit)
         draft.operations += catalog_operations(old, catalog, self._now_ms)
+        draft.operations += dropped_tables(old, catalog, draft.first_seq, audit)
         # A dropped table takes the newest `_seq`s from disk with it; they must never be given out again.
         draft.operations.append(last_seq_operation(draft.first_seq))
         partitions = transition.after_definition(draft.state.partitions, old, catalog)
@@ -327,12 +329,3 @@ def _current(catalog: Catalog, seen: TableDef) -> TableDef:
 def _check_live(state: PartitionState, deletes: np.ndarray, table: TableDef) -> None:
     if len(deletes) and state.deletes.contains(deletes).any():
         raise Conflict(f"a row of table '{table.name}' was changed by another transaction first; run yours again")
-
-
-def _stamped(old: Catalog, new: Catalog, seq: int, now_ms: int) -> Catalog:
-    """New and changed tables get the time of this commit."""
-    for table in list(new.tables.values()):
-        if old.tables.get(table.name) is not table:
-            stamp = msgspec.structs.replace(table, changed_seq=seq, created_ms=table.created_ms or now_ms)
-            new = new.with_table(stamp)
-    return new

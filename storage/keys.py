@@ -50,6 +50,7 @@ class MetaKind(Enum):
     GRANT = b"G"  # privileges of one user on one table or view
     LOAD = b"L"  # load id -> first `_seq` of a committed bulk load into a keyed table
     DROPPED = b"D"  # partitions whose rows and files are still to be removed
+    DROPPED_TABLE = b"X"  # last definitions of dropped tables, by id
     NEXT_ID = b"I"  # ids below this are given out
     LAST_SEQ = b"S"  # `_seq`s up to this are given out (written where the rows that show it may go)
 

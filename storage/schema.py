@@ -68,6 +68,7 @@ class Owner(msgspec.Struct, frozen=True):
 class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A table at one schema version. Replaced as a whole by each ALTER, with `version` one higher.
 
+    changed_seq, changed_by: the commit that made this version, and who asked for it; "" = not known
     owner: of a user table as one user sees it; the catalog's own definitions have none
     """
 
@@ -82,6 +83,7 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     comment: str = ""
     created_ms: int = 0
     changed_seq: int = 0
+    changed_by: str = ""
     owner: Owner | None = None
 
     @property

@@ -46,6 +46,7 @@ class ColdFile(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
     column_names: tuple[str, ...]
     column_stats: dict[str, tuple[str | None, str | None, int]] = {}  # physical name -> min, max, nulls
+    column_bytes: dict[str, int] = {}  # physical name -> bytes in the file, compressed
     created_ms: int = 0
     storage: str = LOCAL
 

@@ -74,6 +74,11 @@ class Rights:
             f"user '{self.principal.name}' may not {privilege} on '{name}'; a dba can GRANT {privilege} ON {name} TO it"
         )
 
+    def may(self, privilege: Privilege, name: TableName, catalog: Catalog) -> bool:
+        """Whether `require` would let it pass; of a table or view of `catalog`."""
+        relation = self._relation(name, catalog)
+        return relation is not None and may(self.principal, privilege, relation) is Decision.ALLOWED
+
     def require_deed(self, deed: Deed) -> None:
         """Raises PermissionDenied."""
         if not may_do(self.principal, deed):

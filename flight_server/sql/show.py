@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 from flight_server.access.grants import Deed
 from flight_server.access.session_options import option_name, session_options
 from flight_server.sql.call import Call
+from flight_server.sql.create_sql import create_table_sql, create_view_sql, sql_name
+from flight_server.sql.history import author_of, operations
 from flight_server.sql.statements import Describe, Show, ShowKind
 from flight_server.sql.type_names import sql_type_name
 from storage.errors import NotFound
-from storage.names import TableName, quoted
+from storage.names import TableName
 from storage.schema import Column, TableDef
 from storage.state import SEQ_TIME_SHIFT, PartitionState
 
@@ -55,22 +57,11 @@ def describe(call: Call, statement: Describe) -> pa.Table:
     """Columns and options of a table, columns of a view, or every schema version. Raises NotFound."""
     name = call.name(statement.table)
     if name in call.catalog.views or name in call.virtual:
-        return _described_schema(call.plan(f"SELECT * FROM {_sql_name(name)}").schema)
+        return _described_schema(call.plan(f"SELECT * FROM {sql_name(name)}").schema)
     table = call.table(statement.table)
     if statement.history:
-        return _history(call.services.engine.table_versions(table.table_id))
+        return _history(call, call.services.engine.table_versions(table.table_id))
     return _described(table)
-
-
-def create_table_sql(table: TableDef) -> str:
-    """The statement that makes the table as it is now."""
-    lines = [f"  {_column_sql(column)}" for column in table.columns]
-    if table.primary_key:
-        lines.append(f"  PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
-    options = ", ".join(f"{name} = '{value}'" for name, value in table.options.shown().items() if value)
-    body = ",\n".join(lines)
-    kind = "TEMPORARY" if table.name.is_temporary else str(table.kind).upper()
-    return f"CREATE {kind} TABLE {_sql_name(table.name)} (\n{body}\n) WITH ({options})"
 
 
 def _namespaces(call: Call) -> pa.Table:
@@ -131,7 +122,7 @@ def _create_statement(call: Call, statement: Show) -> pa.Table:
     view = call.catalog.views.get(name)
     if view is not None:
         call.rights.require_deed(Deed.SEE_EVERYTHING)
-        sql = f"CREATE VIEW {_sql_name(name)} AS {view.sql}"
+        sql = create_view_sql(view)
     else:
         sql = create_table_sql(call.table(statement.table))
     return _texts({"table": [str(name)], "create_statement": [sql]})
@@ -165,11 +156,14 @@ def _described_schema(schema: pa.Schema) -> pa.Table:
     )
 
 
-def _history(versions: Sequence[TableDef]) -> pa.Table:
+def _history(call: Call, versions: Sequence[TableDef]) -> pa.Table:
+    steps = list(operations(versions))
     return pa.table(
         {
             "version": pa.array([t.version for t in versions], pa.int32()),
             "changed": pa.array([t.changed_seq >> SEQ_TIME_SHIFT for t in versions], _MS),
+            "changed_by": pa.array([author_of(t, call.rights) for t in versions], pa.string()),
+            "operation": pa.array([operation for _, operation in steps], pa.string()),
             "name": pa.array([str(t.name) for t in versions], pa.string()),
             "create_statement": pa.array([create_table_sql(t) for t in versions], pa.string()),
         }
@@ -193,23 +187,10 @@ def _stats(table: TableDef, partition: PartitionState) -> pa.Table:
     )
 
 
-def _column_sql(column: Column) -> str:
-    parts = [quoted(column.name), column.sql_type]
-    if not column.nullable:
-        parts.append("NOT NULL")
-    if column.default_sql is not None:
-        parts.append(f"DEFAULT {column.default_sql}")
-    return " ".join(parts)
-
-
 def _key_place(table: TableDef, column: Column) -> str | None:
     if column.name not in table.primary_key:
         return None
     return f"primary key {table.primary_key.index(column.name) + 1}"
-
-
-def _sql_name(name: TableName) -> str:
-    return f"{quoted(name.namespace)}.{quoted(name.table)}"
 
 
 def _texts(columns: Mapping[str, Sequence[str | None]]) -> pa.Table:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
 
+from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
-from flight_server.sql.show import create_table_sql
+from flight_server.sql.column_stats import column_stats
+from flight_server.sql.create_sql import create_table_sql, create_view_sql
+from flight_server.sql.history import author_of, operations
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
 from storage.schema import TableDef
 from storage.state import SEQ_TIME_SHIFT, DatabaseState
+from storage.users import Privilege
 
 
 def _namespaces(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
@@ -33,7 +38,7 @@ def _tables(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any,
     for view in state.catalog.views.values():
         yield (
             *(view.name.namespace, view.name.table, "view", None, None, None, None, None, None, []),
-            *(view.comment, view.created_ms, view.sql or None),
+            *(view.comment, view.created_ms, create_view_sql(view) if view.sql else None),
         )
 
 
@@ -47,15 +52,37 @@ def _columns(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any
             )
 
 
-def _history(sources: Sources, state: DatabaseState, _: Rights) -> Iterable[tuple[Any, ...]]:
+def _history(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    """Every definition of tables that the caller knows of; the last ones of dropped tables for who sees everything."""
+    versions, dropped = sources.engine.history()
+    known = {table.table_id for table in state.catalog.tables.values()}
+    for table_id, found in groupby(versions, key=lambda table: table.table_id):
+        if table_id in known:
+            for version, operation in operations(list(found)):
+                yield _history_row(version, operation, who)
+    if who.may_do(Deed.SEE_EVERYTHING):
+        yield from (_history_row(table, "DROP TABLE", who) for table in dropped)
+
+
+def _history_row(table: TableDef, operation: str, who: Rights) -> tuple[Any, ...]:
+    return (
+        *(table.name.namespace, table.name.table, table.table_id, table.version, table.changed_seq >> SEQ_TIME_SHIFT),
+        *(author_of(table, who), operation, create_table_sql(table)),
+    )
+
+
+def _column_stats(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    """Of tables that the caller may read: bounds are values."""
     for table in state.catalog.tables.values():
-        for at in sources.engine.table_versions(table.table_id):
-            yield _history_row(at)
-
-
-def _history_row(table: TableDef) -> tuple[Any, ...]:
-    changed_ms = table.changed_seq >> SEQ_TIME_SHIFT
-    return table.name.namespace, table.name.table, table.version, changed_ms, create_table_sql(table)
+        if not who.may(Privilege.SELECT, table.name, state.catalog):
+            continue
+        files = state.partition(table.partition_id).cold
+        for column in table.columns:
+            stats = column_stats(column, files)
+            yield (
+                *(table.name.namespace, table.name.table, column.name, len(files), stats.rows, stats.nulls),
+                *(stats.low, stats.high, stats.bytes),
+            )
 
 
 TABLES = (
@@ -96,6 +123,32 @@ TABLES = (
         _columns,
     ),
     SystemTable(
-        "table_history", columns(namespace=TEXT, table=TEXT, schema_version=INT, changed=MS, definition=TEXT), _history
+        "table_history",
+        columns(
+            namespace=TEXT,
+            table=TEXT,
+            table_id=BIG,
+            schema_version=INT,
+            changed=MS,
+            changed_by=TEXT,
+            operation=TEXT,
+            definition=TEXT,
+        ),
+        _history,
+    ),
+    SystemTable(
+        "column_stats",
+        columns(
+            namespace=TEXT,
+            table=TEXT,
+            column=TEXT,
+            cold_files=BIG,
+            rows=BIG,
+            nulls=BIG,
+            min=TEXT,
+            max=TEXT,
+            bytes=BIG,
+        ),
+        _column_stats,
     ),
 )

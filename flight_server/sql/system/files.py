@@ -9,7 +9,7 @@ from typing import Any
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
-from storage.state import DatabaseState
+from storage.state import SEQ_TIME_SHIFT, DatabaseState
 from storage.storages import LOCAL
 
 
@@ -28,7 +28,16 @@ def _cold_files(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[
     for table in state.catalog.tables.values():
         for file in state.partition(table.partition_id).cold:
             yield (
-                *(table.name.namespace, table.name.table, file.file_id, file.storage, file.path, file.rows, file.bytes),
+                *(
+                    table.name.namespace,
+                    table.name.table,
+                    table.partition_id,
+                    file.file_id,
+                    file.storage,
+                    file.path,
+                    file.rows,
+                    file.bytes,
+                ),
                 *(file.seq_min, file.seq_max, file.schema_version, file.checksum, file.created_ms),
             )
 
@@ -39,7 +48,13 @@ def _partitions(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[
         yield (
             *(partition.partition_id, table.name.namespace, table.name.table, partition.rows, partition.hot_rows),
             *(partition.hot_bytes, len(partition.hot), len(partition.cold), len(partition.deletes)),
+            *(_time_of(partition.deletes.oldest_commit), _time_of(partition.purged_seq)),
         )
+
+
+def _time_of(seq: int | None) -> int | None:
+    """The commit's time in ms; None for no commit."""
+    return seq >> SEQ_TIME_SHIFT if seq else None
 
 
 TABLES = (
@@ -67,6 +82,7 @@ TABLES = (
         columns(
             namespace=TEXT,
             table=TEXT,
+            partition_id=BIG,
             file_id=BIG,
             storage=TEXT,
             path=TEXT,
@@ -92,6 +108,8 @@ TABLES = (
             hot_batches=BIG,
             cold_files=BIG,
             deleted_versions=BIG,
+            oldest_deleted=MS,
+            purged_up_to=MS,
         ),
         _partitions,
     ),

@@ -1,0 +1,80 @@
+"""A table as the statements that make it: running them gives the same table, with no rows.
+
+An Arrow type that SQL has no name for (a bulk ingest may bring one) is written as the nearest SQL type, with the Arrow
+type in a remark.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pyarrow as pa
+
+from flight_server.sql.cursor import Cursor
+from flight_server.sql.types import read_type
+from storage.errors import FrostlineError
+from storage.names import TableName, quoted
+from storage.schema import Column, TableDef, ViewDef
+
+
+def create_table_sql(table: TableDef) -> str:
+    """CREATE TABLE as the table is now, and what comments on it."""
+    lines = [f"  {_column_sql(column)}" for column in table.columns]
+    if table.primary_key:
+        lines.append(f"  PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
+    options = ", ".join(f"{name} = {literal(value)}" for name, value in table.options.shown().items() if value)
+    body = ",\n".join(lines)
+    kind = "TEMPORARY" if table.name.is_temporary else str(table.kind).upper()
+    create = f"CREATE {kind} TABLE {sql_name(table.name)} (\n{body}\n) WITH ({options})"
+    return ";\n".join((create, *_comments(table)))
+
+
+def create_view_sql(view: ViewDef) -> str:
+    """CREATE VIEW with the text as it was written; unqualified names in it are looked up where it was made."""
+    create = f"CREATE VIEW {sql_name(view.name)} AS {view.sql}"
+    return f"{create};\nCOMMENT ON VIEW {sql_name(view.name)} IS {literal(view.comment)}" if view.comment else create
+
+
+def sql_name(name: TableName) -> str:
+    return f"{quoted(name.namespace)}.{quoted(name.table)}"
+
+
+def literal(text: str) -> str:
+    """As a string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _column_sql(column: Column) -> str:
+    parts = [quoted(column.name), _declared(column)]
+    if not column.nullable:
+        parts.append("NOT NULL")
+    if column.default_sql is not None:
+        parts.append(f"DEFAULT {column.default_sql}")
+    return " ".join(parts)
+
+
+def _declared(column: Column) -> str:
+    if _type_of(column.sql_type) == column.type:
+        return column.sql_type
+    declared = column.sql_type if _type_of(column.sql_type) is not None else "VARCHAR"
+    return f"{declared} /* Arrow: {str(column.type).replace('*', ' ')} */"
+
+
+@lru_cache(maxsize=1024)
+def _type_of(sql_type: str) -> pa.DataType | None:
+    """None for a name that no statement can use."""
+    try:
+        cursor = Cursor(sql_type)
+        found, _ = read_type(cursor)
+        return found if cursor.ended else None
+    except FrostlineError:
+        return None
+
+
+def _comments(table: TableDef) -> list[str]:
+    whole = [f"COMMENT ON TABLE {sql_name(table.name)} IS {literal(table.comment)}"] if table.comment else []
+    return whole + [
+        f"COMMENT ON COLUMN {sql_name(table.name)}.{quoted(column.name)} IS {literal(column.comment)}"
+        for column in table.columns
+        if column.comment
+    ]
