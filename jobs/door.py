@@ -16,10 +16,8 @@ from jobs.planner import Wish
 from jobs.targets import DATABASE, table_parameters
 from storage.engine import Engine
 from storage.errors import Cancelled, NotSupported
-from storage.keys import table_of_partition
 from storage.names import TableName
 from storage.schema import TableDef, TableKind
-from storage.state import partitions_by_table
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -93,9 +91,7 @@ class JobsDoor:
         state = self._engine.state
         if table.kind is not TableKind.USER:
             return bool(state.partition(table.partition_id).hot)
-        if any(partition.hot for partition in partitions_by_table(state).get(table.table_id, ())):
-            return True
-        return any(table_of_partition(id_) == table.table_id for id_ in self._engine.owned.waiting())
+        return self._engine.users.is_hot(table)
 
     def _submit(self, job_type: JobType, table: TableDef | None) -> JobRecord:
         if table is None:

@@ -42,7 +42,7 @@ class FlushExecutor:
         moved = Figures()
         for partition_id in due[:PARTITIONS_A_STEP]:
             try:
-                owned = self._engine.owned_table(table, partition_id)
+                owned = self._engine.users.owned_table(table, partition_id)
                 figures = flush_partition(
                     self._engine, owned, self._engine.state.partition(partition_id), step.cancelled
                 )

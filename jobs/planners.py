@@ -46,5 +46,5 @@ def due_purges(engine: Engine) -> Iterator[Wish]:
 
 def nothing_idle(engine: Engine) -> Iterator[Wish]:
     """Lets the partitions of users who are gone leave memory; wishes for no job."""
-    engine.release_idle()
+    engine.users.release_idle()
     yield from ()

@@ -23,8 +23,8 @@ from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.counters import Counters
 from storage.credentials import secret_box
-from storage.edits import Committed, Edit, ForgetChange
-from storage.errors import Cancelled, LimitExceeded, StorageUnavailable
+from storage.edits import Committed, Edit
+from storage.errors import Cancelled, LimitExceeded
 from storage.failpoints import reach
 from storage.feed import ChangeFeed, Hearer, Listening
 from storage.files import Places
@@ -40,31 +40,28 @@ from storage.keys import (
     MANIFEST,
     META,
     PK,
-    is_owned,
-    owned_partition,
-    owner_of_partition,
     partition_range,
-    table_of_partition,
 )
 from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
 from storage.manifest import decode_cold_file
 from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
-from storage.owned_partitions import OwnedPartitions, attached
-from storage.owners import OwnerKey, Owners
+from storage.owned_partitions import OwnedPartitions
+from storage.owners import Owners
 from storage.place_opener import PlaceOpener
 from storage.recover import live_files, recover
 from storage.retired import RetiredFiles
 from storage.row_groups import RowGroups
 from storage.row_lookup import RowLookup
-from storage.schema import Owner, TableDef, TableKind
+from storage.schema import TableDef
 from storage.settings import StorageSettings
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
-from storage.state import ColdFile, DatabaseState, PartitionState, file_address, partitions_by_table
+from storage.state import ColdFile, DatabaseState, PartitionState, file_address
 from storage.sweep import SweepFigures, sweep
 from storage.temporary import TemporarySpace, TemporaryTables
 from storage.transaction import Transaction
+from storage.user_rows import UserRows
 
 IDS_AT_ONCE: Final = 1024  # ids reserved by one durable write
 ROOM_POLL_SECONDS: Final = 0.1
@@ -116,7 +113,8 @@ class Engine:
         self.owned = OwnedPartitions(
             self._store, self.owners, self.clock, settings.user_partitions_max, settings.user_idle_seconds
         )
-        state = replace(state, absent=self._absent)
+        self.users = UserRows(self, self.owners, self.owned, self._partition)
+        state = replace(state, absent=self.users.absent)
         edits_max, feed, counters = settings.group_commit_edits_max, self.feed, self.counters
         self._committer = Committer(
             self._store, self.keys, state, self.owned, self.clock, edits_max, self._settle, feed, counters
@@ -129,55 +127,20 @@ class Engine:
         return self._committer.state
 
     def partitions_of(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
-        """Every partition of a table as it is now, of a user table one after the other, each with its owner's
-        definition. Raises Corruption."""
-        if table.kind is not TableKind.USER:
-            yield table, self.state.partition(table.partition_id)
-            return
-        for number in self.owner_numbers(table):
-            partition_id = owned_partition(table.table_id, number)
-            yield self.owned_table(table, partition_id), self._committer.partition(partition_id)
+        """Every partition of a table; see `UserRows`."""
+        return self.users.partitions_of(table)
 
     def partitions_in_memory(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
         """As `partitions_of`, of a user table only those that are in memory."""
-        if table.kind is not TableKind.USER:
-            yield table, self.state.partition(table.partition_id)
-            return
-        for partition in partitions_by_table(self.state).get(table.table_id, ()):
-            yield self.owned_table(table, partition.partition_id), partition
+        return self.users.partitions_in_memory(table)
 
-    def owner_numbers(self, table: TableDef) -> list[int]:
-        """Of all who have rows in a user table."""
-        loaded = {id_ for id_, found in self.state.partitions.items() if is_owned(id_) and not found.is_empty}
-        found = {id_ for id_ in loaded if table_of_partition(id_) == table.table_id}
-        return sorted(owner_of_partition(id_) for id_ in found.union(self.owned.stored(table.table_id)))
+    def _partition(self, partition_id: int) -> PartitionState:
+        """A user's partition, in memory from now on."""
+        return self._committer.partition(partition_id)
 
-    def owned_table(self, table: TableDef, partition_id: int) -> TableDef:
-        """The table as the owner of the partition sees it; one that is not a user table as it is."""
-        if not is_owned(partition_id):
-            return table
-        return table.owned_by(self.owners.by_number(owner_of_partition(partition_id)))
-
-    def owner_of(self, key: OwnerKey) -> Owner:
-        """Whose partitions a user's statements see. While nothing can be written a new user has none."""
-        try:
-            owner = self.owners.found_or_new(key)
-        except StorageUnavailable:
-            return Owner(0, key.name)
-        self.owned.touch(owner.number)
-        return owner
-
-    def release_idle(self) -> int:
-        """Let the partitions of users who are gone leave memory; returns how many."""
-        return self._committer.leave(self.owned.idle)
-
-    def forget_partition(self, partition_id: int) -> None:
-        """Remove all rows of a partition for good. Raises StorageUnavailable."""
-        self.commit(Edit(maintenance=(ForgetChange(partition_id),)))
-        self.owned.forget(partition_id)
-
-    def _absent(self, state: DatabaseState, partition_id: int) -> PartitionState:
-        return attached(state, partition_id, lambda: self.state, self._committer.partition)
+    def leave(self, choose: Callable[[DatabaseState], list[int]]) -> int:
+        """Let users' partitions go from memory; returns how many went."""
+        return self._committer.leave(choose)
 
     @property
     def commits_waiting(self) -> int:

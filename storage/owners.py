@@ -44,7 +44,9 @@ class Owners:
         self._store = store
         self._new_id = new_id
         self._kept: OrderedDict[OwnerKey, Owner] = OrderedDict()
-        self._lock = threading.Lock()
+        self._numbers: dict[int, OwnerKey] = {}  # of those kept
+        self._lock = threading.Lock()  # one new number at a time
+        self._keeping = threading.Lock()
 
     def find(self, key: OwnerKey) -> Owner | None:
         """None for one who never met a user table. Raises Corruption."""
@@ -72,10 +74,15 @@ class Owners:
 
     def key_of(self, number: int) -> OwnerKey:
         """Raises Corruption: a number stands in partition ids, so its owner must be known."""
+        known = self._numbers.get(number)
+        if known is not None:
+            return known
         entry = self._store.get(OWNERS, _BY_NUMBER + _NUMBER.pack(number))
         if entry is None:
             raise Corruption(f"the owner with number {number} is not recorded")
-        return _key(entry)
+        key = _key(entry)
+        self._keep(key, Owner(number, key.name))
+        return key
 
     def every(self) -> Iterator[tuple[OwnerKey, Owner]]:
         """By number."""
@@ -96,12 +103,17 @@ class Owners:
                 ],
                 durable=True,
             )
-            self._kept.pop(key, None)
+            with self._keeping:
+                self._kept.pop(key, None)
+                self._numbers.pop(found.number, None)
 
     def _keep(self, key: OwnerKey, owner: Owner) -> Owner:
-        self._kept[key] = owner
-        while len(self._kept) > KEPT_MAX:
-            self._kept.popitem(last=False)
+        with self._keeping:
+            self._kept[key] = owner
+            self._numbers[owner.number] = key
+            if len(self._kept) > KEPT_MAX:
+                _, gone = self._kept.popitem(last=False)
+                self._numbers.pop(gone.number, None)
         return owner
 
 

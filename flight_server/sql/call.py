@@ -111,7 +111,7 @@ class Call:
         """A user table with the caller's own rows; any other as it is."""
         if table.kind is not TableKind.USER:
             return table
-        return table.owned_by(self.services.engine.owner_of(self.owner_key))
+        return table.owned_by(self.services.engine.users.owner(self.owner_key))
 
     def for_each_owner(self, table: TableDef) -> Iterator[Call]:
         """This call once for each owner of rows in a user table, for checks that go before a definition; for any other
@@ -120,7 +120,7 @@ class Call:
             yield self
             return
         engine = self.services.engine
-        keys = {self.owner_key, *(engine.owners.key_of(number) for number in engine.owner_numbers(table))}
+        keys = {self.owner_key, *(engine.owners.key_of(number) for number in engine.users.owner_numbers(table))}
         for key in keys:
             yield replace(self, owner_key=key)
 

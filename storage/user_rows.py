@@ -1,0 +1,91 @@
+"""User tables as a whole: whose partitions there are, and how they come into memory and leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from storage.edits import Edit, ForgetChange
+from storage.errors import StorageUnavailable
+from storage.keys import is_owned, owned_partition, owner_of_partition, table_of_partition
+from storage.owned_partitions import OwnedPartitions, attached
+from storage.owners import OwnerKey, Owners
+from storage.schema import Owner, TableDef, TableKind
+from storage.state import DatabaseState, PartitionState, partitions_by_table
+
+if TYPE_CHECKING:
+    from storage.engine import Engine
+
+
+class UserRows:
+    """Safe from any thread."""
+
+    def __init__(
+        self, engine: Engine, owners: Owners, owned: OwnedPartitions, fetch: Callable[[int], PartitionState]
+    ) -> None:
+        """fetch: a partition as it is now, in memory from then on"""
+        self._engine = engine
+        self._owners = owners
+        self._owned = owned
+        self._fetch = fetch
+
+    def owner(self, key: OwnerKey) -> Owner:
+        """Whose partitions a user's statements see. While nothing can be written a new user has none."""
+        try:
+            owner = self._owners.found_or_new(key)
+        except StorageUnavailable:
+            return Owner(0, key.name)
+        self._owned.touch(owner.number)
+        return owner
+
+    def owner_numbers(self, table: TableDef) -> list[int]:
+        """Of all who have rows in a user table."""
+        loaded = [found for found in self._of(table) if not found.is_empty]
+        found = {partition.partition_id for partition in loaded}
+        return sorted(owner_of_partition(id_) for id_ in found.union(self._owned.stored(table.table_id)))
+
+    def owned_table(self, table: TableDef, partition_id: int) -> TableDef:
+        """The table as the owner of the partition sees it; one that is not a user table as it is."""
+        if not is_owned(partition_id):
+            return table
+        return table.owned_by(self._owners.by_number(owner_of_partition(partition_id)))
+
+    def partitions_of(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
+        """Every partition of a table as it is now, of a user table one after the other, each with its owner's
+        definition. Raises Corruption."""
+        if table.kind is not TableKind.USER:
+            yield table, self._engine.state.partition(table.partition_id)
+            return
+        for number in self.owner_numbers(table):
+            partition_id = owned_partition(table.table_id, number)
+            yield self.owned_table(table, partition_id), self._fetch(partition_id)
+
+    def partitions_in_memory(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
+        """As `partitions_of`, of a user table only those that are in memory."""
+        if table.kind is not TableKind.USER:
+            yield table, self._engine.state.partition(table.partition_id)
+            return
+        for partition in self._of(table):
+            yield self.owned_table(table, partition.partition_id), partition
+
+    def is_hot(self, table: TableDef) -> bool:
+        """Whether anybody has hot rows in it, in memory or not."""
+        if any(partition.hot for partition in self._of(table)):
+            return True
+        return any(table_of_partition(id_) == table.table_id for id_ in self._owned.waiting())
+
+    def release_idle(self) -> int:
+        """Let the partitions of users who are gone leave memory; returns how many."""
+        return self._engine.leave(self._owned.idle)
+
+    def forget(self, partition_id: int) -> None:
+        """Remove all rows of a partition for good. Raises StorageUnavailable."""
+        self._engine.commit(Edit(maintenance=(ForgetChange(partition_id),)))
+        self._owned.forget(partition_id)
+
+    def absent(self, state: DatabaseState, partition_id: int) -> PartitionState:
+        """What `DatabaseState.absent` is."""
+        return attached(state, partition_id, lambda: self._engine.state, self._fetch)
+
+    def _of(self, table: TableDef) -> list[PartitionState]:
+        return partitions_by_table(self._engine.state).get(table.table_id, [])
