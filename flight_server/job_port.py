@@ -68,6 +68,10 @@ class JobDoor(Protocol):
         """COMPACT TABLE."""
         ...
 
+    def submit_evict(self, table: TableName) -> JobRow:
+        """EVICT TABLE."""
+        ...
+
     def submit_scrub(self, table: TableName | None) -> JobRow:
         """SCRUB TABLE, or SCRUB ALL when `table` is None."""
         ...

@@ -42,6 +42,13 @@ class JobsDoor:
         """COMPACT TABLE t."""
         return self._submit(JobType.COMPACT, _with_cold_side(self._engine.state.catalog.table(table), "COMPACT"))
 
+    def submit_evict(self, table: TableName) -> JobRecord:
+        """EVICT TABLE t."""
+        stream = self._engine.state.catalog.table(table)
+        if stream.kind is not TableKind.STREAM:
+            raise NotSupported(f"EVICT is for stream tables; '{table}' is a {stream.kind} table, use DELETE")
+        return self._submit(JobType.STREAM_EVICTION, stream)
+
     def submit_scrub(self, table: TableName | None) -> JobRecord:
         """SCRUB TABLE t, or SCRUB ALL when `table` is None."""
         chosen = None if table is None else _with_cold_side(self._engine.state.catalog.table(table), "SCRUB")

@@ -9,6 +9,7 @@ from jobs.ledger import JobType, Ledger
 from jobs.retention import RetentionExecutor
 from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
+from jobs.stream_eviction import StreamEvictionExecutor
 from jobs.sweep import SweepExecutor
 from storage.engine import Engine
 
@@ -18,6 +19,7 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[
         JobType.FLUSH: FlushExecutor(engine),
         JobType.COMPACT: CompactExecutor(engine),
         JobType.RETENTION: RetentionExecutor(engine),
+        JobType.STREAM_EVICTION: StreamEvictionExecutor(engine, settings),
         JobType.SWEEP: SweepExecutor(engine, ledger, settings),
         JobType.SCRUB: ScrubExecutor(engine),
     }

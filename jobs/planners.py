@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jobs.eviction_planner import EvictionPlanner
 from jobs.ledger import JobType
 from jobs.planner import Planner, Wish, table_wish
 from jobs.settings import JobSettings
@@ -17,6 +18,7 @@ def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
         Planner("compact", lambda: due_compactions(engine), lambda: settings.compact_check_seconds),
         Planner("retention", lambda: due_purges(engine), lambda: settings.retention_check_seconds),
         Planner("idle users", lambda: nothing_idle(engine), lambda: settings.compact_check_seconds),
+        EvictionPlanner(engine, settings).planner(),
         Planner("sweep", lambda: [Wish(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
         # Not at the start: there, reading all files would hold up the first queries.
         Planner("scrub", lambda: [Wish(JobType.SCRUB)], lambda: settings.scrub_interval_seconds),

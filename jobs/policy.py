@@ -9,6 +9,7 @@ from typing import Final
 
 from jobs.ledger import JobRecord, JobType
 from jobs.settings import JobSettings
+from storage.schema import TableKind
 from storage.state import DatabaseState
 
 # What frees memory goes first, then what somebody waits for, then what frees the disk, then what may take its time.
@@ -87,12 +88,17 @@ def retry_wait_seconds(attempts: int, settings: JobSettings, jitter: float) -> f
 
 
 def fullest_partitions(state: DatabaseState, hot_bytes_max: int) -> Iterable[int]:
-    """Ids of the partitions to flush now because the hot side is filling up; empty while there is room."""
-    hot_bytes = state.hot_bytes
+    """Ids of the partitions to flush now because the hot side is filling up; empty while there is room.
+
+    Streams have a limit of their own, and nothing of them can be flushed.
+    """
+    hot_bytes = state.hot_bytes - state.stream_bytes
     if hot_bytes < hot_bytes_max * PRESSURE_SHARE:
         return ()
     chosen = []
-    for partition in sorted(state.partitions.values(), key=lambda p: p.hot_bytes, reverse=True):
+    streams = {table.partition_id for table in state.catalog.tables.values() if table.kind is TableKind.STREAM}
+    flushable = (p for p in state.partitions.values() if p.partition_id not in streams)
+    for partition in sorted(flushable, key=lambda p: p.hot_bytes, reverse=True):
         if hot_bytes <= hot_bytes_max * RELIEF_SHARE or not partition.hot_rows:
             break
         chosen.append(partition.partition_id)

@@ -23,6 +23,9 @@ class JobSettings:
     flush_check_seconds:    the flush planner looks at least this often, and after commits
     compact_check_seconds:  how often the compaction planner looks
     retention_check_seconds: how often deleted versions past their retention are looked for
+    eviction_seconds_min:   the shortest time between two looks at a stream for events past their retention
+    eviction_seconds_max:   the longest; between them a stream's pace follows the rate at which its events come
+    eviction_rows_max:      events that leave a stream in one step
     sweep_interval_seconds: how often unreferenced files are removed
     scrub_interval_seconds: how often all that is on disk is compared with its checksums
     finished_kept_days:     how long finished jobs stay in system.jobs
@@ -38,6 +41,9 @@ class JobSettings:
     flush_check_seconds: PositiveSeconds = 5.0
     compact_check_seconds: PositiveSeconds = 30.0
     retention_check_seconds: PositiveSeconds = 60.0
+    eviction_seconds_min: PositiveSeconds = 1.0
+    eviction_seconds_max: PositiveSeconds = 60.0
+    eviction_rows_max: PositiveInt = 250_000
     sweep_interval_seconds: PositiveSeconds = 3600.0
     scrub_interval_seconds: PositiveSeconds = 86400.0
     finished_kept_days: PositiveInt = 30

@@ -22,7 +22,17 @@ from typing import Any, Final
 import structlog
 
 from storage.clock import Clock
-from storage.counters import COMMITS, GROUPS, REFUSED, ROWS_DELETED, ROWS_INSERTED, SYNCS, Counters
+from storage.counters import (
+    COMMITS,
+    EVENTS_DISCARDED,
+    EVENTS_EVICTED,
+    GROUPS,
+    REFUSED,
+    ROWS_DELETED,
+    ROWS_INSERTED,
+    SYNCS,
+    Counters,
+)
 from storage.edits import Committed, Edit
 from storage.errors import FrostlineError, StorageUnavailable
 from storage.failpoints import reach
@@ -231,7 +241,7 @@ class Committer:
         return len(work) == len(tasks)
 
     def _commit_group(self, tasks: list[_Task]) -> None:
-        group = Group(self.state, self._index, self._clock.wall_ms(), self._load)
+        group = Group(self.state, self._index, self._clock.wall_ms(), self._load, self._feed.is_heard)
         accepted: list[tuple[_Task, Committed]] = []
         for task in tasks:
             try:
@@ -241,7 +251,8 @@ class Committer:
         self._counters.add(REFUSED, len(tasks) - len(accepted))
         try:
             reach("commit.before_write")
-            self._store.write(group.operations, durable=group.durable)
+            if group.operations:  # none, if all that came were events that nobody listens to
+                self._store.write(group.operations, durable=group.durable)
         except BaseException as error:
             # Only the first write that fails can be on disk: the later ones are refused before they are begun.
             self._unknown = self._unknown or group.state
@@ -262,6 +273,8 @@ class Committer:
         add(SYNCS, durable)
         add(ROWS_INSERTED, sum(committed.inserted for committed in made))
         add(ROWS_DELETED, sum(committed.deleted for committed in made))
+        add(EVENTS_EVICTED, sum(committed.evicted for committed in made))
+        add(EVENTS_DISCARDED, sum(committed.discarded for committed in made))
 
     def _listening(self, work: _Listen) -> Listening:
         if is_owned(work.partition_id):

@@ -33,7 +33,12 @@ REFUSED: Final = Count("commits_refused", "Edits refused: conflicts, constraints
 ROWS_INSERTED: Final = Count("rows_inserted", "Row versions inserted")
 ROWS_DELETED: Final = Count("rows_deleted", "Row versions deleted or replaced")
 ROWS_FLUSHED: Final = Count("rows_flushed", "Row versions moved from hot to cold")
-EVERY: Final = (COMMITS, GROUPS, SYNCS, REFUSED, ROWS_INSERTED, ROWS_DELETED, ROWS_FLUSHED)
+EVENTS_EVICTED: Final = Count("events_evicted", "Events that left their stream, by age or for want of room")
+EVENTS_DISCARDED: Final = Count("events_discarded", "Events of ephemeral streams that nobody listened to")
+EVERY: Final = (
+    *(COMMITS, GROUPS, SYNCS, REFUSED, ROWS_INSERTED, ROWS_DELETED, ROWS_FLUSHED),
+    *(EVENTS_EVICTED, EVENTS_DISCARDED),
+)
 
 
 class Counters:

@@ -59,6 +59,11 @@ class DeleteSet:
         hits = [chunk.commits[np.isin(chunk.seqs, seqs)] for chunk in self.chunks]
         return np.concatenate([np.empty(0, np.int64), *hits])
 
+    def without_below(self, seq: int) -> DeleteSet:
+        """Forget deletes of versions before `seq`."""
+        kept = [_filtered(chunk, chunk.seqs >= seq) for chunk in self.chunks]
+        return DeleteSet(tuple(chunk for chunk in kept if len(chunk.seqs)))
+
     def contains(self, seqs: np.ndarray) -> np.ndarray:
         """bool[len(seqs)]: which of them are deleted."""
         found = np.zeros(len(seqs), dtype=bool)

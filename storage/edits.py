@@ -91,13 +91,21 @@ class HotPurge:
 
 
 @dataclass(frozen=True, slots=True)
+class EvictChange:
+    """Events of a stream with `_seq` < `seq_below` have had their time."""
+
+    partition_id: int
+    seq_below: int
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetChange:
     """A dropped table's partition: remove all that is left of it in the row store."""
 
     partition_id: int
 
 
-Maintenance = FlushChange | CompactChange | HotPurge | ForgetChange
+Maintenance = FlushChange | CompactChange | HotPurge | EvictChange | ForgetChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +131,15 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """seq_first..seq_last: the `_seq` range of the edit; `seq_first` is also the time of its deletes."""
+    """seq_first..seq_last: the `_seq` range of the edit; `seq_first` is also the time of its deletes.
+
+    discarded: events of ephemeral streams that nobody listened to; they are not among the `inserted`
+    evicted:   events that left their stream
+    """
 
     seq_first: int
     seq_last: int
     inserted: int
     deleted: int
+    discarded: int = 0
+    evicted: int = 0

@@ -51,9 +51,10 @@ from storage.owners import Owners
 from storage.place_opener import PlaceOpener
 from storage.recover import live_files, recover
 from storage.retired import RetiredFiles
+from storage.room import full_of
 from storage.row_groups import RowGroups
 from storage.row_lookup import RowLookup
-from storage.schema import TableDef
+from storage.schema import TableDef, TableKind
 from storage.settings import StorageSettings
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
@@ -229,19 +230,18 @@ class Engine:
         """Called on the committer thread after each publish; must be quick. What it raises is logged."""
         self._committer.add_listener(listener)
 
-    def wait_for_room(self, cancelled: Callable[[], bool]) -> None:
-        """Wait while hot rows fill their limit. Raises LimitExceeded, Cancelled."""
-        if self.state.hot_bytes < self.settings.hot_bytes_max:
+    def wait_for_room(self, cancelled: Callable[[], bool], kind: TableKind = TableKind.SHARED) -> None:
+        """Wait while hot rows, or the events of all streams, fill their limit. Raises LimitExceeded, Cancelled."""
+        full = full_of(self.state, self.settings, kind)
+        if full is None:
             return
         deadline = self.clock.monotonic_seconds() + self.settings.write_wait_seconds_max
         with self._room:
-            while self.state.hot_bytes >= self.settings.hot_bytes_max:
+            while (full := full_of(self.state, self.settings, kind)) is not None:
                 if cancelled():
                     raise Cancelled("the write was cancelled while it waited for room")
                 if self.clock.monotonic_seconds() >= deadline:
-                    raise LimitExceeded(
-                        "hot rows fill their limit (storage.hot_bytes_max) and flushing can't keep up; try again later"
-                    )
+                    raise LimitExceeded(full)
                 self._room.wait(ROOM_POLL_SECONDS)
 
     @contextmanager

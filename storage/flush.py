@@ -21,7 +21,7 @@ from storage.edits import Edit, FlushChange
 from storage.errors import Cancelled
 from storage.failpoints import reach
 from storage.local_files import FILE_SUFFIX, file_name
-from storage.schema import TableDef
+from storage.schema import TableDef, TableKind
 from storage.state import ColdFile, HotChunk, PartitionState
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class FlushFigures:
 
 
 def plan_flush(table: TableDef, partition: PartitionState, now_ms: int) -> FlushReason | None:
-    """The first limit of the table's flush policy that is reached, None when none is."""
+    """The first limit of the table's flush policy that is reached, None when none is. Streams have none."""
+    if table.kind is TableKind.STREAM:
+        return None
     policy = table.options.flush_policy
     oldest_ms = partition.oldest_hot_ms
     if oldest_ms is None:

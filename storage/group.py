@@ -15,7 +15,17 @@ import numpy as np
 from storage import partition as transition
 from storage.audit import AuditRecord, audit_operations
 from storage.catalog import Catalog
-from storage.edits import Committed, CompactChange, Edit, FlushChange, ForgetChange, HotPurge, Maintenance, RowChange
+from storage.edits import (
+    Committed,
+    CompactChange,
+    Edit,
+    EvictChange,
+    FlushChange,
+    ForgetChange,
+    HotPurge,
+    Maintenance,
+    RowChange,
+)
 from storage.errors import Conflict, NotFound, StorageUnavailable
 from storage.failpoints import reach
 from storage.feed import PartitionChange
@@ -38,10 +48,17 @@ from storage.keys import (
     table_of_partition,
 )
 from storage.manifest import PartitionHead, encode_cold_file, encode_head
-from storage.meta import catalog_operations, forget_operation, last_seq_operation, load_operation
+from storage.meta import (
+    catalog_operations,
+    forget_operation,
+    last_seq_operation,
+    load_operation,
+    not_evicted_operation,
+)
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
-from storage.schema import TableDef
+from storage.schema import TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, ColdFile, DatabaseState, PartitionState
+from storage.stream_commit import IsHeard, add_events, after_options, evict_below, is_not_heard
 
 
 @dataclass(slots=True)
@@ -53,6 +70,8 @@ class Draft:
     next_seq: int
     inserted: int = 0
     deleted: int = 0
+    discarded: int = 0
+    evicted: int = 0
     operations: list[Operation] = field(default_factory=list)
     keys: dict[bytes, int | None] = field(default_factory=dict)
     loads: dict[int, int] = field(default_factory=dict)
@@ -71,8 +90,15 @@ def _no_partition(_: DatabaseState, partition_id: int) -> PartitionState:
 class Group:
     """Gathers edits on top of `state`; then `operations` is what to write and `state` what to publish."""
 
-    def __init__(self, state: DatabaseState, index: KeyIndex, now_ms: int, load: LoadPartition = _no_partition) -> None:
-        """load: reads a user's partition that is not in memory"""
+    def __init__(
+        self,
+        state: DatabaseState,
+        index: KeyIndex,
+        now_ms: int,
+        load: LoadPartition = _no_partition,
+        is_heard: IsHeard = is_not_heard,
+    ) -> None:
+        """load: reads a user's partition that is not in memory; is_heard: whether anybody listens to a stream's"""
         self.state = state
         self.operations: list[Operation] = []
         self.loads: dict[int, int] = {}
@@ -81,6 +107,7 @@ class Group:
         self._index = index
         self._now_ms = now_ms
         self._load = load
+        self._is_heard = is_heard
         self._keys: dict[bytes, int | None] = {}
 
     def add(self, edit: Edit) -> Committed:
@@ -111,7 +138,7 @@ class Group:
         self.changes += draft.changes
         self._keys |= draft.keys
         self.durable = self.durable or edit.durable
-        return Committed(draft.first_seq, last_seq, draft.inserted, draft.deleted)
+        return Committed(draft.first_seq, last_seq, draft.inserted, draft.deleted, draft.discarded, draft.evicted)
 
     def _change_catalog(self, draft: Draft, catalog: Catalog, audit: tuple[AuditRecord, ...]) -> None:
         old = draft.state.catalog
@@ -122,11 +149,20 @@ class Group:
         draft.operations.append(last_seq_operation(draft.first_seq))
         partitions = transition.after_definition(draft.state.partitions, old, catalog)
         draft.state = replace(draft.state.with_partitions(partitions), catalog=catalog)
+        before = {table.table_id: table for table in old.tables.values() if table.kind is TableKind.STREAM}
+        for table in catalog.tables.values():
+            was = before.get(table.table_id, table)
+            if was is not table and table.partition_id in partitions:
+                stream = draft.state.partition(table.partition_id)
+                _set_partition(draft, after_options(draft, was, table, stream, self._now_ms))
 
     def _change_rows(self, draft: Draft, change: RowChange) -> None:
         table = _current(draft.state.catalog, change.table)
         self._fetch(draft, table.partition_id)
         before = draft.state.partition(table.partition_id)
+        if table.kind is TableKind.STREAM:
+            self._add_events(draft, table, before, change)
+            return
         deletes = np.empty(0, np.int64) if change.deletes is None else change.deletes
         _check_live(before, deletes, table)
         self._check_keys(draft, before, table, change, deletes)
@@ -150,6 +186,13 @@ class Group:
             raise StorageUnavailable("no new user can store rows in a user table for now; nothing was stored")
         if is_owned(partition_id) and partition_id not in draft.state.partitions:
             draft.state = draft.state.with_partition(self._load(draft.state, partition_id))
+
+    def _add_events(self, draft: Draft, table: TableDef, before: PartitionState, change: RowChange) -> None:
+        rows_seq = draft.next_seq
+        state = add_events(draft, table, before, change, self._now_ms, self._is_heard)
+        if draft.next_seq > rows_seq:
+            draft.changes.append(PartitionChange(table, change, draft.first_seq, rows_seq, before, state))
+        _set_partition(draft, state)
 
     def _check_keys(
         self, draft: Draft, before: PartitionState, table: TableDef, change: RowChange, deletes: np.ndarray
@@ -241,7 +284,7 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
         if not is_owned(change.partition_id):  # if it was a user table, all of its owners' partitions
             start, end = owned_range(change.partition_id)
             draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
-        draft.operations.append(forget_operation(change.partition_id))
+        draft.operations += [forget_operation(change.partition_id), not_evicted_operation(change.partition_id)]
         kept = {id_: state for id_, state in draft.state.partitions.items() if id_ != change.partition_id}
         draft.state = draft.state.with_partitions(kept)
         return
@@ -250,6 +293,10 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     state = draft.state.partition(change.partition_id)
     if isinstance(change, HotPurge):
         _purge_hot(draft, state, change)
+        return
+    if isinstance(change, EvictChange):
+        table = next(t for t in draft.state.catalog.tables.values() if t.partition_id == change.partition_id)
+        _set_partition(draft, evict_below(draft, table, state, change.seq_below))
         return
     _check_storages(draft.state.catalog, change.files)
     draft.operations += [_manifest_put(change.partition_id, file) for file in change.files]

@@ -1,7 +1,7 @@
 """Rows of one insert as the value of a `hot` key.
 
     byte 0      format: 1 = record batch alone, 2 = whole IPC stream (types with dictionaries),
-                3 = whole IPC stream with `_seq` in front (what a purge left of several inserts)
+                3 = whole IPC stream with `_seq` in front (what a purge or an eviction left of several inserts)
     bytes 1-4   schema version of the table, unsigned big-endian
     bytes 5-    Arrow IPC bytes, columns = the table's physical schema at that version
 

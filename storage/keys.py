@@ -53,6 +53,7 @@ class MetaKind(Enum):
     DROPPED_TABLE = b"X"  # last definitions of dropped tables, by id
     NEXT_ID = b"I"  # ids below this are given out
     LAST_SEQ = b"S"  # `_seq`s up to this are given out (written where the rows that show it may go)
+    EVICTED = b"E"  # partition id of a stream -> the `_seq` before which its events have left
 
 
 def meta_key(kind: MetaKind, name: str) -> bytes:

@@ -40,6 +40,7 @@ class MetaRecords:
     versions: Mapping[tuple[int, int], TableDef]  # (table id, schema version)
     loads: dict[int, int] = field(default_factory=dict)  # load id -> first `_seq`
     dropped: dict[int, DroppedPartition] = field(default_factory=dict)
+    evicted: dict[int, int] = field(default_factory=dict)  # partition id -> `_seq` before which nothing is left
     next_id: int = 1
     last_seq: int = 0
     is_new: bool = True
@@ -78,6 +79,14 @@ def load_operation(load_id: int, first_seq: int) -> Operation:
 
 def forget_operation(partition_id: int) -> Operation:
     return Remove(META, meta_key(MetaKind.DROPPED, f"{partition_id:020d}"))
+
+
+def evicted_operation(partition_id: int, seq_below: int) -> Operation:
+    return Put(META, meta_key(MetaKind.EVICTED, f"{partition_id:020d}"), str(seq_below).encode())
+
+
+def not_evicted_operation(partition_id: int) -> Operation:
+    return Remove(META, meta_key(MetaKind.EVICTED, f"{partition_id:020d}"))
 
 
 def last_seq_operation(last_seq: int) -> Operation:
@@ -140,6 +149,7 @@ def _records(found: dict[MetaKind, dict[str, bytes]]) -> MetaRecords:
         versions={(t.table_id, t.version): t for t in versions},
         loads={int(n): int(v) for n, v in found[MetaKind.LOAD].items()},
         dropped={d.partition_id: d for d in dropped},
+        evicted={int(n): int(v) for n, v in found[MetaKind.EVICTED].items()},
         last_seq=int(found[MetaKind.LAST_SEQ].get("", b"0")),
         next_id=int(found[MetaKind.NEXT_ID].get("", b"1")),
         is_new=not found[MetaKind.FORMAT],

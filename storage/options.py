@@ -1,6 +1,7 @@
 """Table options (`WITH (..)`): read once, checked, kept as values that act.
 
-Grammar of the values: numbers, '10s' / '5m' / '2h' / '7d', and flush policies 'rows:N,interval:S,bytes:N'.
+Grammar of the values: numbers, '10s' / '5m' / '2h' / '7d', flush policies 'rows:N,interval:S,bytes:N', and orders of
+eviction 'ttl', 'fifo', 'priority(column)'. Which options a table takes is a matter of its kind: see `OPTIONS_OF`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import msgspec
 from storage.errors import InvalidRequest
 from storage.names import checked_name
 
+EVICTIONS: Final = ("ttl", "fifo", "priority(column)")
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
 ACCESS_LEVELS: Final = ("public", "private", "restricted")
 KEEP_FOR_EVER: Final = -1
 NUMBER_MAX: Final = 1 << 60  # seconds or bytes; records hold 64 bits
 _DURATION = re.compile(r"(\d+)\s*([smhd]?)")
 _UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_PRIORITY = re.compile(r"priority\s*\(\s*(?:\"([^\"]+)\"|(\w+))\s*\)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+)\s*(|[kmg]i?b?)", re.IGNORECASE)
 _SIZE_UNIT: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -35,14 +38,31 @@ class FlushPolicy(msgspec.Struct, frozen=True):
         return f"rows:{self.rows},interval:{self.interval_seconds},bytes:{self.bytes}"
 
 
+class Eviction(msgspec.Struct, frozen=True):
+    """Which events of a stream leave first; `column` is named by `priority` alone. See `stream`."""
+
+    order: str = "ttl"
+    column: str = ""
+
+    def __str__(self) -> str:
+        if not self.column:
+            return self.order
+        return f"{self.order}({self.column})" if self.column.islower() else f'{self.order}("{self.column}")'
+
+
 class TableOptions(msgspec.Struct, frozen=True):
-    """Options of shared tables (user and stream tables will add theirs).
+    """Options of tables of all kinds; those that its kind does not take have no meaning for a table.
 
     deleted_retention_seconds: how long deleted versions stay readable; KEEP_FOR_EVER = 'off'
     sort_by:                   logical column names that order cold files; empty = primary key, else _seq
     access_level:              who may use the table without a grant, see flight_server/access/grants.py
     storage:                   where new cold files go, see `storages`
     use_user_storage:          whether a user's own storage comes first, if the user's storage_mode says so
+    retention_seconds:         how long an event of a stream lives; 0 = the table is no stream
+    max_buffer:                how many events a stream holds at most
+    is_ephemeral:              an event of the stream that nobody listens to is not stored
+    eviction:                  which events leave first
+    eviction_interval_seconds: between two looks for expired events; 0 = follows the rate at which events come
     """
 
     flush_policy: FlushPolicy = FlushPolicy()
@@ -52,9 +72,20 @@ class TableOptions(msgspec.Struct, frozen=True):
     access_level: str = "private"
     storage: str = "local"
     use_user_storage: bool = False
+    retention_seconds: int = 0
+    max_buffer: int = 10_000
+    is_ephemeral: bool = False
+    eviction: Eviction = Eviction()
+    eviction_interval_seconds: int = 0
+
+    @property
+    def is_stream(self) -> bool:
+        return self.retention_seconds > 0
 
     def shown(self) -> dict[str, str]:
         """Option name -> value as `WITH (..)` would take it back."""
+        if self.is_stream:
+            return self._shown_of_stream()
         kept = self.deleted_retention_seconds
         return {
             "flush_policy": str(self.flush_policy),
@@ -64,6 +95,17 @@ class TableOptions(msgspec.Struct, frozen=True):
             "access_level": self.access_level,
             "storage": self.storage,
             "use_user_storage": str(self.use_user_storage).lower(),
+        }
+
+    def _shown_of_stream(self) -> dict[str, str]:
+        pace = self.eviction_interval_seconds
+        return {
+            "retention": f"{self.retention_seconds}s",
+            "max_buffer": str(self.max_buffer),
+            "ephemeral": "true" if self.is_ephemeral else "false",
+            "eviction": str(self.eviction),
+            "eviction_interval": f"{pace}s" if pace else "auto",
+            "access_level": self.access_level,
         }
 
 
@@ -76,15 +118,40 @@ SHARED_OPTIONS: Final = (
     "storage",
     "use_user_storage",
 )
+STREAM_OPTIONS: Final = ("access_level", "ephemeral", "eviction", "eviction_interval", "max_buffer", "retention")
+# By kind of table, as `schema.TableKind` names them.
+OPTIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "shared": SHARED_OPTIONS,
+    "user": SHARED_OPTIONS,
+    "stream": STREAM_OPTIONS,
+}
 BOOLEANS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 
 
-def with_options(base: TableOptions, given: Mapping[str, str], column_names: tuple[str, ...]) -> TableOptions:
+def options_of_new(kind: str, eviction: str = "ttl") -> TableOptions:
+    """What a table has whose statement says nothing. A stream is there for all to put events into."""
+    return TableOptions(access_level="public", eviction=Eviction(eviction)) if kind == "stream" else TableOptions()
+
+
+def with_options(
+    base: TableOptions, given: Mapping[str, str], column_names: tuple[str, ...], kind: str = "shared"
+) -> TableOptions:
     """`base` with the `given` texts read in. Raises InvalidRequest naming the option and what is allowed."""
     options = base
     for name, text in given.items():
+        check_known(name.lower(), kind)
         options = _with_option(options, name.lower(), text.strip(), column_names)
     return options
+
+
+def check_known(name: str, kind: str) -> None:
+    """Raises InvalidRequest for an option that tables of this kind do not take."""
+    allowed = OPTIONS_OF[kind]
+    if name in allowed:
+        return
+    of_others = [other for other, names in OPTIONS_OF.items() if name in names]
+    what = f"option '{name}' is for {' and '.join(of_others)} tables" if of_others else f"unknown table option '{name}'"
+    raise InvalidRequest(f"{what}: a {kind} table takes {', '.join(allowed)}")
 
 
 def _with_option(base: TableOptions, name: str, text: str, columns: tuple[str, ...]) -> TableOptions:
@@ -102,8 +169,46 @@ def _with_option(base: TableOptions, name: str, text: str, columns: tuple[str, .
     if name == "storage":
         return msgspec.structs.replace(base, storage=checked_name("storage", text))
     if name == "use_user_storage":
-        return msgspec.structs.replace(base, use_user_storage=BOOLEANS[_one_of(name, text.lower(), tuple(BOOLEANS))])
-    raise InvalidRequest(f"unknown table option '{name}': a shared table takes {', '.join(SHARED_OPTIONS)}")
+        return msgspec.structs.replace(base, use_user_storage=_boolean(name, text))
+    return _with_stream_option(base, name, text, columns)
+
+
+def _boolean(name: str, text: str) -> bool:
+    return BOOLEANS[_one_of(name, text.lower(), tuple(BOOLEANS))]
+
+
+def _with_stream_option(base: TableOptions, name: str, text: str, columns: tuple[str, ...]) -> TableOptions:
+    match name:
+        case "retention":
+            return msgspec.structs.replace(base, retention_seconds=_positive(name, parse_duration_seconds(name, text)))
+        case "max_buffer":
+            return msgspec.structs.replace(base, max_buffer=_positive(name, parse_size_bytes(name, text)))
+        case "ephemeral":
+            return msgspec.structs.replace(base, is_ephemeral=_boolean(name, text))
+        case "eviction":
+            return msgspec.structs.replace(base, eviction=_eviction(text, columns))
+        case "eviction_interval":
+            pace = 0 if text.lower() == "auto" else _positive(name, parse_duration_seconds(name, text))
+            return msgspec.structs.replace(base, eviction_interval_seconds=pace)
+    raise AssertionError(f"option '{name}' is listed and not read")
+
+
+def _positive(name: str, number: int) -> int:
+    if number < 1:
+        raise InvalidRequest(f"bad {name} '{number}': it must be 1 or more")
+    return number
+
+
+def _eviction(text: str, columns: tuple[str, ...]) -> Eviction:
+    if text.lower() in ("ttl", "fifo"):
+        return Eviction(text.lower())
+    found = _PRIORITY.fullmatch(text)
+    if found is None:
+        raise InvalidRequest(f"bad eviction '{text}': use one of {', '.join(EVICTIONS)}")
+    column = found[1] or found[2].lower()
+    if column not in columns:
+        raise InvalidRequest(f"eviction names column '{column}', which the table does not have", sqlstate="42703")
+    return Eviction("priority", column)
 
 
 def parse_flush_policy(text: str) -> FlushPolicy:

@@ -50,6 +50,21 @@ def after_flush(state: PartitionState, seq_max: int, files: tuple[ColdFile, ...]
     return with_files(replace(state, hot=kept), files)
 
 
+def after_eviction(state: PartitionState, seq_below: int) -> PartitionState:
+    """Without the hot rows before `seq_below`. Rows that stay may still be stored in one batch with some that left."""
+    if not state.hot or seq_below <= state.hot[0].seqs[0]:
+        return state
+    kept = tuple(chunk for chunk in (_cut(chunk, seq_below) for chunk in state.hot) if chunk is not None)
+    return replace(state, hot=kept, deletes=state.deletes.without_below(seq_below))
+
+
+def rewritten(state: PartitionState) -> PartitionState:
+    """The live hot rows alone, in as few chunks as can be, each of them to be stored anew."""
+    batches = [chunk.live for chunk in state.hot if chunk.live.num_rows]
+    hot = tuple(HotChunk(pa.concat_batches(group)) for group in _groups(batches))
+    return replace(state, hot=hot, deletes=DeleteSet())
+
+
 def after_compaction(
     state: PartitionState, replaced: frozenset[int], files: tuple[ColdFile, ...], purged: np.ndarray
 ) -> PartitionState:
@@ -84,7 +99,7 @@ def _rid_of(chunk: HotChunk, purged: np.ndarray) -> HotChunk:
 def after_alter(state: PartitionState, table: TableDef, fills: dict[str, pa.Array]) -> PartitionState:
     """Hot rows under the table's newest schema; cold files are adapted when they are read."""
     schema = table.physical_schema
-    hot = tuple(HotChunk(conform(chunk.batch, schema, fills), chunk.dead) for chunk in state.hot)
+    hot = tuple(HotChunk(conform(chunk.batch, schema, fills), chunk.dead, chunk.first_stored) for chunk in state.hot)
     return replace(state, hot=hot)
 
 
@@ -149,10 +164,11 @@ def _appended(hot: tuple[HotChunk, ...], added: HotChunk) -> tuple[HotChunk, ...
 
 def _merged(chunks: tuple[HotChunk, ...]) -> HotChunk:
     batch = pa.concat_batches([chunk.batch for chunk in chunks])
+    first_stored = chunks[0].first_stored
     if all(chunk.dead is None for chunk in chunks):
-        return HotChunk(batch)
+        return HotChunk(batch, None, first_stored)
     masks = [np.zeros(c.rows, dtype=bool) if c.dead is None else c.dead for c in chunks]
-    return HotChunk(batch, np.concatenate(masks))
+    return HotChunk(batch, np.concatenate(masks), first_stored)
 
 
 def _marked(chunk: HotChunk, ordered: np.ndarray) -> HotChunk:
@@ -167,7 +183,7 @@ def _marked(chunk: HotChunk, ordered: np.ndarray) -> HotChunk:
         return chunk
     dead = np.zeros(chunk.rows, dtype=bool) if chunk.dead is None else chunk.dead.copy()
     dead[at] = True
-    return HotChunk(chunk.batch, dead)
+    return HotChunk(chunk.batch, dead, chunk.first_stored)
 
 
 def _after(chunk: HotChunk, seq_max: int) -> HotChunk | None:
@@ -179,3 +195,22 @@ def _after(chunk: HotChunk, seq_max: int) -> HotChunk | None:
         return None
     dead = None if chunk.dead is None else chunk.dead[first:]
     return HotChunk(chunk.batch.slice(first), dead)
+
+
+def before_seq(chunk: HotChunk, seq: int) -> HotChunk | None:
+    """The rows of a chunk before `seq`; None when there are none."""
+    rows = int(np.searchsorted(chunk.seqs, seq, "left"))
+    if rows in (0, chunk.rows):
+        return chunk if rows else None
+    return HotChunk(chunk.batch.slice(0, rows), None if chunk.dead is None else chunk.dead[:rows], chunk.first_stored)
+
+
+def _cut(chunk: HotChunk, seq_below: int) -> HotChunk | None:
+    """The rows from `seq_below` on; None when there are none."""
+    first = int(np.searchsorted(chunk.seqs, seq_below, "left"))
+    if first == 0:
+        return chunk
+    if first == chunk.rows:
+        return None
+    dead = None if chunk.dead is None or not chunk.dead[first:].any() else chunk.dead[first:]
+    return HotChunk(chunk.batch.slice(first), dead, chunk.stored_from)

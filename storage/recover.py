@@ -1,7 +1,8 @@
 """Recovery: from the row store to the newest state.
 
   1. read the `meta` family: the catalog, every schema version, committed loads, dropped partitions
-  2. for each table's partition: its manifest, its delete records, its hot batches under the newest schema
+  2. for each table's partition: its manifest, its delete records, its hot batches under the newest schema; of a
+     stream not what had left it: an event may lie in one stored batch with such that stayed
   3. the newest `_seq` is the largest that any of these shows
 Nothing is written; what a crash left half done is either invisible (files without manifest entry, keys of loads
 that never committed) or named by a `dropped` record, and the sweep removes it.
@@ -25,6 +26,7 @@ from storage.meta import MetaRecords, read_meta
 from storage.partition import restored
 from storage.schema import SEQ, TableDef, TableKind, fill_arrays
 from storage.state import ColdFile, DatabaseState, PartitionState
+from storage.stream import as_buffered
 
 VersionOf = Callable[[int, int], TableDef | None]
 """(table id, schema version) -> the table as it was then."""
@@ -45,6 +47,8 @@ def recover(store: HotStore) -> Recovered:
         if table.kind is TableKind.USER:
             continue  # fetched one by one, see `owned_partitions`; the newest `_seq` in them is in `meta`
         partition, newest = load_partition(store, table, lambda id_, version: meta.versions.get((id_, version)))
+        if table.kind is TableKind.STREAM:
+            partition = as_buffered(partition, meta.evicted.get(table.partition_id, 0))
         last_seq = max(last_seq, newest, table.changed_seq)
         if partition.hot or partition.cold or len(partition.deletes) or partition.purged_seq:
             partitions[partition.partition_id] = partition

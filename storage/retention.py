@@ -27,7 +27,7 @@ from storage.errors import Cancelled
 from storage.failpoints import reach
 from storage.options import KEEP_FOR_EVER
 from storage.row_filter import kept_rows
-from storage.schema import SEQ, TableDef
+from storage.schema import SEQ, TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, ColdFile, HotChunk, PartitionState
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class PurgeFigures:
 
 
 def is_due(table: TableDef, partition: PartitionState, now_ms: int, purge_limit_seq: int = NO_LIMIT) -> bool:
-    """Whether a version is past its retention by a tenth of it. Pure."""
+    """Whether a version is past its retention by a tenth of it. Pure. What left a stream is seen to by its commits."""
+    if table.kind is TableKind.STREAM:
+        return False
     kept = table.options.deleted_retention_seconds
     oldest = partition.deletes.oldest_commit
     if kept == KEEP_FOR_EVER or oldest is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -14,9 +14,11 @@ Positive = Annotated[int, Meta(ge=1)]
 class StorageSettings:
     """Sizes and limits of the hot and the cold side.
 
-    hot_bytes_max:           hot bytes over the whole database at which writers wait for flushes
+    hot_bytes_max:           hot bytes over the whole database, streams aside, at which writers wait for flushes
+    stream_bytes_max:        bytes of all stream tables together at which their writers wait for events to leave
+    stream_eviction:         which events leave a stream first whose CREATE does not say
     write_wait_seconds_max:  how long they wait before LimitExceeded
-    hot_statement_bytes_max: a single statement with more bytes goes straight to Parquet
+    hot_statement_bytes_max: a single statement with more bytes goes straight to Parquet; into a stream it is refused
     row_group_rows:          rows in a row group of a cold file
     file_bytes_target:       bulk loads and compaction split files at about this size
     group_commit_edits_max:  edits that share one sync
@@ -31,6 +33,8 @@ class StorageSettings:
     """
 
     hot_bytes_max: Positive = 1 << 30
+    stream_bytes_max: Positive = 512 << 20
+    stream_eviction: Literal["ttl", "fifo"] = "ttl"
     write_wait_seconds_max: Annotated[float, Meta(ge=0)] = 30.0
     hot_statement_bytes_max: Positive = 32 << 20
     row_group_rows: Annotated[int, Meta(ge=1024)] = 131_072

@@ -18,7 +18,7 @@ from storage.failpoints import reach
 from storage.files import Places
 from storage.hot_codec import with_seq
 from storage.local_files import load_file_name
-from storage.schema import TableDef
+from storage.schema import TableDef, TableKind
 from storage.settings import StorageSettings
 from storage.state import ColdFile
 
@@ -91,6 +91,12 @@ class RowStage:
             return
         if self._batches_bytes <= self._settings.hot_statement_bytes_max:
             return
+        if self._table.kind is TableKind.STREAM:
+            raise LimitExceeded(
+                f"the statement brings more than {self._settings.hot_statement_bytes_max} bytes "
+                f"(storage.hot_statement_bytes_max) to stream table '{self._table.name}', whose events stay in memory; "
+                "send them in smaller parts"
+            )
         kept, self._batches = self._batches, []
         self.rows = 0
         for waiting in kept:

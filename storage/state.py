@@ -14,11 +14,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from storage.buffer import EMPTY_BUFFER, Buffer
 from storage.catalog import Catalog
 from storage.deletes import DeleteSet
 from storage.keys import is_owned, owner_of_partition, table_of_partition
 from storage.row_filter import kept_rows
-from storage.schema import SEQ
+from storage.schema import SEQ, TableKind
 from storage.storages import LOCAL
 
 
@@ -67,10 +68,17 @@ class HotChunk:
 
     batch: column 0 is `_seq` (int64, rising), then the user columns by physical name.
     dead:  bool[rows], True where the version is deleted; None while all live.
+    first_stored: `_seq` of the key on disk that the first row is stored under; None = its own
     """
 
     batch: pa.RecordBatch
     dead: np.ndarray | None = None
+    first_stored: int | None = None
+
+    @property
+    def stored_from(self) -> int:
+        """No row of this chunk is stored under an earlier key, and from here on no row of an earlier chunk."""
+        return int(self.seqs[0]) if self.first_stored is None else self.first_stored
 
     @cached_property
     def seqs(self) -> np.ndarray:
@@ -98,6 +106,7 @@ class PartitionState:
     """One partition at one moment. `hot` is ordered by `_seq`; `cold` by file id.
 
     purged_seq: the newest commit of which a deleted version was purged: no moment before it can be shown; 0 = none
+    buffer:     of a stream
     """
 
     partition_id: int
@@ -105,6 +114,7 @@ class PartitionState:
     cold: tuple[ColdFile, ...] = ()
     deletes: DeleteSet = field(default_factory=DeleteSet)
     purged_seq: int = 0
+    buffer: Buffer = EMPTY_BUFFER
 
     @property
     def is_empty(self) -> bool:
@@ -182,6 +192,12 @@ class DatabaseState:
             if found is None and self.absent is not None:
                 found = self.absent(self, partition_id)
         return found or PartitionState(partition_id)
+
+    @property
+    def stream_bytes(self) -> int:
+        """Of all stream tables: no flush makes room for them."""
+        tables = self.catalog.tables.values()
+        return sum(self.partition(t.partition_id).hot_bytes for t in tables if t.kind is TableKind.STREAM)
 
     def with_partitions(self, partitions: Mapping[int, PartitionState]) -> DatabaseState:
         """With these and no others."""

@@ -12,6 +12,8 @@ On a table or view the rights are those of the role at its access level, and tho
     (a user table) all    all      all           each on their own rows, and nobody on another one's
     (a view)      -       SELECT   SELECT
 
+    public stream SELECT, INSERT   all      all     (the default of stream tables; otherwise as above)
+
 Whoever has no right at all on a table does not learn that it exists.
 """
 
@@ -23,6 +25,7 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from flight_server.access.principal import Principal
+from storage.schema import TableKind
 from storage.users import Privilege, Role
 
 
@@ -42,6 +45,7 @@ class Level(StrEnum):
     RESTRICTED = "restricted"
     OWN = "own"
     VIEW = "view"
+    PUBLIC_STREAM = "public stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,14 @@ class Relation:
     granted: frozenset[Privilege] = frozenset()
 
 
+def level_of(kind: str, access_level: str) -> str:
+    """The level of a table by its kind and its option: rows of one's own are free, events are there to be put in."""
+    if kind == TableKind.USER:
+        return Level.OWN
+    is_open = kind == TableKind.STREAM and access_level == Level.PUBLIC
+    return Level.PUBLIC_STREAM if is_open else access_level
+
+
 class Deed(StrEnum):
     """What is not done to the rows of one table; the text is what an error says of it."""
 
@@ -59,6 +71,7 @@ class Deed(StrEnum):
     MANAGE_USERS = "manage users and rights"
     MANAGE_STORAGES = "manage storages"
     FLUSH = "flush tables and wait for jobs"
+    EVICT = "evict events of stream tables"
     COMPACT = "compact or scrub tables"
     KILL_JOB = "kill jobs"
     KILL_QUERY_OF_OTHERS = "kill other users' queries"
@@ -71,6 +84,7 @@ class Deed(StrEnum):
 
 _ALL: Final = frozenset(Privilege)
 _READ: Final = frozenset({Privilege.SELECT})
+_PUT: Final = frozenset({Privilege.SELECT, Privilege.INSERT})
 _FROM_SERVICE: Final = frozenset({Role.SERVICE, Role.DBA, Role.SYSTEM})
 _FROM_DBA: Final = frozenset({Role.DBA, Role.SYSTEM})
 
@@ -79,6 +93,7 @@ _ON_TABLES: Final[Mapping[str, Mapping[str, frozenset[Privilege]]]] = {
     Level.PRIVATE: {Role.SERVICE: _ALL, Role.DBA: _ALL, Role.SYSTEM: _ALL},
     Level.RESTRICTED: {Role.DBA: _ALL, Role.SYSTEM: _ALL},
     Level.OWN: dict.fromkeys(Role, _ALL),
+    Level.PUBLIC_STREAM: {Role.USER: _PUT, Role.SERVICE: _ALL, Role.DBA: _ALL, Role.SYSTEM: _ALL},
     Level.VIEW: {Role.SERVICE: _READ, Role.DBA: _READ, Role.SYSTEM: _READ},
 }
 
@@ -87,6 +102,7 @@ _DEEDS: Final[Mapping[Deed, frozenset[Role]]] = {
     Deed.MANAGE_USERS: _FROM_DBA,
     Deed.MANAGE_STORAGES: _FROM_DBA,
     Deed.FLUSH: _FROM_SERVICE,
+    Deed.EVICT: _FROM_SERVICE,
     Deed.COMPACT: _FROM_DBA,
     Deed.KILL_JOB: _FROM_DBA,
     Deed.KILL_QUERY_OF_OTHERS: _FROM_DBA,

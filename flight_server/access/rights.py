@@ -20,6 +20,7 @@ from flight_server.access.grants import (
     Deed,
     Level,
     Relation,
+    level_of,
     may,
     may_do,
     reads_as_maker,
@@ -29,7 +30,7 @@ from flight_server.access.principal import Principal
 from storage.catalog import Catalog
 from storage.errors import NotFound, PermissionDenied
 from storage.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
-from storage.schema import TableDef, TableKind
+from storage.schema import TableDef
 from storage.users import GrantName, Privilege
 
 _CALLERS_MAX: Final = 1000
@@ -135,8 +136,7 @@ class Rights:
         table = catalog.tables.get(name)
         if table is not None:
             now = self._by_id.get(table.table_id, table)
-            level = Level.OWN if now.kind is TableKind.USER else now.options.access_level
-            return Relation(level, self._granted(now))
+            return Relation(level_of(now.kind, now.options.access_level), self._granted(now))
         if name in catalog.views:
             return Relation(Level.VIEW, self._granted_on(name))
         return None

@@ -25,7 +25,8 @@ from flight_server.query.scope import QueryScope, opened
 from flight_server.query.touched import Touched
 from storage.errors import FrostlineError, InvalidRequest, NotFound, NotSupported
 from storage.names import TEMPORARY, TableName
-from storage.schema import ViewDef
+from storage.schema import TableKind, ViewDef
+from storage.stream import visible, visible_until_ms
 
 VIEW_DEPTH_MAX: Final = 32
 ROWS_SUFFIX: Final = "@rows"
@@ -142,8 +143,14 @@ class ScopeSchema(SchemaProvider):
             return rows_as_table(self._lookup.context, [only])
         rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
         rows = RowView(system_columns=True) if changed else rows
-        rows = replace(rows, show_deleted=False) if name.is_temporary else rows
-        partition = scope.state.partition(table.partition_id)
+        if table.kind is TableKind.STREAM and as_of is not None:
+            raise NotSupported(
+                f"stream table '{name}' keeps no earlier versions: events are never changed, so ask for those up to "
+                "then with WHERE _updated <= .. or _seq <= .."
+            )
+        rows = replace(rows, show_deleted=False) if name.is_temporary or table.kind is TableKind.STREAM else rows
+        partition = visible(table, scope.state.partition(table.partition_id), scope.now_ms)
+        self._lookup.touched.until_ms = min(self._lookup.touched.until_ms, visible_until_ms(table, partition))
         self._lookup.touched.add_stored(table, partition)
         self._lookup.touched.passing |= rows.is_passing
         return self._lookup.scans.view(table, partition, rows, scope.now_ms)

@@ -128,7 +128,7 @@ class QueryEngine:
             return self._planned(sql, scope, params, rows, casts or {})
         key = (sql, scope.namespace, scope.time_zone, rows, scope.caller)
         found = self._plans.get(scope.state, key) or self._plans.get(scope.state, (*key, scope.owner_key))
-        if found is not None:
+        if found is not None and scope.now_ms <= found.touched.until_ms:
             self._check(found.touched, scope)
             return found
         plan = self._planned(sql, scope, None, rows, {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from storage.names import TableName
 from storage.schema import TableDef
 from storage.state import PartitionState
+from storage.stream import FOR_EVER_MS
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class Touched:
     opened:  a view opened to its caller what lies under it
     passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version
     is_owned: rows of the caller's own are among them: not what another caller would see
+    until_ms: the last moment at which it sees the events that are to be seen: then one of a stream expires
     has_unkeyed_join: None until somebody looked
     """
 
@@ -28,6 +30,7 @@ class Touched:
     opened: bool = False
     passing: bool = False
     is_owned: bool = False
+    until_ms: int = FOR_EVER_MS
     has_unkeyed_join: bool | None = None
 
     def add_stored(self, table: TableDef, partition: PartitionState) -> None:

@@ -6,6 +6,7 @@ newest schema says. A type may only widen, so that every stored value fits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -31,7 +32,8 @@ from storage.catalog import Catalog
 from storage.errors import Conflict, ConstraintViolated, InvalidRequest, NotSupported
 from storage.names import TableName, checked_column, quoted
 from storage.options import with_options
-from storage.schema import Column, TableDef, read_fill, write_fill
+from storage.schema import Column, TableDef, TableKind, read_fill, write_fill
+from storage.stream import check_stream
 
 _EACH_ROW_ITS_OWN: Final = ("uuid_v7", "snowflake_id", "uuid(", "gen_random_uuid", "random(")
 
@@ -60,6 +62,11 @@ def alter_table(call: Call, statement: AlterTable) -> Changed:
 
 
 def _altered(call: Call, table: TableDef, action: TableAction) -> TableDef:
+    if table.kind is TableKind.STREAM and not isinstance(action, RenameTable | SetOptions):
+        raise NotSupported(
+            f"ALTER of columns is not supported for stream tables; create '{table.name}' anew, or put other events "
+            "into another stream"
+        )
     match action:
         case AddColumn():
             return _add_column(call, table, action)
@@ -78,8 +85,15 @@ def _altered(call: Call, table: TableDef, action: TableAction) -> TableDef:
         case RenameTable(new_name):
             return msgspec.structs.replace(table, name=writable_name(TableName(table.name.namespace, new_name)))
         case SetOptions(options):
-            names = tuple(c.name for c in table.columns)
-            return msgspec.structs.replace(table, options=with_options(table.options, options, names))
+            return _with_options(table, options)
+
+
+def _with_options(table: TableDef, given: Mapping[str, str]) -> TableDef:
+    names = tuple(c.name for c in table.columns)
+    changed = msgspec.structs.replace(table, options=with_options(table.options, given, names, table.kind))
+    if changed.kind is TableKind.STREAM:
+        check_stream(changed)
+    return changed
 
 
 def _add_column(call: Call, table: TableDef, action: AddColumn) -> TableDef:

@@ -20,11 +20,13 @@ from flight_server.sql.insert import full_rows, insert_batches
 from flight_server.sql.rows import target_columns
 from flight_server.sql.stage_change import MEETS_TWICE, Changed, Repeats
 from flight_server.sql.statements import DataChange, Insert, Update, ValuesRows
+from flight_server.sql.stream_changes import check_change
 from storage.errors import Cancelled, InvalidRequest
 
 
 def run_bound(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
     """Raises as `run_change`."""
+    check_change(call.table(change.table), change)
     try:
         changed = _at_once(call, change, batches)
     except InvalidRequest as error:

@@ -15,6 +15,7 @@ from flight_server.sql.insert import insert_rows
 from flight_server.sql.merge import merge_rows
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
 from flight_server.sql.statements import DataChange, Delete, Insert, Merge, Truncate, Update
+from flight_server.sql.stream_changes import check_change
 
 
 def run_change(call: Call, change: DataChange, repeats: Repeats = Repeats.FIRST_WINS) -> Changed:
@@ -25,6 +26,7 @@ def run_change(call: Call, change: DataChange, repeats: Repeats = Repeats.FIRST_
     StorageUnavailable.
     """
     to = target(call.table(change.table), call.name(change.table), change.table)
+    check_change(to.table, change)
     match change:
         case Insert():
             return insert_rows(call, to, change)

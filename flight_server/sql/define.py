@@ -28,8 +28,9 @@ from flight_server.sql.statements import (
 from storage.catalog import Catalog
 from storage.errors import AlreadyExists, InvalidRequest, NotSupported
 from storage.names import TEMPORARY, TableName, checked_column, checked_new_namespace, quoted
-from storage.options import TableOptions, with_options
+from storage.options import options_of_new, with_options
 from storage.schema import Column, NamespaceDef, TableDef, TableKind, ViewDef
+from storage.stream import check_stream
 from storage.temporary import with_namespace
 
 
@@ -55,8 +56,8 @@ def define(call: Call, statement: Definition) -> Changed:
 
 def create_table(call: Call, statement: CreateTable) -> Changed:
     """CREATE TABLE, with rows for AS SELECT."""
-    if statement.kind is TableKind.STREAM:
-        raise NotSupported(f"{statement.kind} tables are not part of this version; create a shared table")
+    if statement.kind is TableKind.STREAM and is_temporary(statement):
+        raise NotSupported("a stream table can't be temporary: leave out TEMP, its events expire by themselves")
     name = _new_name(call, statement)
     if call.transaction.state.catalog.is_taken(name):
         if statement.if_not_exists:
@@ -109,14 +110,17 @@ def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statemen
             raise InvalidRequest(
                 f"primary key names column '{key}', which table '{name}' does not have", sqlstate="42703"
             )
+    defaults = options_of_new(statement.kind, call.services.engine.settings.stream_eviction)
     table = TableDef(
         table_id=call.services.engine.new_id(),
         name=name,
         kind=statement.kind,
         columns=keyed,
         primary_key=statement.primary_key,
-        options=with_options(TableOptions(), statement.options, names),
+        options=with_options(defaults, statement.options, names, statement.kind),
     )
+    if table.kind is TableKind.STREAM:
+        check_stream(table)
     for column in table.columns:
         check_default(call, table, column)
     return table

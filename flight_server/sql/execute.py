@@ -36,6 +36,7 @@ from flight_server.sql.statements import (
     CompactTable,
     Delete,
     Describe,
+    EvictTable,
     FlushTable,
     Insert,
     KillJob,
@@ -63,6 +64,8 @@ from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
 from storage.temporary import with_temporary
 from storage.users import Privilege
+
+_JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob
 
 
 class StatementExecutor:
@@ -223,6 +226,7 @@ class StatementExecutor:
                 | CheckStorage()
                 | FlushTable()
                 | CompactTable()
+                | EvictTable()
                 | Scrub()
                 | KillJob()
                 | WaitForJob()
@@ -298,7 +302,7 @@ class StatementExecutor:
     def _answer(
         self,
         session: Session,
-        statement: Show | Describe | CheckStorage | FlushTable | CompactTable | Scrub | KillJob | WaitForJob,
+        statement: Show | Describe | CheckStorage | _JobStatement,
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:

@@ -25,6 +25,7 @@ from flight_server.sql.stage_change import Changed
 from flight_server.sql.system.registry import hidden_tables, system_schemas, system_tables
 from flight_server.sql.system.sources import Sources
 from flight_server.sql.transactions import SessionTransactions
+from storage.edits import Committed
 from storage.errors import Conflict, ConstraintViolated
 from storage.names import TableName, quoted
 from storage.owners import OwnerKey
@@ -112,14 +113,14 @@ class Frames:
         transaction = self._services.engine.begin(session.temporary)
         try:
             changed = change(self.call(session, transaction, stop))
-            self._commit(session, transaction, last=last)
+            committed = self._commit(session, transaction, last=last)
         finally:
             transaction.rollback()
-        return changed
+        return changed.discarded() if committed is not None and committed.discarded else changed
 
-    def _commit(self, session: Session, transaction: Transaction, *, last: bool) -> None:
+    def _commit(self, session: Session, transaction: Transaction, *, last: bool) -> Committed | None:
         try:
-            transaction.commit(durable=session.durability == "full")
+            return transaction.commit(durable=session.durability == "full")
         except ConstraintViolated as error:
             if last:
                 raise

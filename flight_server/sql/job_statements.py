@@ -9,7 +9,7 @@ import pyarrow as pa
 from flight_server.access.grants import Deed
 from flight_server.job_port import JobRow
 from flight_server.sql.call import Call
-from flight_server.sql.statements import CompactTable, FlushTable, KillJob, Scrub, TableRef, WaitForJob
+from flight_server.sql.statements import CompactTable, EvictTable, FlushTable, KillJob, Scrub, TableRef, WaitForJob
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
 
@@ -25,7 +25,9 @@ JOB_SCHEMA = pa.schema(
 )
 
 
-def job_statement(call: Call, statement: FlushTable | CompactTable | Scrub | KillJob | WaitForJob) -> pa.Table:
+def job_statement(
+    call: Call, statement: FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob
+) -> pa.Table:
     """Raises NotFound, NotSupported, Cancelled."""
     jobs = call.services.jobs
     match statement:
@@ -34,6 +36,8 @@ def job_statement(call: Call, statement: FlushTable | CompactTable | Scrub | Kil
             return _table([job for job in submitted if job.target in map(str, call.catalog.tables)])
         case CompactTable(table):
             return _table([jobs.submit_compact(_stored(call, table))])
+        case EvictTable(table):
+            return _table([jobs.submit_evict(_stored(call, table))])
         case Scrub(table):
             return _table([jobs.submit_scrub(None if table is None else _stored(call, table))])
         case KillJob(job_id):

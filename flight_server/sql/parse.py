@@ -17,7 +17,7 @@ from flight_server.sql.misread import refuse_misread
 from flight_server.sql.parse_alter import parse_alter, parse_comment
 from flight_server.sql.parse_change import parse_delete, parse_insert, parse_truncate, parse_update
 from flight_server.sql.parse_definition import parse_create, parse_drop
-from flight_server.sql.parse_job import parse_compact, parse_flush, parse_kill, parse_scrub, parse_wait
+from flight_server.sql.parse_job import parse_compact, parse_evict, parse_flush, parse_kill, parse_scrub, parse_wait
 from flight_server.sql.parse_merge import parse_merge
 from flight_server.sql.parse_query import parse_explain, parse_query, parse_with
 from flight_server.sql.parse_session import (
@@ -98,6 +98,7 @@ _PARSERS: Final[dict[str, Callable[[Cursor], Statement]]] = {
     "RELEASE": parse_release,
     "FLUSH": parse_flush,
     "COMPACT": parse_compact,
+    "EVICT": parse_evict,
     "SCRUB": parse_scrub,
     "KILL": parse_kill,
     "WAIT": parse_wait,
@@ -120,7 +121,6 @@ _REFUSED: Final = {
     "DECLARE": "fetch results through the client's driver",
     "DETACH": "all tables live in the one catalog",
     "DO": "there are no procedures",
-    "EVICT": "stream tables are not part of this version",
     "EXPORT": "read rows with a query",
     "FETCH": "fetch results through the client's driver",
     "IMPORT": "load rows with a bulk ingest",

@@ -55,7 +55,7 @@ _SEVERAL: Final = "name one at a time"
 
 
 def parse_create(cursor: Cursor) -> Definition | CreateUser | CreateStorage:
-    """`CREATE [OR REPLACE] [SHARED] [TEMP] TABLE|VIEW .. | NAMESPACE .. | USER .. | STORAGE ..`"""
+    """`CREATE [OR REPLACE] [SHARED|STREAM] [TEMP] TABLE|VIEW .. | NAMESPACE .. | USER .. | STORAGE ..`"""
     cursor.expect("CREATE")
     or_replace = cursor.accept("OR", "REPLACE")
     kind = _kind(cursor, "CREATE")
@@ -81,11 +81,12 @@ def _refused(cursor: Cursor, verb: str) -> Exception:
 
 
 def _kind(cursor: Cursor, verb: str) -> TableKind | None:
-    if cursor.sees("STREAM", "TABLE"):
-        raise not_supported(f"{verb} STREAM TABLE", "stream tables are not part of this version")
     if cursor.sees("USER", "TABLE"):
         cursor.expect("USER")
         return TableKind.USER
+    if cursor.sees("STREAM", "TABLE"):
+        cursor.expect("STREAM")
+        return TableKind.STREAM
     return TableKind.SHARED if cursor.accept("SHARED") else None
 
 
@@ -194,7 +195,7 @@ def _create_namespace(cursor: Cursor, or_replace: bool) -> CreateNamespace:
 
 
 def parse_drop(cursor: Cursor) -> Definition | DropUser | DropStorage:
-    """`DROP [SHARED] TABLE|VIEW|NAMESPACE|USER|STORAGE [IF EXISTS] name`"""
+    """`DROP [SHARED|STREAM] TABLE|VIEW|NAMESPACE|USER|STORAGE [IF EXISTS] name`"""
     cursor.expect("DROP")
     kind = _kind(cursor, "DROP")
     if cursor.accept("TABLE"):

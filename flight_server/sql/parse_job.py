@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flight_server.sql.cursor import Cursor, not_supported
-from flight_server.sql.statements import CompactTable, FlushTable, KillJob, KillQuery, Scrub, WaitForJob
+from flight_server.sql.statements import CompactTable, EvictTable, FlushTable, KillJob, KillQuery, Scrub, WaitForJob
 
 
 def parse_flush(cursor: Cursor) -> FlushTable:
@@ -23,6 +23,12 @@ def parse_compact(cursor: Cursor) -> CompactTable:
         raise not_supported("COMPACT ALL", "use COMPACT TABLE t")
     cursor.expect("TABLE")
     return CompactTable(cursor.table())
+
+
+def parse_evict(cursor: Cursor) -> EvictTable:
+    """`EVICT TABLE t`"""
+    cursor.expect("EVICT", "TABLE")
+    return EvictTable(cursor.table())
 
 
 def parse_scrub(cursor: Cursor) -> Scrub:

@@ -21,6 +21,7 @@ from flight_server.sql.statements import (
     Delete,
     Describe,
     DropTable,
+    EvictTable,
     FlushTable,
     Insert,
     KillJob,
@@ -73,6 +74,8 @@ def deed_of(statement: Statement) -> Deed:
     match statement:
         case FlushTable() | WaitForJob():
             return Deed.FLUSH
+        case EvictTable():
+            return Deed.EVICT
         case CompactTable() | Scrub():
             return Deed.COMPACT
         case KillJob():

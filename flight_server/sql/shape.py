@@ -18,6 +18,7 @@ from flight_server.sql.statements import (
     DataChange,
     Delete,
     Describe,
+    EvictTable,
     FlushTable,
     Insert,
     KillJob,
@@ -31,6 +32,7 @@ from flight_server.sql.statements import (
     WaitForJob,
 )
 from flight_server.sql.storage_statements import CheckStorage
+from flight_server.sql.stream_changes import check_change
 
 NO_COLUMNS = pa.schema([])
 
@@ -47,7 +49,7 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
             return StatementShape(False, describe(call, statement).schema, NO_COLUMNS)
         case CheckStorage():
             return StatementShape(False, CHECK_SCHEMA, NO_COLUMNS)
-        case FlushTable() | CompactTable() | Scrub() | KillJob() | WaitForJob():
+        case FlushTable() | CompactTable() | EvictTable() | Scrub() | KillJob() | WaitForJob():
             return StatementShape(False, JOB_SCHEMA, NO_COLUMNS)
         case Insert() | Update() | Delete() | Merge() | Truncate():
             return _change_shape(call, statement, parameters)
@@ -59,13 +61,15 @@ def shape_untold(statement: Statement, parameters: int) -> StatementShape:
     """As much as the words alone say: the columns of its rows show when it runs."""
     returning = isinstance(statement, Insert | Update | Delete | Merge) and statement.returning_sql is not None
     gives_rows = isinstance(
-        statement, Query | Show | Describe | CheckStorage | FlushTable | CompactTable | Scrub | KillJob | WaitForJob
+        statement,
+        Query | Show | Describe | CheckStorage | FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob,
     )
     return StatementShape(not (gives_rows or returning), NO_COLUMNS, _schema({}, parameters))
 
 
 def _change_shape(call: Call, change: DataChange, parameters: int) -> StatementShape:
     to = target(call.table(change.table), call.name(change.table), change.table)
+    check_change(to.table, change)
     types = change_parameters(call, to, change)
     returning = None if isinstance(change, Truncate) else change.returning_sql
     if returning is None:

@@ -13,11 +13,13 @@ from flight_server.sql.call import Call
 from flight_server.sql.create_sql import create_table_sql, create_view_sql, sql_name
 from flight_server.sql.history import author_of, operations
 from flight_server.sql.statements import Describe, Show, ShowKind
+from flight_server.sql.stream_facts import described_stream
 from flight_server.sql.type_names import sql_type_name
 from storage.errors import NotFound
 from storage.names import TableName
-from storage.schema import Column, TableDef
+from storage.schema import Column, TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, PartitionState
+from storage.stream import visible
 
 _MS = pa.timestamp("ms", tz="UTC")
 _USERS, _GRANTS = TableName("system", "users"), TableName("system", "grants")
@@ -50,7 +52,8 @@ def show(call: Call, statement: Show) -> pa.Table:
         case ShowKind.STATS:
             assert statement.table is not None
             table = call.table(statement.table)
-            return _stats(table, call.transaction.state.partition(table.partition_id))
+            partition = call.transaction.state.partition(table.partition_id)
+            return _stats(table, visible(table, partition, call.services.clock.wall_ms()))
 
 
 def describe(call: Call, statement: Describe) -> pa.Table:
@@ -61,6 +64,9 @@ def describe(call: Call, statement: Describe) -> pa.Table:
     table = call.table(statement.table)
     if statement.history:
         return _history(call, call.services.engine.table_versions(table.table_id))
+    if table.kind is TableKind.STREAM:
+        partition = call.transaction.state.partition(table.partition_id)
+        return pa.concat_tables([_described(table), described_stream(table, partition, call.services.clock.wall_ms())])
     return _described(table)
 
 

@@ -40,6 +40,10 @@ class Changed:
     rows: int
     returning: pa.Table | None = None
 
+    def discarded(self) -> Changed:
+        """The same of an INSERT whose events nobody listened to: none was accepted."""
+        return Changed(0, None if self.returning is None else self.returning.slice(0, 0))
+
 
 class StagedChange:
     """Use as a context manager: leaving without `apply` removes what was staged."""
@@ -105,7 +109,7 @@ class StagedChange:
 
     def apply(self) -> int:
         """Hand everything to the transaction; returns the rows affected."""
-        self._call.services.engine.wait_for_room(self._call.cancelled)
+        self._call.services.engine.wait_for_room(self._call.cancelled, self._table.kind)
         staged = self._stage.finish()
         seqs = np.concatenate([np.empty(0, np.int64), *self._seqs]).astype(np.int64)
         keys = [] if staged.files else self._keys

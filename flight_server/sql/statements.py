@@ -13,6 +13,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from flight_server.sql.storage_statements import CheckStorage, StorageStatement
+from flight_server.sql.stream_statements import EvictTable as EvictTable
 from flight_server.sql.table_ref import TableRef as TableRef
 from flight_server.sql.user_statements import ExecuteAs, UserStatement
 from storage.schema import TableKind
@@ -372,7 +373,7 @@ Definition = (
     | CommentOn
 )
 SessionStatement = Use | SetVariable | TransactionControl
-JobStatement = FlushTable | CompactTable | Scrub | KillJob | WaitForJob | KillQuery
+JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob | KillQuery
 Statement = (
     Query
     | DataChange

@@ -12,6 +12,7 @@ from flight_server.access.grants import (
     Deed,
     Level,
     Relation,
+    level_of,
     may,
     may_act_for,
     may_do,
@@ -21,6 +22,7 @@ from flight_server.access.grants import (
 )
 from flight_server.access.principal import Principal
 from storage.options import ACCESS_LEVELS
+from storage.schema import TableKind
 from storage.users import Privilege, Role
 
 SELECT, INSERT, UPDATE, DELETE = Privilege
@@ -30,6 +32,7 @@ EXPECTED = {
     Level.PRIVATE: {"user": "", "service": "SIUD", "dba": "SIUD", "system": "SIUD"},
     Level.RESTRICTED: {"user": "", "service": "", "dba": "SIUD", "system": "SIUD"},
     Level.OWN: dict.fromkeys(("user", "service", "dba", "system"), "SIUD"),
+    Level.PUBLIC_STREAM: {"user": "SI", "service": "SIUD", "dba": "SIUD", "system": "SIUD"},
     Level.VIEW: {"user": "", "service": "S", "dba": "S", "system": "S"},
 }
 # Everything that is no matter of one table's rows: the roles that may.
@@ -38,6 +41,7 @@ DEEDS = {
     Deed.MANAGE_USERS: ("dba", "system"),
     Deed.MANAGE_STORAGES: ("dba", "system"),
     Deed.FLUSH: ("service", "dba", "system"),
+    Deed.EVICT: ("service", "dba", "system"),
     Deed.COMPACT: ("dba", "system"),
     Deed.KILL_JOB: ("dba", "system"),
     Deed.KILL_QUERY_OF_OTHERS: ("dba", "system"),
@@ -74,8 +78,20 @@ def test_every_role_and_every_deed(role, deed):
 
 
 def test_all_levels_of_tables_are_in_the_matrix():
-    assert {*ACCESS_LEVELS, "own", "view"} == set(Level) == set(grants._ON_TABLES)
+    assert {*ACCESS_LEVELS, "own", "public stream", "view"} == set(Level) == set(grants._ON_TABLES)
     assert set(grants._DEEDS) == set(Deed) == set(DEEDS)
+
+
+@pytest.mark.parametrize("kind", TableKind)
+@pytest.mark.parametrize("access_level", ACCESS_LEVELS)
+def test_user_tables_and_public_streams_are_more_open_than_their_access_level_says(kind, access_level):
+    if kind is TableKind.USER:
+        expected = Level.OWN
+    elif kind is TableKind.STREAM and access_level == "public":
+        expected = Level.PUBLIC_STREAM
+    else:
+        expected = access_level
+    assert level_of(kind, access_level) == expected
 
 
 @pytest.mark.parametrize("role", ["", "admin", "SYSTEM", "root", "dba "])

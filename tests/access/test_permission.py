@@ -39,6 +39,7 @@ DEEDS = {
     "FLUSH TABLE t": Deed.FLUSH,
     "FLUSH ALL": Deed.FLUSH,
     "WAIT FOR JOB 'j'": Deed.FLUSH,
+    "EVICT TABLE t": Deed.EVICT,
     "COMPACT TABLE t": Deed.COMPACT,
     "SCRUB TABLE t": Deed.COMPACT,
     "SCRUB ALL": Deed.COMPACT,

@@ -139,7 +139,6 @@ def test_a_statement_is_read(text: str, expected: Statement) -> None:
         ("SUBSCRIBE TO SELECT * FROM t", "SUBSCRIBE"),
         ("VACUUM", "VACUUM"),
         ("PRAGMA x", "PRAGMA"),
-        ("EVICT TABLE t", "EVICT"),
         ("KILL LIVE QUERY 'x'", "KILL LIVE QUERY"),
         ("EXPLAIN INSERT INTO t VALUES (1)", "EXPLAIN of INSERT"),
         ("EXPLAIN ANALYZE COPY t TO 'x'", "EXPLAIN of COPY"),

@@ -156,7 +156,6 @@ def test_alter_table(text: str, expected: tuple[TableAction, ...]) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("CREATE STREAM TABLE t (a INT)", "CREATE STREAM TABLE is not supported"),
         ("CREATE ROLE r", "CREATE ROLE is not supported; a role is given"),
         ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", "CREATE EXTERNAL is not supported"),
         ("CREATE /* x */ external TABLE t", "CREATE EXTERNAL is not supported"),

@@ -49,6 +49,7 @@ def test_the_first_bytes_of_meta_keys_are_the_ones_in_every_data_directory():
         "DROPPED": b"D",
         "NEXT_ID": b"I",
         "LAST_SEQ": b"S",
+        "EVICTED": b"E",
     }
 
 

@@ -16,6 +16,7 @@ from flight_server.sql.history import author_of, operations
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
 from storage.schema import TableDef
 from storage.state import SEQ_TIME_SHIFT, DatabaseState
+from storage.stream import visible
 from storage.users import Privilege
 
 
@@ -25,13 +26,14 @@ def _namespaces(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[
         yield namespace.name, namespace.description, tables, namespace.created_ms
 
 
-def _tables(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
+def _tables(sources: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         partition = state.partition(table.partition_id)
+        rows = visible(table, partition, sources.engine.clock.wall_ms()).rows
         cold_bytes = sum(file.bytes for file in partition.cold)
         shown = list(table.options.shown().items())
         yield (
-            *(table.name.namespace, table.name.table, str(table.kind), table.version, partition.rows),
+            *(table.name.namespace, table.name.table, str(table.kind), table.version, rows),
             *(partition.hot_rows, partition.hot_bytes, len(partition.cold), cold_bytes, shown),
             *(table.comment, table.created_ms, create_table_sql(table)),
         )
