@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from jobs.cleanup import CleanupExecutor
 from jobs.compact import CompactExecutor
 from jobs.executor import Executor
 from jobs.flush import FlushExecutor
+from jobs.job_cleanup import JobCleanupExecutor
 from jobs.ledger import JobType, Ledger
 from jobs.retention import RetentionExecutor
 from jobs.scrub import ScrubExecutor
@@ -20,6 +22,8 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[
         JobType.COMPACT: CompactExecutor(engine),
         JobType.RETENTION: RetentionExecutor(engine),
         JobType.STREAM_EVICTION: StreamEvictionExecutor(engine, settings),
-        JobType.SWEEP: SweepExecutor(engine, ledger, settings),
+        JobType.CLEANUP: CleanupExecutor(engine),
+        JobType.JOB_CLEANUP: JobCleanupExecutor(ledger, settings, engine.clock),
+        JobType.SWEEP: SweepExecutor(engine),
         JobType.SCRUB: ScrubExecutor(engine),
     }

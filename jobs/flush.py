@@ -30,10 +30,7 @@ class FlushExecutor:
         if table.kind is TableKind.USER:
             return self._flush_users(table, step)
         figures = flush_partition(self._engine, table, state.partition(table.partition_id), step.cancelled)
-        if figures is None:
-            return Completed("no hot rows")
-        moved = _moved(figures)
-        return Completed(str(moved), moved)
+        return self._ended(step, Figures() if figures is None else _moved(figures))
 
     def _flush_users(self, table: TableDef, step: Step) -> Outcome:
         """One user whose rows can't be moved keeps them, and holds up nobody else; then it is tried again."""
@@ -58,9 +55,8 @@ class FlushExecutor:
         failed = self._failed.pop(step.record.job_id, {})
         if failed:
             return Retry(f"the rows of {len(failed)} users stay hot for now: {next(iter(failed.values()))}")
-        done = step.record
-        total = Figures(done.rows, done.bytes, done.files) + moved
-        return Completed(str(total) if total.rows else "no hot rows", moved)
+        whole = step.record.figures + moved  # of all steps, and it may have been asked for again while it ran
+        return Completed(str(whole) if whole.rows else "no hot rows", moved)
 
 
 def _moved(figures: FlushFigures) -> Figures:

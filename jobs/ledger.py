@@ -123,7 +123,7 @@ class LedgerStore(Protocol):
 
     def put_job(self, job_id: str, record: bytes) -> None: ...
     def jobs(self) -> Iterable[tuple[str, bytes]]: ...
-    def delete_job(self, job_id: str) -> None: ...
+    def delete_jobs(self, job_ids: Iterable[str]) -> None: ...
 
 
 class Ledger:
@@ -166,13 +166,17 @@ class Ledger:
     def live(self) -> Iterator[JobRecord]:
         return (record for record in self.records() if record.is_live)
 
-    def purge(self, finished_before_ms: int, kept_max: int) -> int:
-        """Forget jobs that finished earlier, and the oldest ones beyond `kept_max`. Returns how many."""
+    def purge(self, finished_before_ms: int, kept_max: int, at_once: int = 1000) -> int:
+        """Forget jobs that finished earlier, and the oldest ones beyond `kept_max`, but no more than `at_once`.
+
+        Returns how many. Raises StorageUnavailable; all are then as before.
+        """
         finished = [record for record in self.records() if record.status in FINISHED]
         surplus = max(0, len(finished) - kept_max)
-        old = [r for n, r in enumerate(finished) if n < surplus or (r.finished_ms or 0) < finished_before_ms]
-        for record in old:
-            self._store.delete_job(record.job_id)
+        old = [r for n, r in enumerate(finished) if n < surplus or (r.finished_ms or 0) < finished_before_ms][:at_once]
+        if old:
+            self._store.delete_jobs([record.job_id for record in old])
             reach("ledger.after_delete")
+        for record in old:
             del self._records[record.job_id]
         return len(old)

@@ -23,7 +23,7 @@ import trio
 from jobs.executor import Executor, Step
 from jobs.guarded import no_executor, once_more, run_guarded
 from jobs.ledger import ID_PREFIX, JobRecord, JobType, Ledger, Trigger
-from jobs.outcome import Completed, Continue, Failed, Figures, Outcome, Retry, Skipped, Stopped
+from jobs.outcome import Completed, Continue, Failed, Outcome, Retry, Skipped, Stopped
 from jobs.policy import PRIORITY, UNCANCELLABLE, USER_BONUS, Waiting, next_job, retry_wait_seconds, with_room
 from jobs.settings import JobSettings
 from jobs.states import JobState
@@ -251,8 +251,7 @@ class JobManager:
                 await self._go_on(record, outcome)
             case Completed(message, figures):
                 done = record.with_figures(figures)
-                said = message if figures.rows or not record.rows else str(Figures(record.rows, 0, record.files))
-                await self._finish(done, JobState.COMPLETED, message=said, progress=1.0, error="")
+                await self._finish(done, JobState.COMPLETED, message=message, progress=1.0, error="")
             case Skipped(message):
                 await self._finish(record, JobState.SKIPPED, message=message)
             case Retry():

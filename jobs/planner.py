@@ -32,9 +32,11 @@ class Planner:
     look:          what is due now; called on a worker thread, one call at a time. What it raises is logged
     pause_seconds: until the next look; asked after each one, so the pace may follow what was seen
     at_start:      whether to look before the first pause
+    on_definitions: whether a change of the catalog ends a pause
     """
 
     name: str
     look: Callable[[], Iterable[Wish]]
     pause_seconds: Callable[[], float]
     at_start: bool = False
+    on_definitions: bool = False

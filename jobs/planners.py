@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jobs.cleanup import due_cleanups
 from jobs.eviction_planner import EvictionPlanner
 from jobs.ledger import JobType
 from jobs.planner import Planner, Wish, table_wish
@@ -19,6 +20,19 @@ def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
         Planner("retention", lambda: due_purges(engine), lambda: settings.retention_check_seconds),
         Planner("idle users", lambda: nothing_idle(engine), lambda: settings.compact_check_seconds),
         EvictionPlanner(engine, settings).planner(),
+        # At the start too: what a crash left, and what was dropped just before it.
+        Planner(
+            "cleanup",
+            lambda: due_cleanups(engine),
+            lambda: settings.cleanup_check_seconds,
+            at_start=True,
+            on_definitions=True,
+        ),
+        Planner(
+            "job_cleanup",
+            lambda: [Wish(JobType.JOB_CLEANUP)],
+            lambda: settings.job_cleanup_interval_seconds,
+        ),
         Planner("sweep", lambda: [Wish(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
         # Not at the start: there, reading all files would hold up the first queries.
         Planner("scrub", lambda: [Wish(JobType.SCRUB)], lambda: settings.scrub_interval_seconds),

@@ -8,6 +8,7 @@ at their own intervals. A submit that fails is logged; the next look asks again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -79,11 +80,13 @@ class Schedule:
         self._rung = False  # since the planner last looked
         self._copies = ManifestCopies(engine)
         self._looked = trio.Event()
+        self._defined = trio.Event()  # set, and replaced, when the catalog changes
+        self._catalog = engine.state.catalog
 
     async def run(self) -> None:
         """Run until cancelled. Call once."""
         token = trio.lowlevel.current_trio_token()
-        self._engine.add_commit_listener(lambda _: self._ring(token))
+        self._engine.add_commit_listener(lambda state: self._ring(token, state))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._flush_loop)
             for planner in planners_of(self._engine, self._settings):
@@ -113,12 +116,16 @@ class Schedule:
         if not planner.at_start:
             await trio.sleep(planner.pause_seconds())
         while True:
+            defined = self._defined  # of now: a change while it looks is not overheard
             try:
                 for wish in await trio.to_thread.run_sync(_looked, planner):
                     await self.submit(wish)
             except Exception:
                 log.exception("planner broke; it looks again later", planner=planner.name)
-            await trio.sleep(planner.pause_seconds())
+            await trio.sleep(min(PAUSE_SECONDS, planner.pause_seconds()))
+            woken = defined if planner.on_definitions else trio.Event()
+            with trio.move_on_after(planner.pause_seconds()):
+                await woken.wait()
 
     async def _copy_loop(self) -> None:
         """After the flush planner's looks, so after commits too, keep the copies of the manifest like the manifest."""
@@ -141,18 +148,23 @@ class Schedule:
             log.warning("job can't be queued", job_type=str(wish.job_type), target=wish.target, error=error.message)
             return None
 
-    def _ring(self, token: trio.lowlevel.TrioToken) -> None:
-        """On the committer's thread, for each commit: wake the planner once, not for every commit of a busy time."""
-        if self._rung:
+    def _ring(self, token: trio.lowlevel.TrioToken, state: DatabaseState) -> None:
+        """On the committer's thread, for each commit: wake planners once, not for every commit of a busy time."""
+        is_defined = state.catalog is not self._catalog
+        if self._rung and not is_defined:
             return
-        self._rung = True
-        try:
+        self._rung, self._catalog = True, state.catalog
+        with suppress(trio.RunFinishedError):  # the last commits of a shutdown
             token.run_sync_soon(self._note_commit)
-        except trio.RunFinishedError:
-            return  # the last commits of a shutdown
+            if is_defined:
+                token.run_sync_soon(self._note_definition)
 
     def _note_commit(self) -> None:
         self._committed.set()
+
+    def _note_definition(self) -> None:
+        heard, self._defined = self._defined, trio.Event()
+        heard.set()
 
 
 def _looked(planner: Planner) -> list[Wish]:

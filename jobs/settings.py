@@ -26,6 +26,8 @@ class JobSettings:
     eviction_seconds_min:   the shortest time between two looks at a stream for events past their retention
     eviction_seconds_max:   the longest; between them a stream's pace follows the rate at which its events come
     eviction_rows_max:      events that leave a stream in one step
+    cleanup_check_seconds:  how often what dropped tables left is looked for, besides after each DROP
+    job_cleanup_interval_seconds: how often finished jobs that are too old or too many are forgotten
     sweep_interval_seconds: how often unreferenced files are removed
     scrub_interval_seconds: how often all that is on disk is compared with its checksums
     finished_kept_days:     how long finished jobs stay in system.jobs
@@ -44,6 +46,8 @@ class JobSettings:
     eviction_seconds_min: PositiveSeconds = 1.0
     eviction_seconds_max: PositiveSeconds = 60.0
     eviction_rows_max: PositiveInt = 250_000
+    cleanup_check_seconds: PositiveSeconds = 60.0
+    job_cleanup_interval_seconds: PositiveSeconds = 3600.0
     sweep_interval_seconds: PositiveSeconds = 3600.0
     scrub_interval_seconds: PositiveSeconds = 86400.0
     finished_kept_days: PositiveInt = 30

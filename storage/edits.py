@@ -99,13 +99,28 @@ class EvictChange:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetChange:
-    """A dropped table's partition: remove all that is left of it in the row store."""
+class ForgetRows:
+    """Remove the hot rows, delete records and keys of what was dropped under `partition_id`."""
 
     partition_id: int
 
 
-Maintenance = FlushChange | CompactChange | HotPurge | EvictChange | ForgetChange
+@dataclass(frozen=True, slots=True)
+class ForgetFiles:
+    """These files of dropped partitions are gone: (partition id, file id) of their places in the manifest."""
+
+    entries: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetChange:
+    """Remove all that is left in the row store of what was dropped under `partition_id`, its records too."""
+
+    partition_id: int
+
+
+Forgetting = ForgetRows | ForgetFiles | ForgetChange
+Maintenance = FlushChange | CompactChange | HotPurge | EvictChange | Forgetting
 
 
 @dataclass(frozen=True, slots=True)

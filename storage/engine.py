@@ -12,19 +12,19 @@ answered is there whole or not at all; a reader sees one moment; damage is repor
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from storage.audit import AuditRecord, read_audit, trim_operations
+from storage.cleanup import FILES_AT_ONCE, CleanFigures, clean_step, files_needed
 from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.counters import Counters
 from storage.credentials import secret_box
 from storage.edits import Committed, Edit
-from storage.errors import Cancelled, LimitExceeded
 from storage.failpoints import reach
 from storage.feed import ChangeFeed, Hearer, Listening
 from storage.files import Places
@@ -37,35 +37,39 @@ from storage.keys import (
     DELETES,
     HOT,
     JOBS,
-    MANIFEST,
     META,
     PK,
     partition_range,
 )
 from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
-from storage.manifest import decode_cold_file
-from storage.meta import MetaRecords, format_operation, next_id_operation, read_meta
+from storage.meta import (
+    DROPPED_KEYS,
+    DroppedPartition,
+    MetaRecords,
+    format_operation,
+    next_id_operation,
+    read_dropped,
+)
 from storage.owned_partitions import OwnedPartitions
 from storage.owners import Owners
 from storage.place_opener import PlaceOpener
 from storage.recover import live_files, recover
 from storage.retired import RetiredFiles
-from storage.room import full_of
+from storage.room import Room, full_of
 from storage.row_groups import RowGroups
 from storage.row_lookup import RowLookup
 from storage.schema import TableDef, TableKind
 from storage.settings import StorageSettings
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
-from storage.state import ColdFile, DatabaseState, PartitionState, file_address
+from storage.state import ColdFile, DatabaseState, PartitionState
 from storage.sweep import SweepFigures, sweep
 from storage.temporary import TemporarySpace, TemporaryTables
 from storage.transaction import Transaction
 from storage.user_rows import UserRows
 
 IDS_AT_ONCE: Final = 1024  # ids reserved by one durable write
-ROOM_POLL_SECONDS: Final = 0.1
 
 
 class Engine:
@@ -83,7 +87,7 @@ class Engine:
         self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
-        self._room = threading.Condition()
+        self._room = Room(settings, clock)
         with ExitStack() as undo:
             self._lock = DirectoryLock(made_folder(directory))
             undo.callback(self._lock.release)
@@ -120,7 +124,7 @@ class Engine:
         self._committer = Committer(
             self._store, self.keys, state, self.owned, self.clock, edits_max, self._settle, feed, counters
         )
-        self._committer.add_listener(self._tell_waiting)
+        self._committer.add_listener(lambda _: self._room.tell_waiting())
 
     @property
     def state(self) -> DatabaseState:
@@ -232,17 +236,7 @@ class Engine:
 
     def wait_for_room(self, cancelled: Callable[[], bool], kind: TableKind = TableKind.SHARED) -> None:
         """Wait while hot rows, or the events of all streams, fill their limit. Raises LimitExceeded, Cancelled."""
-        full = full_of(self.state, self.settings, kind)
-        if full is None:
-            return
-        deadline = self.clock.monotonic_seconds() + self.settings.write_wait_seconds_max
-        with self._room:
-            while (full := full_of(self.state, self.settings, kind)) is not None:
-                if cancelled():
-                    raise Cancelled("the write was cancelled while it waited for room")
-                if self.clock.monotonic_seconds() >= deadline:
-                    raise LimitExceeded(full)
-                self._room.wait(ROOM_POLL_SECONDS)
+        self._room.wait(lambda: full_of(self.state, self.settings, kind), cancelled)
 
     @contextmanager
     def moving(self, partition_id: int) -> Iterator[None]:
@@ -272,15 +266,17 @@ class Engine:
 
     def files_in(self, storage: str) -> int:
         """How many files there are needed: of tables that are there, or of a snapshot that is still read."""
-        dropped = set(self.dropped_partitions())
-        entries = (decode_cold_file(key, value) for key, value in self._store.scan(MANIFEST))
-        named = {file.address for id_, file in entries if file.storage == storage and id_ not in dropped}
-        held = {path for path in self.snapshots.paths_in_use() if path.startswith(file_address(storage, ""))}
-        return len(named | held)
+        return files_needed(self, self._store, storage)
 
-    def dropped_partitions(self) -> list[int]:
-        """Partitions of dropped tables that wait for the sweep."""
-        return list(read_meta(self._store.scan(META)).dropped)
+    def dropped(self) -> list[DroppedPartition]:
+        """What dropped tables left and `clean_dropped` has not yet removed."""
+        return read_dropped(self._store.scan(META, *DROPPED_KEYS))
+
+    def clean_dropped(
+        self, partition_id: int, *, count: bool = False, files_at_once: int = FILES_AT_ONCE
+    ) -> CleanFigures:
+        """One step of removing what is left of a dropped table; see `cleanup`."""
+        return clean_step(self, self._store, partition_id, count=count, files_at_once=files_at_once)
 
     def table_versions(self, table_id: int) -> list[TableDef]:
         """Every schema version a table had, oldest first."""
@@ -325,8 +321,9 @@ class Engine:
         """Write a ledger record durably."""
         self._store.write([Put(JOBS, job_id.encode(), record)], durable=True)
 
-    def delete_job(self, job_id: str) -> None:
-        self._store.write([Remove(JOBS, job_id.encode())], durable=True)
+    def delete_jobs(self, job_ids: Iterable[str]) -> None:
+        """All of them or none."""
+        self._store.write([Remove(JOBS, job_id.encode()) for job_id in job_ids], durable=True)
 
     def jobs(self) -> Iterator[tuple[str, bytes]]:
         """(job id, record) of the whole ledger, by id."""
@@ -345,7 +342,3 @@ class Engine:
             reach("close.after_rows")
         finally:
             self._lock.release()
-
-    def _tell_waiting(self, _state: DatabaseState) -> None:
-        with self._room:
-            self._room.notify_all()

@@ -21,7 +21,7 @@ from storage.edits import (
     Edit,
     EvictChange,
     FlushChange,
-    ForgetChange,
+    Forgetting,
     HotPurge,
     Maintenance,
     RowChange,
@@ -29,6 +29,7 @@ from storage.edits import (
 from storage.errors import Conflict, NotFound, StorageUnavailable
 from storage.failpoints import reach
 from storage.feed import PartitionChange
+from storage.forget import forget_operations, without_forgotten
 from storage.history import dropped_tables, stamped
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, encode_versions, with_seq
@@ -39,22 +40,14 @@ from storage.keys import (
     MANIFEST,
     PK,
     is_owned,
-    owned_range,
     owner_of_partition,
     pair_key,
-    partition_range,
     pk_key,
     pk_prefix,
     table_of_partition,
 )
 from storage.manifest import PartitionHead, encode_cold_file, encode_head
-from storage.meta import (
-    catalog_operations,
-    forget_operation,
-    last_seq_operation,
-    load_operation,
-    not_evicted_operation,
-)
+from storage.meta import catalog_operations, last_seq_operation, load_operation
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
 from storage.schema import TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, ColdFile, DatabaseState, PartitionState
@@ -122,7 +115,7 @@ class Group:
         for change in edit.rows:
             self._change_rows(draft, change)
         for maintenance in edit.maintenance:
-            if not isinstance(maintenance, ForgetChange):
+            if not isinstance(maintenance, Forgetting):
                 self._fetch(draft, maintenance.partition_id)
             _maintain(draft, maintenance)
         if edit.audit:
@@ -278,15 +271,9 @@ def _maintain(draft: Draft, change: Maintenance) -> None:
     """Flush and compaction move rows; they change none, so they need no check but that the table is still there."""
     # Purging may remove the newest `_seq` from disk; it must never be given out again.
     draft.operations.append(last_seq_operation(draft.first_seq))
-    if isinstance(change, ForgetChange):
-        start, end = partition_range(change.partition_id)
-        draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
-        if not is_owned(change.partition_id):  # if it was a user table, all of its owners' partitions
-            start, end = owned_range(change.partition_id)
-            draft.operations += [RemoveRange(family, start, end) for family in (HOT, DELETES, PK, MANIFEST)]
-        draft.operations += [forget_operation(change.partition_id), not_evicted_operation(change.partition_id)]
-        kept = {id_: state for id_, state in draft.state.partitions.items() if id_ != change.partition_id}
-        draft.state = draft.state.with_partitions(kept)
+    if isinstance(change, Forgetting):
+        draft.operations += forget_operations(change, draft.state.catalog)
+        draft.state = without_forgotten(draft.state, change)
         return
     if table_of_partition(change.partition_id) not in draft.state.catalog.table_ids():
         raise NotFound("the table was dropped while its rows were being moved")

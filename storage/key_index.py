@@ -48,6 +48,10 @@ class KeyIndex:
         """Whether a load into the partition is under way, other than `but`."""
         return any(found == partition_id and id_ != but for id_, found in tuple(self._under_way.items()))
 
+    def is_loading_within(self, start: bytes, end: bytes) -> bool:
+        """The same for a range of partitions, as keys."""
+        return any(start <= pk_prefix(found) < end for found in tuple(self._under_way.values()))
+
     def commit_load(self, load_id: int, first_seq: int) -> None:
         """The load is on disk: its entries stand for first_seq + ordinal."""
         self._loads[load_id] = first_seq

@@ -111,6 +111,13 @@ def owned_range(table_id: int) -> tuple[bytes, bytes]:
     return _ONE.pack(table_id << OWNER_BITS), _ONE.pack((table_id + 1) << OWNER_BITS)
 
 
+def dropped_range(partition_id: int) -> tuple[bytes, bytes]:
+    """[start, end) of what a `dropped` record of this id stands for: a partition, or, where it is that of a user table
+    without an owner, the partitions of all owners."""
+    whole = is_owned(partition_id) and owner_of_partition(partition_id) == 0
+    return owned_range(table_of_partition(partition_id)) if whole else partition_range(partition_id)
+
+
 def pk_prefix(partition_id: int) -> bytes:
     return _ONE.pack(partition_id)
 

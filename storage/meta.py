@@ -15,21 +15,34 @@ import pyarrow as pa
 
 from storage.catalog import Catalog
 from storage.errors import Corruption
-from storage.hot import HotStore, Operation, Put, Remove
-from storage.keys import META, MetaKind, meta_key, split_meta_key, table_version_name
+from storage.hot import HotStore, Operation, Put, Remove, RemoveRange
+from storage.keys import (
+    META,
+    MetaKind,
+    meta_key,
+    owner_of_partition,
+    split_meta_key,
+    table_of_partition,
+    table_version_name,
+)
 from storage.names import DEFAULT_NAMESPACE
 from storage.schema import NamespaceDef, TableDef, ViewDef, decode_record, encode_record
 from storage.storages import LOCAL, LOCAL_STORAGE, StorageDef
 from storage.users import Grant, UserRecord
 
 FORMAT_VERSION: Final = 1
+DROPPED_KEYS: Final = (MetaKind.DROPPED.value, MetaKind.DROPPED.value + b"\xff")  # [start, end)
 
 
 class DroppedPartition(msgspec.Struct, frozen=True):
-    """A partition whose table is gone; its rows and files are removed by the sweep."""
+    """A partition, or all of a user table, that is gone; what is left of it is removed by `cleanup`.
+
+    table: what it was called, for people
+    """
 
     partition_id: int
     dropped_ms: int
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ def catalog_operations(old: Catalog, new: Catalog, now_ms: int) -> list[Operatio
     kept = {table.table_id for table in new.tables.values()}
     for table in old.tables.values():
         if table.table_id not in kept:
-            operations.append(dropped_operation(DroppedPartition(table.partition_id, now_ms)))
+            operations.append(dropped_operation(DroppedPartition(table.partition_id, now_ms, str(table.name))))
     for table in _changed(old.tables, new.tables):
         name = table_version_name(table.table_id, table.version)
         operations.append(Put(META, meta_key(MetaKind.TABLE_VERSION, name), encode_record(table)))
@@ -77,8 +90,24 @@ def load_operation(load_id: int, first_seq: int) -> Operation:
     return Put(META, meta_key(MetaKind.LOAD, f"{load_id:020d}"), str(first_seq).encode())
 
 
-def forget_operation(partition_id: int) -> Operation:
-    return Remove(META, meta_key(MetaKind.DROPPED, f"{partition_id:020d}"))
+def forgotten_operations(partition_id: int) -> list[Operation]:
+    """Nothing is left of it: its `dropped` record goes, and, unless it was one owner's part, the table's versions."""
+    dropped = Remove(META, meta_key(MetaKind.DROPPED, f"{partition_id:020d}"))
+    operations: list[Operation] = [dropped, not_evicted_operation(partition_id)]
+    if owner_of_partition(partition_id) == 0:
+        first = table_version_name(table_of_partition(partition_id), 0)
+        last = table_version_name(table_of_partition(partition_id) + 1, 0)
+        start, end = meta_key(MetaKind.TABLE_VERSION, first), meta_key(MetaKind.TABLE_VERSION, last)
+        operations.append(RemoveRange(META, start, end))
+    return operations
+
+
+def read_dropped(pairs: Iterable[tuple[bytes, bytes]]) -> list[DroppedPartition]:
+    """Of records under `DROPPED_KEYS`, oldest table first. Raises Corruption."""
+    try:
+        return [decode_record(value, DroppedPartition) for _, value in pairs]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Corruption(f"a catalog record can't be read: {error}") from None
 
 
 def evicted_operation(partition_id: int, seq_below: int) -> Operation:

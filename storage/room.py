@@ -1,10 +1,21 @@
-"""Whether there is room in memory for rows: those that can be flushed and events, which can't, have a limit each."""
+"""Whether there is room in memory for rows: those that can be flushed and events, which can't, have a limit each.
+
+Writers wait while there is none, and not for ever.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from storage.clock import Clock
+from storage.errors import Cancelled, LimitExceeded
 from storage.schema import TableKind
 from storage.settings import StorageSettings
 from storage.state import DatabaseState
+
+POLL_SECONDS: Final = 0.1
 
 
 def full_of(state: DatabaseState, settings: StorageSettings, kind: TableKind) -> str | None:
@@ -23,3 +34,38 @@ def full_of(state: DatabaseState, settings: StorageSettings, kind: TableKind) ->
     if hot_bytes - stream_bytes < settings.hot_bytes_max:
         return None
     return "hot rows fill their limit (storage.hot_bytes_max) and flushing can't keep up; try again later"
+
+
+class Room:
+    """Safe from any thread."""
+
+    def __init__(self, settings: StorageSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._changed = threading.Condition()
+        self.waiting = 0  # writers, about
+
+    def wait(self, full: Callable[[], str | None], cancelled: Callable[[], bool]) -> None:
+        """Until `full` has no reason any more. Raises LimitExceeded, Cancelled."""
+        if full() is None:
+            return
+        deadline = self._clock.monotonic_seconds() + self._settings.write_wait_seconds_max
+        with self._changed:
+            self.waiting += 1
+            try:
+                while (reason := full()) is not None:
+                    self._wait_a_while(deadline, reason, cancelled)
+            finally:
+                self.waiting -= 1
+
+    def tell_waiting(self) -> None:
+        """There may be room now."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _wait_a_while(self, deadline: float, reason: str, cancelled: Callable[[], bool]) -> None:
+        if cancelled():
+            raise Cancelled("the write was cancelled while it waited for room")
+        if self._clock.monotonic_seconds() >= deadline:
+            raise LimitExceeded(reason)
+        self._changed.wait(POLL_SECONDS)

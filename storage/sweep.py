@@ -1,8 +1,7 @@
 """Sweep: remove what nothing names any more. Safe to repeat, safe to interrupt.
 
-  1. rows of dropped tables: one edit per partition removes its keys and the `dropped` record
-  2. in each storage, files that no manifest, no open snapshot and no writer names
-  3. records of the audit log that are too old or too many
+  1. in each storage, files that no manifest, no open snapshot and no writer names
+  2. records of the audit log that are too old or too many
 The order of looking matters: first the folder, then the writers, then states and snapshots. A file that is being
 committed meanwhile is in one of the later two. A storage that can't be reached does not hold up the others.
 """
@@ -12,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.edits import Edit, ForgetChange
 from storage.errors import StorageUnavailable
 from storage.failpoints import reach
 from storage.files import Files
@@ -29,12 +27,10 @@ class SweepFigures:
 
     files: int
     bytes: int
-    partitions: int
 
 
 def sweep(engine: Engine) -> SweepFigures:
     """Raises StorageUnavailable, once all that can be done is done."""
-    partitions = _forget_dropped(engine)
     files = freed = 0
     unreachable: list[StorageUnavailable] = []
     for place in engine.places.every():
@@ -47,7 +43,7 @@ def sweep(engine: Engine) -> SweepFigures:
     engine.trim_audit()
     if unreachable:
         raise unreachable[0]
-    return SweepFigures(files=files, bytes=freed, partitions=partitions)
+    return SweepFigures(files=files, bytes=freed)
 
 
 def sweep_storage(engine: Engine, place: Files) -> list[int]:
@@ -60,15 +56,6 @@ def sweep_storage(engine: Engine, place: Files) -> list[int]:
         if bytes_ is not None:
             removed.append(bytes_)
     return removed
-
-
-def _forget_dropped(engine: Engine) -> int:
-    dropped = engine.dropped_partitions()
-    for partition_id in dropped:
-        reach("sweep.before_forget")
-        engine.commit(Edit(maintenance=(ForgetChange(partition_id),)))
-        reach("sweep.after_forget")
-    return len(dropped)
 
 
 def _unnamed(engine: Engine, place: Files) -> list[str]:

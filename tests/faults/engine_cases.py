@@ -45,7 +45,7 @@ class Case:
     point, of_kind, nth: killed when the fail point is reached for the nth time in steps of a kind ("" = any)
     call:                killed at this system call, from 1, of those that sync, name or remove
     sync:                this sync, from 1, is answered with EIO
-    restart:             the directory was worked on before: open, check, sweep and close it instead
+    restart:             the directory was worked on before: open, check, clean, sweep and close it instead
     """
 
     directory: str
@@ -202,6 +202,8 @@ def _work(case: Case, passed: dict[str, dict[str, int]]) -> int:
 
 
 def _restart(case: Case) -> int:
+    if case.point:
+        failpoints.arm(case.point, _kill, case.nth)
     try:
         engine = Engine.open(Path(case.directory), SMALL, SystemClock())
     except StorageUnavailable:
@@ -209,6 +211,10 @@ def _restart(case: Case) -> int:
     check_files(engine)
     engine.close()
     return CLEAN
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _arming(case: Case, passed: dict[str, dict[str, int]]) -> Callable[[str], None]:
@@ -219,7 +225,7 @@ def _arming(case: Case, passed: dict[str, dict[str, int]]) -> Callable[[str], No
         nonlocal left
         left -= 1
         if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _kill()
 
     def begin(kind: str) -> None:
         failpoints.disarm()

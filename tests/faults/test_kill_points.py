@@ -31,8 +31,8 @@ STEPS = {
     | COMMIT_STEPS
     | {"retention.before_commit", "retention.after_commit", "retired.before_remove", "rows.before_squeeze"},
     "load": FILE_STEPS | COMMIT_STEPS | {"load.after_file", "load.after_claim", "transaction.before_commit"},
-    "sweep": COMMIT_STEPS
-    | {f"sweep.{at}" for at in ("before_forget", "after_forget", "before_remove", "after_remove")},
+    "sweep": {"sweep.before_remove", "sweep.after_remove"},
+    "cleanup": COMMIT_STEPS | {point for point in POINTS if point.startswith("cleanup.")},
     "ddl": COMMIT_STEPS | {"commit.after_catalog_check"},
 }
 
@@ -41,7 +41,8 @@ IN_A_SERVER = (
     "file.after_link:kill:3",
     "flush.before_commit:kill",
     "compact.before_commit:kill",
-    "sweep.before_remove:kill:2",
+    "retired.before_remove:kill:2",
+    "cleanup.before_forget:kill:2",
     "load.after_claim:kill:2",
     "commit.after_catalog_check:kill:4",
     "log.before_sync:kill:20",

@@ -42,8 +42,9 @@ class MemoryLedgerStore:
     def jobs(self) -> Iterable[tuple[str, bytes]]:
         return sorted(self.written.items())
 
-    def delete_job(self, job_id: str) -> None:
-        del self.written[job_id]
+    def delete_jobs(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            del self.written[job_id]
 
 
 class Scripted:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from storage.cleanup import CleanFigures
 from storage.clock import Clock, ManualClock
 from storage.cold import read_rows
 from storage.compaction import CompactFigures, compact_partition, plan_compaction
@@ -76,6 +77,16 @@ def make_table(engine: Engine, name: str = "t", **more: Any) -> TableDef:
 
 def drop(engine: Engine, table: TableDef) -> None:
     engine.commit(Edit(catalog=lambda catalog: catalog.without_table(catalog.table_by_id(table).name)))
+
+
+def clean(engine: Engine, files_at_once: int = 100) -> list[CleanFigures]:
+    """Remove all that dropped tables left, step by step; what each step came to."""
+    steps = []
+    for dropped in engine.dropped():
+        steps.append(engine.clean_dropped(dropped.partition_id, count=True, files_at_once=files_at_once))
+        while not steps[-1].is_done:
+            steps.append(engine.clean_dropped(dropped.partition_id, count=True, files_at_once=files_at_once))
+    return steps
 
 
 def alter(engine: Engine, table: TableDef, **changes: Any) -> TableDef:

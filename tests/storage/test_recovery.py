@@ -194,7 +194,7 @@ def test_the_ledger_survives_a_restart(tmp_path: Path):
     with opened(tmp_path) as engine:
         for job in ("FL-2", "FL-1", "CO-1"):
             engine.put_job(job, job.encode())
-        engine.delete_job("FL-2")
+        engine.delete_jobs(["FL-2"])
     with opened(tmp_path) as engine:
         assert list(engine.jobs()) == [("CO-1", b"CO-1"), ("FL-1", b"FL-1")]
 

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from storage.clock import ManualClock
 from storage.engine import Engine
-from storage.keys import DELETES, HOT, MANIFEST, PK
 from storage.schema import TableDef
 from tests.storage.furniture import (
     SPILLING,
     compact,
-    delete,
     drop,
     files_on_disk,
     flush,
@@ -58,25 +56,6 @@ def test_a_snapshot_that_was_forgotten_holds_nothing_for_ever(engine: Engine, ta
     flush(engine, table)
     engine.snapshot()
     assert engine.snapshots.count() == 0
-
-
-def test_a_dropped_table_leaves_no_rows_no_keys_and_no_files(tmp_path: Path, clock: ManualClock):
-    with opened(tmp_path, clock) as engine:
-        table = make_table(engine, key=("k",))
-        insert(engine, table, (1, "a"), (2, "b"))
-        flush(engine, table)
-        insert(engine, table, (3, "c"))
-        delete(engine, table, "k", 1)
-        drop(engine, table)
-        assert engine.dropped_partitions() == [table.partition_id]
-    with opened(tmp_path, clock) as engine:
-        assert engine.sweep_now().partitions == 1
-        assert engine.dropped_partitions() == []
-        assert [key for family in (HOT, DELETES, PK, MANIFEST) for key, _ in engine._store.scan(family)] == []
-        assert files_on_disk(engine) == set()
-        again = make_table(engine, key=("k",))
-        insert(engine, again, (1, "new"))
-        assert values(engine, again) == [1]
 
 
 def test_sweeps_and_loads_at_once_never_take_a_file_that_is_needed(tmp_path: Path, clock: ManualClock):
