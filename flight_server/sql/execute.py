@@ -25,7 +25,7 @@ from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.ingest import ingest_rows
 from flight_server.sql.job_statements import job_statement
 from flight_server.sql.permission import check_statement
-from flight_server.sql.point_read import scope_of
+from flight_server.sql.query_statements import QueryStatements
 from flight_server.sql.read import read_statement, read_text
 from flight_server.sql.result import CountResult, RowsResult, StatementOutcome, TableResult
 from flight_server.sql.running import RunningStatement, RunningStatements
@@ -63,7 +63,6 @@ from storage.edits import Edit
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
 from storage.temporary import with_temporary
-from storage.users import Privilege
 
 _JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob
 
@@ -80,6 +79,7 @@ class StatementExecutor:
         self._statements = RunningStatements(services.clock, Admission(services.queries.settings, services.clock))
         sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
         self._frames = Frames(services, self._statements, sources)
+        self._queries = QueryStatements(services, self._frames, self._statements)
         self._control = Control(self._frames, self._statements, self.catalog, self._audit)
 
     # --- the port -------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class StatementExecutor:
 
         match statement:
             case Query(sql):
-                return self._query(session, sql, params, transaction_id, running, stop)
+                return self._queries.start(session, sql, params, transaction_id, running, stop)
             case Insert() | Update() | Delete() | Merge() | Truncate():
                 return changed(lambda call: run_change(_ready(call, statement, text, params), statement))
             case (
@@ -271,33 +271,6 @@ class StatementExecutor:
         if values is not None:
             check_bound(read.parameters, values)
         return read.texts
-
-    def _query(
-        self,
-        session: Session,
-        sql: str,
-        params: Params | None,
-        transaction_id: bytes | None,
-        running: RunningStatement,
-        stop: Callable[[], bool],
-    ) -> RowsResult:
-        joined = self._frames.transactions.joined(session, transaction_id)
-        transaction = joined.transaction if joined else self._services.engine.begin(session.temporary)
-        release = _nothing if joined else transaction.rollback
-        try:
-            call = self._frames.call(session, transaction, stop)
-            plan = self._services.queries.plan(sql, scope_of(call, sql, params or {}), params or {})
-        except BaseException:
-            release()
-            raise
-        catalog = call.transaction.state.catalog
-
-        def still_allowed() -> None:
-            rights = self._frames.rights(session)
-            for name in plan.touched.names:
-                rights.require(Privilege.SELECT, name, catalog)
-
-        return RowsResult(plan, self._services.queries, self._statements, running, release, still_allowed)
 
     def _answer(
         self,
@@ -360,7 +333,3 @@ def _drain(outcome: StatementOutcome | None) -> None:
     if isinstance(outcome, RowsResult):
         for _ in outcome.start():
             pass
-
-
-def _nothing() -> None:
-    """A joined transaction outlives its queries."""
