@@ -35,9 +35,14 @@ ROWS_DELETED: Final = Count("rows_deleted", "Row versions deleted or replaced")
 ROWS_FLUSHED: Final = Count("rows_flushed", "Row versions moved from hot to cold")
 EVENTS_EVICTED: Final = Count("events_evicted", "Events that left their stream, by age or for want of room")
 EVENTS_DISCARDED: Final = Count("events_discarded", "Events of ephemeral streams that nobody listened to")
+S3_CALLS: Final = Count(
+    "s3_calls", "Requests to S3, tries again too, but not what the query engine reads itself", "call"
+)
+S3_ERRORS: Final = Count("s3_errors", "Requests to S3 that got no answer, or one that tells of a failure", "call")
 EVERY: Final = (
     *(COMMITS, GROUPS, SYNCS, REFUSED, ROWS_INSERTED, ROWS_DELETED, ROWS_FLUSHED),
     *(EVENTS_EVICTED, EVENTS_DISCARDED),
+    *(S3_CALLS, S3_ERRORS),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,19 @@ from storage.errors import NotFound, StorageUnavailable
 from storage.schema import TableDef
 from storage.state import ColdFile
 from storage.storages import LOCAL, StorageDef, StorageMode
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """How the query engine reads a bucket by itself. alias: stands for the bucket in `Files.url`."""
+
+    alias: str
+    bucket: str
+    region: str
+    endpoint: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
 
 
 class Files(Protocol):
@@ -41,6 +55,9 @@ class Files(Protocol):
 
     def url(self, path: str) -> str:
         """What the query engine calls the file."""
+
+    def object_store(self) -> ObjectStore | None:
+        """Where `url` leads; None for a folder of this machine. Another value once its credentials were renewed."""
 
     def is_taken(self, path: str) -> bool:
         """Whether a file is there that a crash may have left. May say no where only `publish` finds out."""

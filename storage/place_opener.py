@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+from storage.clock import Clock
+from storage.counters import Counters
 from storage.credentials import SecretBox
-from storage.errors import StorageUnavailable
 from storage.files import Files
 from storage.folder_files import FolderFiles
+from storage.s3_client import S3Client
+from storage.s3_files import S3Files, S3Limits
+from storage.settings import StorageSettings
 from storage.storages import StorageDef, StorageType
 
 
 class PlaceOpener:
     """Makes the `Files` of storages other than `local`."""
 
-    def __init__(self, secrets: SecretBox) -> None:
+    def __init__(
+        self, spool: Path, secrets: SecretBox, settings: StorageSettings, counters: Counters, clock: Clock
+    ) -> None:
+        """spool: for what is on its way to and from other machines; emptied, what is in it is left from a crash"""
+        shutil.rmtree(spool, ignore_errors=True)
+        self._spool = spool
         self._secrets = secrets
+        self._settings = settings
+        self._counters = counters
+        self._clock = clock
 
     def __call__(self, definition: StorageDef, held: set[str]) -> Files:
-        """Goes nowhere yet: the first use does."""
+        """Goes nowhere yet: the first use does. Raises StorageUnavailable (sealed credentials that can't be opened)."""
         if definition.type is StorageType.FILESYSTEM:
             return FolderFiles(definition, held)
-        raise StorageUnavailable("s3 storages are not part of this version")
+        credentials = self._secrets.open(definition.name, definition.credentials)
+        client = S3Client(definition, credentials, self._settings, self._counters)
+        limits = S3Limits(self._settings.s3_part_bytes, self._settings.s3_look_seconds)
+        return S3Files(definition, client, self._spool, held, self._clock, limits)

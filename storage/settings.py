@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 Positive = Annotated[int, Meta(ge=1)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class StorageSettings:
     audit_records_max:       records of the audit log that are kept, whatever their age
     temporary_bytes_max:     bytes of the temporary tables of one session
     temporary_total_bytes_max: bytes of the temporary tables of all sessions
+    s3_connect_seconds_max:  for a connection to S3
+    s3_read_seconds_max:     between two pieces of an answer of S3
+    s3_attempts_max:         of one request to S3
+    s3_part_bytes:           larger files go to S3 in parts of so many bytes
+    s3_look_seconds:         for so long a listing of S3 is believed before a query reads what it names
     secrets_key_file:        holds the key that credentials of storages are encrypted with; "" = the environment has it
     user_partitions_max:     users' partitions in memory; beyond it the longest unused ones leave
     user_idle_seconds:       after which the partitions of a user leave memory, once nothing of them is hot
@@ -45,6 +51,11 @@ class StorageSettings:
     audit_records_max: Positive = 100_000
     temporary_bytes_max: Positive = 64 << 20
     temporary_total_bytes_max: Positive = 512 << 20
+    s3_connect_seconds_max: PositiveSeconds = 5.0
+    s3_read_seconds_max: PositiveSeconds = 30.0
+    s3_attempts_max: Positive = 4
+    s3_part_bytes: Annotated[int, Meta(ge=5 << 20)] = 16 << 20
+    s3_look_seconds: Annotated[float, Meta(ge=0)] = 10.0
     secrets_key_file: str = ""
     user_partitions_max: Positive = 1000
     user_idle_seconds: Annotated[float, Meta(gt=0)] = 300.0

@@ -18,8 +18,9 @@ from typing import TypeVar
 
 import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, SessionContext
+from datafusion.object_store import AmazonS3
 
-from storage.files import Places
+from storage.files import Files, ObjectStore, Places
 from storage.state import ColdFile
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class ColdScans:
         self._plans_max = plans_max
         self._kept: OrderedDict[Hashable, DataFrame] = OrderedDict()
         self._lock = threading.Lock()
+        self._stores: dict[str, ObjectStore] = {}  # alias -> what is registered
 
     def scan(self, key: Hashable, files: Sequence[ColdFile], schema: pa.Schema) -> DataFrame:
         """All rows of the files, read as `schema`: types widened, absent columns NULL.
@@ -44,12 +46,13 @@ class ColdScans:
         key:   names the same files and schema at every call
         files: of one storage, at least one
         """
+        place = self._places.of(files[0])
+        self._connect(place)
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        place = self._places.of(files[0])
         whole = [place.url(file.path) for file in files]
         made = outside_runtime(lambda: list_scan(self._context, whole, schema))
         with self._lock:
@@ -60,7 +63,27 @@ class ColdScans:
 
     def check(self, file: ColdFile) -> None:
         """Raises Corruption when the file is not what was written, StorageUnavailable; see `Files.check`."""
-        self._places.of(file).check(file.path, file.bytes, file.checksum)
+        place = self._places.of(file)
+        place.check(file.path, file.bytes, file.checksum)
+        self._connect(place)
+
+    def _connect(self, place: Files) -> None:
+        """See to it that the engine can read there by itself. All contexts share one registry of stores."""
+        wanted = place.object_store()
+        if wanted is None or self._stores.get(wanted.alias) == wanted:
+            return
+        store = AmazonS3(
+            bucket_name=wanted.bucket,
+            region=wanted.region,
+            access_key_id=wanted.access_key_id,
+            secret_access_key=wanted.secret_access_key,
+            session_token=wanted.session_token or None,
+            endpoint=wanted.endpoint or None,
+            allow_http=wanted.endpoint.startswith("http:"),
+        )
+        with self._lock:
+            self._context.register_object_store("s3://", store, wanted.alias)
+            self._stores[wanted.alias] = wanted
 
     def __len__(self) -> int:
         return len(self._kept)

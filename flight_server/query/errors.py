@@ -20,6 +20,7 @@ from storage.errors import (
     LimitExceeded,
     NotFound,
     NotSupported,
+    StorageUnavailable,
 )
 
 SENTENCE_CHARS_MAX: Final = 600
@@ -87,6 +88,8 @@ RULES: Final = (
           "the disk for intermediate results is full; select fewer rows, or give the server more disk"),
     _rule(r"overflow|too large to store|out of range|Can't cast value|max size is|is too (?:large|big)",
           InvalidRequest, "22003"),
+    _rule(r"Generic S3 error|Error performing (?:GET|HEAD|LIST)", StorageUnavailable, "58030",
+          "a storage that the table has files in can't be reached or refuses; try again later"),
     _rule(r"Object Store error|Parquet error|parquet: |Parquet argument error|No such file", Corruption, "XX001",
           "a cold file of a table is missing or damaged; the operator finds it in the server's log"),
     _rule(r"Cast error|Cannot cast|Parser error: |Error parsing|Unsupported CAST", InvalidRequest, "22P02"),
