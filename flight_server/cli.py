@@ -6,13 +6,13 @@ import argparse
 import dataclasses
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from flight_server import app, log, settings
+from flight_server import app, log, offline, settings
 from flight_server.app import Settings
 from flight_server.listen import AddressUnavailable
 from storage.errors import Corruption, FrostlineError, InvalidRequest, StorageUnavailable
@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     log.configure()
     try:
-        return app.serve(_settings(parsed))
+        run: Callable[[argparse.Namespace], int] = parsed.run
+        return run(parsed)
     except FrostlineError as error:
         print(f"frostline: {error.message}", file=sys.stderr)
         return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
@@ -72,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address for Flight SQL (default: 127.0.0.1)")
     serve.add_argument("--port", metavar="N", type=int, help="port for Flight SQL (default: 4747; 0: any free one)")
     serve.add_argument("--http-port", metavar="N", type=int, help="port for /healthz and /readyz (default: 4748)")
+    serve.set_defaults(run=lambda parsed: app.serve(_settings(parsed)))
+    offline.add_restore(commands)
     return parser
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from jobs.backup import BackupExecutor
 from jobs.cleanup import CleanupExecutor
 from jobs.compact import CompactExecutor
 from jobs.executor import Executor
 from jobs.flush import FlushExecutor
 from jobs.job_cleanup import JobCleanupExecutor
 from jobs.ledger import JobType, Ledger
+from jobs.restore import RestoreExecutor
 from jobs.retention import RetentionExecutor
 from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
@@ -21,6 +23,8 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[
         JobType.FLUSH: FlushExecutor(engine),
         JobType.COMPACT: CompactExecutor(engine),
         JobType.RETENTION: RetentionExecutor(engine),
+        JobType.BACKUP: BackupExecutor(engine),
+        JobType.RESTORE: RestoreExecutor(engine),
         JobType.STREAM_EVICTION: StreamEvictionExecutor(engine, settings),
         JobType.CLEANUP: CleanupExecutor(engine),
         JobType.JOB_CLEANUP: JobCleanupExecutor(ledger, settings, engine.clock),

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -47,6 +47,7 @@ from storage.owned_partitions import OwnedPartitions
 from storage.state import DatabaseState, PartitionState
 
 Listener = Callable[[DatabaseState], None]
+T = TypeVar("T")
 LOOK_SECONDS: Final = 1.0  # between two looks whether a full disk has room again; half of it when writes come in
 
 
@@ -70,7 +71,14 @@ class Leave:
     choose: Callable[[DatabaseState], list[int]]
 
 
-_Work = Edit | KeyClaim | UnseenClaim | _Listen | Fetch | Leave
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A look at the database between two commits: what is written is what `look` is given, neither more nor less."""
+
+    look: Callable[[DatabaseState], Any]
+
+
+_Work = Edit | KeyClaim | UnseenClaim | _Listen | Fetch | Leave | _Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ class Committer:
         self._feed = feed
         self._counters = counters
         self._next_look_seconds = 0.0
+        self._frozen: str | None = None  # why edits are refused, though the disk is well
         self._closed = False
         self._closing = threading.Lock()  # nothing may enter the queue behind its end, where nobody would answer it
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -150,6 +159,20 @@ class Committer:
         """Let users' partitions go from memory; returns how many went."""
         left: int = self._submit(Leave(choose))
         return left
+
+    def between_commits(self, look: Callable[[DatabaseState], T]) -> T:
+        """Run `look` on the committer thread; commits wait for it, so it must be quick. Raises what it raises."""
+        seen: T = self._submit(_Moment(look))
+        return seen
+
+    def freeze(self, check: Callable[[DatabaseState], None], why: str | None) -> None:
+        """From now on refuse every edit with `why`, or none of them, unless `check` raises on the state of now."""
+
+        def freeze(state: DatabaseState) -> None:
+            check(state)
+            self._frozen = why
+
+        self.between_commits(freeze)
 
     def add_listener(self, listener: Listener) -> None:
         """Called on the committer thread after each publish; must be quick. What it raises is logged."""
@@ -221,7 +244,7 @@ class Committer:
         return tasks
 
     def _run_group(self, tasks: list[_Task | None]) -> bool:
-        """Claims and hearers first, then all edits as one group. Returns whether to go on."""
+        """Claims and hearers first, then all edits as one group, then looks. Returns whether to go on."""
         work = [task for task in tasks if task is not None]
         for task in work:
             if isinstance(task.work, KeyClaim):
@@ -238,6 +261,9 @@ class Committer:
         edits = [task for task in work if isinstance(task.work, Edit)]
         if edits:
             self._commit_group(edits)
+        for task in work:
+            if isinstance(task.work, _Moment):
+                _answer(task.future, partial(task.work.look, self.state))
         return len(work) == len(tasks)
 
     def _commit_group(self, tasks: list[_Task]) -> None:
@@ -245,6 +271,7 @@ class Committer:
         accepted: list[tuple[_Task, Committed]] = []
         for task in tasks:
             try:
+                self._check_thawed()
                 accepted.append((task, group.add(task.work)))  # type: ignore[arg-type]
             except BaseException as error:
                 task.future.set_exception(_shown(error))
@@ -301,6 +328,10 @@ class Committer:
             self.state = self.state.with_partitions(kept)
             self._owned.left(gone)
         return len(gone)
+
+    def _check_thawed(self) -> None:
+        if self._frozen is not None:
+            raise StorageUnavailable(f"{self._frozen}; nothing was stored", sqlstate="57P03")
 
     def _publish(self, group: Group) -> None:
         for load_id, first_seq in group.loads.items():

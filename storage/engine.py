@@ -51,10 +51,12 @@ from storage.meta import (
     next_id_operation,
     read_dropped,
 )
+from storage.moments import Moments
 from storage.owned_partitions import OwnedPartitions
 from storage.owners import Owners
 from storage.place_opener import PlaceOpener
 from storage.recover import live_files, recover
+from storage.restore import take_over
 from storage.retired import RetiredFiles
 from storage.room import Room, full_of
 from storage.row_groups import RowGroups
@@ -91,6 +93,7 @@ class Engine:
         with ExitStack() as undo:
             self._lock = DirectoryLock(made_folder(directory))
             undo.callback(self._lock.release)
+            take_over(directory)
             cold = made_folder(directory / "cold")
             found = first_look(made_folder(directory / "rows"), cold)
             self._store = HotStore(directory / "rows")
@@ -126,6 +129,7 @@ class Engine:
             self._store, self.keys, state, self.owned, self.clock, edits_max, self._settle, feed, counters
         )
         self._committer.add_listener(lambda _: self._room.tell_waiting())
+        self.moments = Moments(self._store, self._committer)
 
     @property
     def state(self) -> DatabaseState:
@@ -160,7 +164,7 @@ class Engine:
     @property
     def health(self) -> str:
         """ "ok", or why writes are refused."""
-        return self._store.failed or "ok"
+        return self._store.failed or self.moments.restart_wanted or "ok"
 
     @property
     def mends_itself(self) -> bool:

@@ -76,6 +76,17 @@ POINTS: Final = frozenset(
         "ledger.before_put",
         "ledger.after_put",
         "ledger.after_delete",
+        # a backup being taken, and one being restored
+        "backup.after_checkpoint",
+        "backup.after_file",
+        "backup.before_record",
+        "backup.after_record",
+        "restore.after_file",
+        "restore.before_ready",
+        "restore.after_ready",
+        "restore.before_swap",
+        "restore.between_swaps",
+        "restore.after_swap",
         # the data directory
         "open.after_recovery",
         "close.before_rows",

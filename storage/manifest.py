@@ -5,7 +5,7 @@ File id 0 is no file (ids begin at 1): its record is the partition's head.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -40,6 +40,13 @@ def read_manifest(pairs: Iterable[tuple[bytes, bytes]]) -> tuple[PartitionHead, 
         else:
             files.append(decode_cold_file(key, value)[1])
     return head, tuple(files)
+
+
+def every_file(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[int, ColdFile]]:
+    """(partition id, file) of all live files among the records of any partitions. Raises Corruption."""
+    for key, value in pairs:
+        if split_pair_key(key)[1] != HEAD:
+            yield decode_cold_file(key, value)
 
 
 def _decoded_head(value: bytes) -> PartitionHead:

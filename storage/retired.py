@@ -32,7 +32,7 @@ class RetiredFiles:
 
     def remove_unused(self) -> int:
         """Remove those that nobody reads, with what is kept of them in memory; how many. Raises StorageUnavailable."""
-        if not self._waiting or self._engine.health != "ok":
+        if not self._waiting or self._engine.health != "ok" or self._engine.snapshots.keeps_every_file:
             return 0
         with self._lock:
             named = set(live_files(self._engine.state)) | self._engine.snapshots.paths_in_use()

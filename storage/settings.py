@@ -26,6 +26,7 @@ class StorageSettings:
     row_cache_bytes_max:     row groups of cold files kept for reads by key; 0 = none
     audit_kept_days:         after which records of the audit log go
     audit_records_max:       records of the audit log that are kept, whatever their age
+    backup_directories:      folders that BACKUP and RESTORE statements may use, and all below them; empty = none
     temporary_bytes_max:     bytes of the temporary tables of one session
     temporary_total_bytes_max: bytes of the temporary tables of all sessions
     s3_connect_seconds_max:  for a connection to S3
@@ -49,6 +50,7 @@ class StorageSettings:
     row_cache_bytes_max: Annotated[int, Meta(ge=0)] = 64 << 20
     audit_kept_days: Positive = 365
     audit_records_max: Positive = 100_000
+    backup_directories: tuple[str, ...] = ()
     temporary_bytes_max: Positive = 64 << 20
     temporary_total_bytes_max: Positive = 512 << 20
     s3_connect_seconds_max: PositiveSeconds = 5.0

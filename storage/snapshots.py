@@ -1,12 +1,14 @@
 """Who still reads what: old cold files stay on disk until no snapshot can need them.
 
-A snapshot holds a state. A file that left the manifest may go once every open snapshot is of a later state.
+A snapshot holds a state. A file that left the manifest may go once every open snapshot is of a later state. A pin holds
+files without a state: all that there are, until it is told which.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable
 from types import TracebackType
 
 from storage.state import ColdFile, DatabaseState
@@ -31,12 +33,49 @@ class Snapshot:
         self.close()
 
 
+class FilePin:
+    """Keeps cold files on disk while it is open: every one, then, once `narrow` was called, those that it was told."""
+
+    def __init__(self, registry: SnapshotRegistry) -> None:
+        self.paths: frozenset[str] | None = None  # None = every file
+        self._registry = registry
+
+    def narrow(self, paths: Iterable[str]) -> None:
+        self.paths = frozenset(paths)
+
+    def __enter__(self) -> FilePin:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._registry.unpinned(self)
+
+
 class SnapshotRegistry:
     """All open snapshots. Weak: a snapshot that was forgotten without `close` holds nothing for ever."""
 
     def __init__(self) -> None:
         self._open: weakref.WeakSet[Snapshot] = weakref.WeakSet()
+        self._pins: set[FilePin] = set()
         self._lock = threading.Lock()
+
+    def pin(self) -> FilePin:
+        """Use it in a `with`."""
+        pin = FilePin(self)
+        with self._lock:
+            self._pins.add(pin)
+        return pin
+
+    def unpinned(self, pin: FilePin) -> None:
+        with self._lock:
+            self._pins.discard(pin)
+
+    @property
+    def keeps_every_file(self) -> bool:
+        """Whether no file at all may go now."""
+        with self._lock:
+            return any(pin.paths is None for pin in self._pins)
 
     def open(self, state: DatabaseState) -> Snapshot:
         snapshot = Snapshot(state, self)
@@ -49,10 +88,11 @@ class SnapshotRegistry:
             self._open.discard(snapshot)
 
     def paths_in_use(self) -> set[str]:
-        """Addresses of the cold files that open snapshots name."""
+        """Addresses of the cold files that open snapshots and pins name."""
         with self._lock:
             snapshots = list(self._open)
-        return {file.address for snapshot in snapshots for file in _files(snapshot.state)}
+            pinned: set[str] = set().union(*(pin.paths or () for pin in self._pins))
+        return pinned | {file.address for snapshot in snapshots for file in _files(snapshot.state)}
 
     def oldest_seq(self) -> int | None:
         """`last_seq` of the oldest state that is still read; None when no snapshot is open."""

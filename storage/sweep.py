@@ -59,6 +59,8 @@ def sweep_storage(engine: Engine, place: Files) -> list[int]:
 
 
 def _unnamed(engine: Engine, place: Files) -> list[str]:
+    if engine.snapshots.keeps_every_file:
+        return []  # a later sweep finds them
     listed = [path for path, _ in place.listed()]
     loose = [path for path in listed if not place.is_held(path)]
     named = set(live_files(engine.state)) | engine.owned.addresses() | engine.snapshots.paths_in_use()

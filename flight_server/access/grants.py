@@ -73,6 +73,8 @@ class Deed(StrEnum):
     FLUSH = "flush tables and wait for jobs"
     EVICT = "evict events of stream tables"
     COMPACT = "compact or scrub tables"
+    BACKUP = "back the database up"
+    RESTORE = "restore the database"
     KILL_JOB = "kill jobs"
     KILL_QUERY_OF_OTHERS = "kill other users' queries"
     SEE_OTHERS = "see what other users run, hold and are granted"
@@ -104,6 +106,8 @@ _DEEDS: Final[Mapping[Deed, frozenset[Role]]] = {
     Deed.FLUSH: _FROM_SERVICE,
     Deed.EVICT: _FROM_SERVICE,
     Deed.COMPACT: _FROM_DBA,
+    Deed.BACKUP: _FROM_SERVICE,
+    Deed.RESTORE: _FROM_DBA,
     Deed.KILL_JOB: _FROM_DBA,
     Deed.KILL_QUERY_OF_OTHERS: _FROM_DBA,
     Deed.SEE_OTHERS: _FROM_DBA,

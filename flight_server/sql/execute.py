@@ -14,6 +14,7 @@ from flight_server.access.sessions import Session
 from flight_server.ports import StatementShape
 from flight_server.sql.admission import Admission
 from flight_server.sql.audited import event, run_definition
+from flight_server.sql.backup_statements import BackupDatabase
 from flight_server.sql.bound import check_bound, run_bound
 from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.change import run_change
@@ -33,17 +34,15 @@ from flight_server.sql.shape import shape_of, shape_untold
 from flight_server.sql.show import describe, show
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.statements import (
-    CompactTable,
+    Answered,
     Delete,
     Describe,
-    EvictTable,
-    FlushTable,
     Insert,
+    JobStatement,
     KillJob,
     KillQuery,
     Merge,
     Query,
-    Scrub,
     SetVariable,
     Show,
     Statement,
@@ -51,7 +50,6 @@ from flight_server.sql.statements import (
     Truncate,
     Update,
     Use,
-    WaitForJob,
 )
 from flight_server.sql.storage_statements import CheckStorage
 from flight_server.sql.system.sources import Sources
@@ -63,8 +61,6 @@ from storage.edits import Edit
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
 from storage.temporary import with_temporary
-
-_JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob
 
 
 class StatementExecutor:
@@ -220,17 +216,7 @@ class StatementExecutor:
                 return self._queries.start(session, sql, params, transaction_id, running, stop)
             case Insert() | Update() | Delete() | Merge() | Truncate():
                 return changed(lambda call: run_change(_ready(call, statement, text, params), statement))
-            case (
-                Show()
-                | Describe()
-                | CheckStorage()
-                | FlushTable()
-                | CompactTable()
-                | EvictTable()
-                | Scrub()
-                | KillJob()
-                | WaitForJob()
-            ):
+            case _ if isinstance(statement, Answered):
                 return TableResult(self._answer(session, statement, transaction_id, stop), running.query_id)
             case Use() | SetVariable() | TransactionControl() | KillQuery():
                 self._control.run(session, statement, transaction_id)
@@ -275,7 +261,7 @@ class StatementExecutor:
     def _answer(
         self,
         session: Session,
-        statement: Show | Describe | CheckStorage | _JobStatement,
+        statement: Answered,
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:
@@ -291,9 +277,15 @@ class StatementExecutor:
                 case _:
                     check_statement(call, statement)
                     answer = job_statement(call, statement)
-                    if isinstance(statement, KillJob):
-                        self._audit(event(session, "KILL JOB", statement.job_id[:64]))
+                    self._audit_job(session, statement)
                     return answer
+
+    def _audit_job(self, session: Session, statement: JobStatement) -> None:
+        match statement:
+            case KillJob(job_id):
+                self._audit(event(session, "KILL JOB", job_id[:64]))
+            case BackupDatabase(uri):
+                self._audit(event(session, "BACKUP DATABASE", uri))
 
 
 def _scalars(params: pa.RecordBatch | None) -> Params | None:

@@ -1,4 +1,4 @@
-"""FLUSH, COMPACT, SCRUB, KILL JOB, WAIT FOR JOB: each answers with the jobs it is about."""
+"""FLUSH, COMPACT, SCRUB, BACKUP, RESTORE, KILL JOB, WAIT FOR JOB: each answers with the jobs it is about."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ import pyarrow as pa
 
 from flight_server.access.grants import Deed
 from flight_server.job_port import JobRow
+from flight_server.sql.backup import show_backups, submit_backup, submit_restore
+from flight_server.sql.backup_statements import BackupDatabase, RestoreDatabase, ShowBackup
 from flight_server.sql.call import Call
-from flight_server.sql.statements import CompactTable, EvictTable, FlushTable, KillJob, Scrub, TableRef, WaitForJob
+from flight_server.sql.statements import (
+    CompactTable,
+    EvictTable,
+    FlushTable,
+    JobStatement,
+    KillJob,
+    Scrub,
+    TableRef,
+    WaitForJob,
+)
 from storage.errors import InvalidRequest, NotFound
 from storage.names import TableName
 
@@ -25,9 +36,7 @@ JOB_SCHEMA = pa.schema(
 )
 
 
-def job_statement(
-    call: Call, statement: FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob
-) -> pa.Table:
+def job_statement(call: Call, statement: JobStatement) -> pa.Table:
     """Raises NotFound, NotSupported, Cancelled."""
     jobs = call.services.jobs
     match statement:
@@ -45,6 +54,12 @@ def job_statement(
         case WaitForJob(job_id):
             _check_known(call, job_id)
             return _table([jobs.wait_for(job_id, call.cancelled)])
+        case BackupDatabase():
+            return _table([submit_backup(call, statement)])
+        case RestoreDatabase():
+            return _table([submit_restore(call, statement)])
+        case ShowBackup(uri):
+            return show_backups(call, uri)
 
 
 def _stored(call: Call, ref: TableRef) -> TableName:
@@ -59,7 +74,8 @@ def _check_known(call: Call, job_id: str) -> None:
     """Raises NotFound for the job of a table that the caller may not know of, as for one that is not there."""
     known = {str(name) for name in call.catalog.tables}
     job = next((row for row in call.services.jobs.rows() if row.job_id == job_id), None)
-    if job is not None and job.target not in known and not call.rights.may_do(Deed.SEE_OTHERS):
+    deed = Deed.BACKUP if job is not None and job.job_type == "backup" else Deed.SEE_OTHERS
+    if job is not None and job.target not in known and not call.rights.may_do(deed):
         raise NotFound(f"job '{job_id}' does not exist; system.jobs lists all", sqlstate="42704")
 
 

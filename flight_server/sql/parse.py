@@ -15,6 +15,7 @@ from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.lexer import syntax_error
 from flight_server.sql.misread import refuse_misread
 from flight_server.sql.parse_alter import parse_alter, parse_comment
+from flight_server.sql.parse_backup import parse_backup, parse_restore
 from flight_server.sql.parse_change import parse_delete, parse_insert, parse_truncate, parse_update
 from flight_server.sql.parse_definition import parse_create, parse_drop
 from flight_server.sql.parse_job import parse_compact, parse_evict, parse_flush, parse_kill, parse_scrub, parse_wait
@@ -100,6 +101,8 @@ _PARSERS: Final[dict[str, Callable[[Cursor], Statement]]] = {
     "COMPACT": parse_compact,
     "EVICT": parse_evict,
     "SCRUB": parse_scrub,
+    "BACKUP": parse_backup,
+    "RESTORE": parse_restore,
     "KILL": parse_kill,
     "WAIT": parse_wait,
     "GRANT": parse_grant,
@@ -113,7 +116,6 @@ _PREPARE: Final = "prepare statements through the client's driver"
 _REFUSED: Final = {
     "ANALYZE": "statistics are kept by themselves",
     "ATTACH": "all tables live in the one catalog",
-    "BACKUP": _NOT_YET,
     "CALL": "there are no procedures",
     "CHECKPOINT": "use FLUSH ALL",
     "COPY": "load rows with a bulk ingest and read them with a query",
@@ -135,7 +137,6 @@ _REFUSED: Final = {
     "REFRESH": "there are no materialized views",
     "REINDEX": "there are no indexes but the primary key",
     "REPLACE": "use INSERT .. ON CONFLICT DO UPDATE",
-    "RESTORE": _NOT_YET,
     "SUBSCRIBE": "live queries are not part of this version",
     "SUMMARIZE": "use DESCRIBE or SHOW STATS FOR TABLE",
     "UPSERT": "use INSERT .. ON CONFLICT DO UPDATE",

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import Final
 
+from flight_server.sql.backup_statements import ShowBackup
 from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.parse_backup import parse_show_backup
 from flight_server.sql.parse_session import variable_name
 from flight_server.sql.parse_user import user_name
 from flight_server.sql.statements import Describe, Show, ShowKind
 
 _NOT_YET: Final = "it is not part of this version"
 _REFUSED: Final = {
-    "BACKUP": _NOT_YET,
     "FUNCTIONS": "read information_schema.routines",
     "DATABASES": "there is one catalog, frostline; use SHOW NAMESPACES",
     "CATALOGS": "there is one catalog, frostline; use SHOW NAMESPACES",
 }
 
 
-def parse_show(cursor: Cursor) -> Show:
+def parse_show(cursor: Cursor) -> Show | ShowBackup:
     """`SHOW NAMESPACES | TABLES [IN n] | COLUMNS FROM t | STATS FOR TABLE t | CREATE TABLE t | USERS | GRANTS [FOR u]
-    | STORAGES | ALL | name`"""
+    | STORAGES | ALL | BACKUP 'uri' | name`"""
     cursor.expect("SHOW")
     word = cursor.token.key
     if word in _REFUSED:
         raise not_supported(f"SHOW {word}", _REFUSED[word])
+    if word in ("BACKUP", "BACKUPS"):
+        return parse_show_backup(cursor)
     if cursor.accept_any("NAMESPACES", "SCHEMAS"):
         return Show(ShowKind.NAMESPACES)
     if cursor.accept("TABLES"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flight_server.access.grants import Deed
+from flight_server.sql.backup_statements import BackupDatabase, RestoreDatabase, ShowBackup
 from flight_server.sql.call import Call
 from flight_server.sql.define import is_temporary
 from flight_server.sql.statements import (
@@ -78,6 +79,10 @@ def deed_of(statement: Statement) -> Deed:
             return Deed.EVICT
         case CompactTable() | Scrub():
             return Deed.COMPACT
+        case BackupDatabase() | ShowBackup():
+            return Deed.BACKUP
+        case RestoreDatabase():
+            return Deed.RESTORE
         case KillJob():
             return Deed.KILL_JOB
         case ExecuteAs():

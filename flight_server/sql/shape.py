@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from flight_server.ports import StatementShape
+from flight_server.sql.backup import BACKUP_SCHEMA
+from flight_server.sql.backup_statements import ShowBackup
 from flight_server.sql.call import Call
 from flight_server.sql.change_text import target
 from flight_server.sql.define_storage import CHECK_SCHEMA
@@ -14,22 +16,17 @@ from flight_server.sql.job_statements import JOB_SCHEMA
 from flight_server.sql.parameter_types import change_parameters
 from flight_server.sql.show import describe, show
 from flight_server.sql.statements import (
-    CompactTable,
+    Answered,
     DataChange,
     Delete,
     Describe,
-    EvictTable,
-    FlushTable,
     Insert,
-    KillJob,
     Merge,
     Query,
-    Scrub,
     Show,
     Statement,
     Truncate,
     Update,
-    WaitForJob,
 )
 from flight_server.sql.storage_statements import CheckStorage
 from flight_server.sql.stream_changes import check_change
@@ -49,7 +46,9 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
             return StatementShape(False, describe(call, statement).schema, NO_COLUMNS)
         case CheckStorage():
             return StatementShape(False, CHECK_SCHEMA, NO_COLUMNS)
-        case FlushTable() | CompactTable() | EvictTable() | Scrub() | KillJob() | WaitForJob():
+        case ShowBackup():
+            return StatementShape(False, BACKUP_SCHEMA, NO_COLUMNS)
+        case _ if isinstance(statement, Answered):
             return StatementShape(False, JOB_SCHEMA, NO_COLUMNS)
         case Insert() | Update() | Delete() | Merge() | Truncate():
             return _change_shape(call, statement, parameters)
@@ -60,10 +59,7 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
 def shape_untold(statement: Statement, parameters: int) -> StatementShape:
     """As much as the words alone say: the columns of its rows show when it runs."""
     returning = isinstance(statement, Insert | Update | Delete | Merge) and statement.returning_sql is not None
-    gives_rows = isinstance(
-        statement,
-        Query | Show | Describe | CheckStorage | FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob,
-    )
+    gives_rows = isinstance(statement, Query | Answered)
     return StatementShape(not (gives_rows or returning), NO_COLUMNS, _schema({}, parameters))
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from flight_server.sql.backup_statements import BackupStatement
 from flight_server.sql.storage_statements import CheckStorage, StorageStatement
 from flight_server.sql.stream_statements import EvictTable as EvictTable
 from flight_server.sql.table_ref import TableRef as TableRef
@@ -373,17 +374,17 @@ Definition = (
     | CommentOn
 )
 SessionStatement = Use | SetVariable | TransactionControl
-JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob | KillQuery
+JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob | BackupStatement
+Answered = Show | Describe | CheckStorage | JobStatement
+"""Statements that answer with a small table."""
 Statement = (
     Query
     | DataChange
     | Definition
-    | Show
-    | Describe
+    | Answered
     | SessionStatement
-    | JobStatement
+    | KillQuery
     | UserStatement
     | ExecuteAs
     | StorageStatement
-    | CheckStorage
 )

@@ -43,6 +43,8 @@ DEEDS = {
     Deed.FLUSH: ("service", "dba", "system"),
     Deed.EVICT: ("service", "dba", "system"),
     Deed.COMPACT: ("dba", "system"),
+    Deed.BACKUP: ("service", "dba", "system"),
+    Deed.RESTORE: ("dba", "system"),
     Deed.KILL_JOB: ("dba", "system"),
     Deed.KILL_QUERY_OF_OTHERS: ("dba", "system"),
     Deed.SEE_OTHERS: ("dba", "system"),

@@ -43,6 +43,9 @@ DEEDS = {
     "COMPACT TABLE t": Deed.COMPACT,
     "SCRUB TABLE t": Deed.COMPACT,
     "SCRUB ALL": Deed.COMPACT,
+    "BACKUP DATABASE TO 'file:///b'": Deed.BACKUP,
+    "SHOW BACKUP 'file:///b'": Deed.BACKUP,
+    "RESTORE DATABASE FROM 'file:///b'": Deed.RESTORE,
     "KILL JOB 'j'": Deed.KILL_JOB,
     "EXECUTE AS USER u (SELECT 1)": Deed.ACT_FOR_OTHERS,
 }

@@ -19,7 +19,7 @@ from tests.faults.oracle import check
 from tests.faults.sql_work import CONFIG, SqlWork
 from tests.server_process import ServerProcess
 
-CALLS = "call."  # kinds of calls, which an engine alone does not get
+ELSEWHERE = ("call.", "backup.", "restore.")  # tested in `test_forced_errors` and `test_backup_killed`
 Passed = dict[str, dict[str, int]]
 
 FILE_STEPS = {point for point in POINTS if point.startswith("file.")}
@@ -62,7 +62,7 @@ def test_every_promised_step_is_a_point_on_the_way(kind: str, passed: Passed):
     assert STEPS[kind] <= set(passed[kind])
 
 
-@pytest.mark.parametrize("point", sorted(point for point in POINTS if not point.startswith(CALLS)))
+@pytest.mark.parametrize("point", sorted(point for point in POINTS if not point.startswith(ELSEWHERE)))
 def test_killed_at_a_point_it_restarts_with_every_row_once(
     point: str, passed: Passed, engine_cases: EngineCases, quick_directory: Path
 ):

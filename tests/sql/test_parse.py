@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flight_server.sql.backup_statements import BackupDatabase, RestoreDatabase, ShowBackup
 from flight_server.sql.parse import parse
 from flight_server.sql.statements import (
     CompactTable,
@@ -114,6 +115,10 @@ def test_what_the_engine_does_not_read_is_written_out(text: str, sql: str) -> No
         ("COMPACT TABLE n.t", CompactTable(TableRef("n", "t"))),
         ("SCRUB TABLE n.t", Scrub(TableRef("n", "t"))),
         ("SCRUB ALL", Scrub(None)),
+        ("BACKUP DATABASE TO 'file:///b'", BackupDatabase("file:///b")),
+        ("SHOW BACKUP 'file:///b'", ShowBackup("file:///b")),
+        ("RESTORE DATABASE FROM 'file:///b'", RestoreDatabase("file:///b")),
+        ("RESTORE DATABASE FROM 'file:///b' BACKUP 'x'", RestoreDatabase("file:///b", "x")),
         ("KILL JOB 'FL-1'", KillJob("FL-1")),
         ("WAIT FOR JOB 'FL-1'", WaitForJob("FL-1")),
         ("KILL QUERY 'q'", KillQuery("q")),

@@ -1,0 +1,39 @@
+"""RS- jobs: bring a backup into this server's data directory, beside what it serves. See `storage.restore`.
+
+While it runs nothing can be written, and when it is done neither, until the server is restarted: what is staged takes
+the place of an empty database, so it has to stay empty.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jobs.executor import Step
+from jobs.outcome import Completed, Figures, Outcome
+from storage.backup_places import allowed_target
+from storage.engine import Engine
+from storage.restore import check_empty, stage
+
+UNDER_WAY: Final = "a backup is being restored"
+STAGED: Final = "a restored database waits for a restart of the server"
+
+
+class RestoreExecutor:
+    """One step, repeated from its beginning after a crash."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(self, step: Step) -> Outcome:
+        """Raises as `stage`, InvalidRequest when the database is not empty, and PermissionDenied for the place."""
+        engine, parameters = self._engine, step.record.parameters
+        target = allowed_target(parameters["uri"], engine.settings.backup_directories, engine.directory)
+        engine.moments.freeze(check_empty, UNDER_WAY)
+        try:
+            record = stage(engine.directory, target, parameters["backup_id"], step.cancelled, step.report)
+        except BaseException:
+            engine.moments.thaw()
+            raise
+        engine.moments.await_restart(STAGED)
+        told = f"backup {record.backup_id} with {len(record.files)} files is in place; restart the server to serve it"
+        return Completed(told, Figures(bytes=record.bytes, files=len(record.files)))
