@@ -118,11 +118,13 @@ SHARED_OPTIONS: Final = (
     "storage",
     "use_user_storage",
 )
+# Who may use a user table is no question: everybody, each with their own rows.
+USER_OPTIONS: Final = tuple(name for name in SHARED_OPTIONS if name != "access_level")
 STREAM_OPTIONS: Final = ("access_level", "ephemeral", "eviction", "eviction_interval", "max_buffer", "retention")
 # By kind of table, as `schema.TableKind` names them.
 OPTIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "shared": SHARED_OPTIONS,
-    "user": SHARED_OPTIONS,
+    "user": USER_OPTIONS,
     "stream": STREAM_OPTIONS,
 }
 BOOLEANS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}

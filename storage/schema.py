@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from storage.keys import owned_partition
 from storage.names import TableName
-from storage.options import TableOptions
+from storage.options import OPTIONS_OF, TableOptions
 
 T = TypeVar("T")
 
@@ -105,6 +105,12 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
+
+    @property
+    def options_shown(self) -> dict[str, str]:
+        """Option name -> value, as `WITH (..)` would take it back: of those that tables of its kind take."""
+        allowed = OPTIONS_OF[self.kind]
+        return {name: value for name, value in self.options.shown().items() if name in allowed}
 
     @cached_property
     def arrow_schema(self) -> pa.Schema:

@@ -22,7 +22,7 @@ def create_table_sql(table: TableDef) -> str:
     lines = [f"  {_column_sql(column)}" for column in table.columns]
     if table.primary_key:
         lines.append(f"  PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
-    options = ", ".join(f"{name} = {literal(value)}" for name, value in table.options.shown().items() if value)
+    options = ", ".join(f"{name} = {literal(value)}" for name, value in table.options_shown.items() if value)
     body = ",\n".join(lines)
     kind = "TEMPORARY" if table.name.is_temporary else str(table.kind).upper()
     create = f"CREATE {kind} TABLE {sql_name(table.name)} (\n{body}\n) WITH ({options})"

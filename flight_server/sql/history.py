@@ -36,7 +36,7 @@ def difference(before: TableDef, after: TableDef) -> str:
     for name in new:
         if name in old:
             changes += _column_changes(old[name], new[name])
-    was, now = before.options.shown(), after.options.shown()
+    was, now = before.options_shown, after.options_shown
     changed = [f"{option} = '{value}'" for option, value in now.items() if was.get(option) != value]
     if changed:
         changes.append(f"SET ({', '.join(changed)})")

@@ -31,7 +31,7 @@ def _tables(sources: Sources, state: DatabaseState, __: Rights) -> Iterable[tupl
         partition = state.partition(table.partition_id)
         rows = visible(table, partition, sources.engine.clock.wall_ms()).rows
         cold_bytes = sum(file.bytes for file in partition.cold)
-        shown = list(table.options.shown().items())
+        shown = list(table.options_shown.items())
         yield (
             *(table.name.namespace, table.name.table, str(table.kind), table.version, rows),
             *(partition.hot_rows, partition.hot_bytes, len(partition.cold), cold_bytes, shown),
