@@ -36,7 +36,7 @@ class EvictionPlanner:
         """Evictions to be done now."""
         state, now_seconds = self._engine.state, self._engine.clock.monotonic_seconds()
         streams = {table.table_id: table for table in state.catalog.tables.values() if expires(table)}
-        self._follow(streams, now_seconds)
+        self._follow(state, streams, now_seconds)
         wishes = [wish for table_id in self._due.taken(now_seconds) for wish in self._at(state, streams[table_id])]
         if state.stream_bytes < self._engine.settings.stream_bytes_max * PRESSURE_SHARE:
             return wishes
@@ -50,7 +50,7 @@ class EvictionPlanner:
             return longest
         return min(max(due_seconds - self._engine.clock.monotonic_seconds(), PAUSE_SECONDS_MIN), longest)
 
-    def _follow(self, streams: Mapping[int, TableDef], now_seconds: float) -> None:
+    def _follow(self, state: DatabaseState, streams: Mapping[int, TableDef], now_seconds: float) -> None:
         """New streams, and those whose `eviction_interval` was changed, are due as if they had been looked at now."""
         self._due.keep(streams)
         self._arrivals.keep(streams)
@@ -59,6 +59,7 @@ class EvictionPlanner:
             pace = table.options.eviction_interval_seconds
             if self._intervals.get(table_id) != pace:
                 self._intervals[table_id] = pace
+                self._arrivals.rate(table_id, state.partition(table.partition_id).buffer.arrived, now_seconds)
                 self._due.put(table_id, now_seconds + (pace or self._settings.eviction_seconds_min))
 
     def _at(self, state: DatabaseState, table: TableDef) -> Iterator[Wish]:

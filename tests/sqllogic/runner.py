@@ -161,7 +161,7 @@ class Runner:
     def _moves(self, cursor: Any, how: str) -> list[str]:
         if how == "flush":
             return [f"FLUSH ALL IN {self.namespace}"]
-        stored = f"namespace = '{self.namespace}' AND kind <> 'view'"
+        stored = f"namespace = '{self.namespace}' AND kind NOT IN ('view', 'stream')"
         cursor.execute(f'SELECT "table" FROM system.tables WHERE {stored}')
         return [f'COMPACT TABLE {self.namespace}."{name}"' for (name,) in cursor.fetchall()]
 

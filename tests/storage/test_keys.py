@@ -47,6 +47,7 @@ def test_the_first_bytes_of_meta_keys_are_the_ones_in_every_data_directory():
         "GRANT": b"G",
         "LOAD": b"L",
         "DROPPED": b"D",
+        "DROPPED_TABLE": b"X",
         "NEXT_ID": b"I",
         "LAST_SEQ": b"S",
         "EVICTED": b"E",
