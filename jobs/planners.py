@@ -56,7 +56,7 @@ def due_purges(engine: Engine) -> Iterator[Wish]:
     engine.retired.remove_unused()
     state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
     for table in state.catalog.tables.values():
-        if any(is_due(owned, found, now_ms, limit) for owned, found in engine.partitions_in_memory(table)):
+        if any(is_due(table, oldest, now_ms, limit) for _, oldest in engine.oldest_deletes(table)):
             yield table_wish(JobType.RETENTION, table)
 
 

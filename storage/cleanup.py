@@ -18,8 +18,8 @@ from storage.edits import Edit, ForgetChange, ForgetFiles, ForgetRows, Maintenan
 from storage.errors import NotFound
 from storage.failpoints import reach
 from storage.hot import HotStore
-from storage.keys import DELETES, HOT, MANIFEST, PK, dropped_range, pk_prefix, split_pair_key
-from storage.manifest import HEAD, decode_cold_file
+from storage.keys import DELETES, HOT, MANIFEST, PK, dropped_range, pk_prefix
+from storage.manifest import decode_cold_file
 from storage.state import ColdFile, file_address
 
 if TYPE_CHECKING:
@@ -82,10 +82,9 @@ def files_needed(engine: Engine, store: HotStore, storage: str) -> int:
 
 
 def _files(store: HotStore, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[int, ColdFile]]:
-    """(partition id, file) of what is in the manifest, without the partitions' heads."""
+    """(partition id, file) of what is in the manifest."""
     for key, value in store.scan(MANIFEST, start, end):
-        if split_pair_key(key)[1] != HEAD:
-            yield decode_cold_file(key, value)
+        yield decode_cold_file(key, value)
 
 
 def _remove(engine: Engine, files: list[ColdFile]) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.counters import Counters
 from storage.credentials import secret_box
+from storage.delete_records import oldest_deletes
 from storage.edits import Committed, Edit
 from storage.failpoints import reach
 from storage.feed import ChangeFeed, Hearer, Listening
@@ -37,9 +38,10 @@ from storage.keys import (
     DELETES,
     HOT,
     JOBS,
+    MANIFEST,
     META,
     PK,
-    partition_range,
+    dropped_range,
 )
 from storage.local_files import LocalFiles, made_folder
 from storage.lock import DirectoryLock
@@ -257,12 +259,16 @@ class Engine:
         oldest = self.snapshots.oldest_seq()
         return min(newest, newest if oldest is None else oldest) + 1
 
-    def squeeze(self, partition_id: int) -> None:
-        """Have the row store's own files and its log hold nothing of a partition that was removed before.
+    def oldest_deletes(self, table: TableDef) -> Iterator[tuple[int, int]]:
+        """(partition, the oldest commit that deleted something in it) of a table. Raises Corruption."""
+        return oldest_deletes(self._store, *dropped_range(table.partition_id))
+
+    def squeeze(self, table: TableDef) -> None:
+        """Have the row store's own files and its log hold nothing of a table that was removed before.
 
         Raises StorageUnavailable.
         """
-        self._store.squeeze((HOT, DELETES, PK), *partition_range(partition_id))
+        self._store.squeeze((HOT, DELETES, PK, MANIFEST), *dropped_range(table.partition_id))
 
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""

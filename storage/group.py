@@ -15,6 +15,7 @@ import numpy as np
 from storage import partition as transition
 from storage.audit import AuditRecord, audit_operations
 from storage.catalog import Catalog
+from storage.delete_records import delete_record, purged_record
 from storage.edits import (
     Committed,
     CompactChange,
@@ -35,7 +36,6 @@ from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, encode_versions, with_seq
 from storage.key_index import UNDER_WAY, KeyIndex
 from storage.keys import (
-    DELETES,
     HOT,
     MANIFEST,
     PK,
@@ -46,7 +46,7 @@ from storage.keys import (
     pk_prefix,
     table_of_partition,
 )
-from storage.manifest import PartitionHead, encode_cold_file, encode_head
+from storage.manifest import encode_cold_file
 from storage.meta import catalog_operations, last_seq_operation, load_operation
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
 from storage.schema import TableDef, TableKind
@@ -243,13 +243,12 @@ def _insert_files(draft: Draft, table: TableDef, state: PartitionState, change: 
     if change.staged_deletes is None or len(change.staged_deletes) == 0:
         return state
     seqs = np.sort(change.staged_deletes + base)
-    draft.operations.append(Put(DELETES, pair_key(table.partition_id, base), seqs.astype("<i8").tobytes()))
+    draft.operations.append(delete_record(table.partition_id, base, seqs))
     return transition.with_deletes(state, seqs, base)
 
 
 def _record_deletes(draft: Draft, table: TableDef, ordered: np.ndarray, change: RowChange) -> None:
-    key = pair_key(table.partition_id, draft.first_seq)
-    draft.operations.append(Put(DELETES, key, ordered.astype("<i8").tobytes()))
+    draft.operations.append(delete_record(table.partition_id, draft.first_seq, ordered))
     # A delete takes a `_seq` of its own, so that no later commit can share its time.
     draft.next_seq = max(draft.next_seq, draft.first_seq + 1)
     prefix, kept = pk_prefix(table.partition_id), frozenset(change.new_keys)
@@ -328,11 +327,9 @@ def _purge_operations(state: PartitionState, purged: np.ndarray, purged_seq: int
     order = np.argsort(every.commits[kept], kind="stable")  # by commit, then by `_seq`
     left_seqs = every.seqs[kept][order]
     bounds = np.searchsorted(every.commits[kept][order], np.append(touched, np.iinfo(np.int64).max))
-    operations: list[Operation] = [encode_head(state.partition_id, PartitionHead(purged_seq))]
+    operations: list[Operation] = [purged_record(state.partition_id, purged_seq)]
     for commit, start, end in zip(touched.tolist(), bounds[:-1], bounds[1:], strict=True):
-        left = left_seqs[start:end]
-        key = pair_key(state.partition_id, commit)
-        operations.append(Put(DELETES, key, left.astype("<i8").tobytes()) if len(left) else Remove(DELETES, key))
+        operations.append(delete_record(state.partition_id, commit, left_seqs[start:end]))
     return operations
 
 

@@ -3,7 +3,7 @@
     family    key                                        value
     meta      kind (1) + name (utf-8)                    JSON record, see `MetaKind`
     hot       partition id (8) + first `_seq` (8)        rows of one insert, see `hot_codec`
-    deletes   partition id (8) + commit `_seq` (8)       int64[n] little-endian: sorted deleted `_seq`s
+    deletes   partition id (8) + commit `_seq` (8)       int64[n] little-endian, see `delete_records`
     pk        partition id (8) + encoded primary key     see `primary_key`
     manifest  partition id (8) + file id (8)             JSON `ColdFile`
     jobs      job id (utf-8)                             JSON job record

@@ -29,7 +29,7 @@ from storage.keys import (
     split_pair_key,
     table_of_partition,
 )
-from storage.manifest import HEAD, decode_cold_file
+from storage.manifest import decode_cold_file
 from storage.meta import stored_version
 from storage.owners import Owners
 from storage.partition import after_alter
@@ -109,8 +109,7 @@ class OwnedPartitions:
         """(partition, file) of user tables, or of one of them, whether the partitions are in memory or not."""
         start, end = (_FIRST_KEY, None) if table_id is None else owned_range(table_id)
         for key, value in self._store.scan(MANIFEST, start, end):
-            if split_pair_key(key)[1] != HEAD:
-                yield decode_cold_file(key, value)
+            yield decode_cold_file(key, value)
 
     def is_live(self, partition_id: int, file_id: int) -> bool:
         """Whether the manifest names the file now."""

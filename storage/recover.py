@@ -13,15 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
-from storage.deletes import DeleteChunk, DeleteSet
+from storage.delete_records import read_deletes
 from storage.errors import Corruption
 from storage.hot import HotStore
 from storage.hot_codec import conform, decode_rows, schema_version_of, with_seq
 from storage.keys import DELETES, HOT, MANIFEST, META, partition_range, split_pair_key
-from storage.manifest import read_manifest
+from storage.manifest import decode_cold_file
 from storage.meta import MetaRecords, read_meta
 from storage.partition import restored
 from storage.schema import SEQ, TableDef, TableKind, fill_arrays
@@ -59,22 +58,13 @@ def recover(store: HotStore) -> Recovered:
 def load_partition(store: HotStore, table: TableDef, version_of: VersionOf) -> tuple[PartitionState, int]:
     """(the partition, the largest `_seq` it shows). Raises Corruption."""
     start, end = partition_range(table.partition_id)
-    head, cold = read_manifest(store.scan(MANIFEST, start, end))
-    deletes = DeleteSet()
-    newest = max((file.seq_max for file in cold), default=head.purged_seq)
-    for key, value in store.scan(DELETES, start, end):
-        commit = split_pair_key(key)[1]
-        if len(value) % 8:
-            raise Corruption(
-                f"table '{table.name}' has a delete record of {len(value)} bytes, which is no list of rows"
-            )
-        seqs = np.frombuffer(value, dtype="<i8").astype(np.int64)
-        deletes = deletes.with_chunk(DeleteChunk(seqs, np.full(len(seqs), commit, dtype=np.int64)))
-        newest = max(newest, commit)
+    cold = tuple(decode_cold_file(key, value)[1] for key, value in store.scan(MANIFEST, start, end))
+    deletes, purged_seq = read_deletes(store.scan(DELETES, start, end), str(table.name))
+    newest = max((purged_seq, deletes.newest_commit, *(file.seq_max for file in cold)))
     batches = _hot_batches(store, table, version_of)
     if batches:
         newest = max(newest, batches[-1].column(0)[-1].as_py())
-    return restored(table.partition_id, batches, cold, deletes, head.purged_seq), newest
+    return restored(table.partition_id, batches, cold, deletes, purged_seq), newest
 
 
 def _hot_batches(store: HotStore, table: TableDef, version_of: VersionOf) -> list[pa.RecordBatch]:

@@ -12,7 +12,7 @@ Deletes since the oldest open snapshot stay, however short the retention: its tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -63,16 +63,22 @@ class PurgeFigures:
     newest_ms: int | None
 
 
-def is_due(table: TableDef, partition: PartitionState, now_ms: int, purge_limit_seq: int = NO_LIMIT) -> bool:
-    """Whether a version is past its retention by a tenth of it. Pure. What left a stream is seen to by its commits."""
+def is_due(table: TableDef, oldest_commit: int | None, now_ms: int, purge_limit_seq: int = NO_LIMIT) -> bool:
+    """Whether what `oldest_commit` deleted is past its retention by a tenth of it. Pure. What left a stream is seen to
+    by its commits."""
     if table.kind is TableKind.STREAM:
         return False
     kept = table.options.deleted_retention_seconds
-    oldest = partition.deletes.oldest_commit
-    if kept == KEEP_FOR_EVER or oldest is None:
+    if kept == KEEP_FOR_EVER or oldest_commit is None:
         return False
     slack_ms = int(kept * SLACK_SHARE) * 1000
-    return oldest < min(purge_before_seq(table, now_ms - slack_ms), purge_limit_seq)
+    return oldest_commit < min(purge_before_seq(table, now_ms - slack_ms), purge_limit_seq)
+
+
+def expired_partitions(engine: Engine, table: TableDef) -> Iterator[int]:
+    """Partitions of a table with anything past the retention, in memory or not."""
+    before = 0 if table.kind is TableKind.STREAM else before_seq(engine, table)
+    return (partition_id for partition_id, oldest in engine.oldest_deletes(table) if oldest < before)
 
 
 def plan_purge(partition: PartitionState, before_seq: int, bytes_max: int) -> PurgePlan | None:
@@ -97,7 +103,7 @@ def purge_step(
 ) -> PurgeFigures | None:
     """Do the next step; None when nothing is expired. Raises as `compact_partition`."""
     partition = engine.state.partition(partition_id)
-    before = _before_seq(engine, table)
+    before = before_seq(engine, table)
     plan = plan_purge(partition, before, engine.settings.file_bytes_target)
     if plan is None:
         return None
@@ -109,13 +115,8 @@ def purge_step(
     return _forget_orphans(engine, partition_id, before)
 
 
-def is_clean(engine: Engine, table: TableDef, partition_id: int) -> bool:
-    """Whether nothing that is expired now is left."""
-    oldest = engine.state.partition(partition_id).deletes.oldest_commit
-    return oldest is None or oldest >= _before_seq(engine, table)
-
-
-def _before_seq(engine: Engine, table: TableDef) -> int:
+def before_seq(engine: Engine, table: TableDef) -> int:
+    """What was deleted by commits below it is expired now."""
     return min(purge_before_seq(table, engine.clock.wall_ms()), engine.purge_limit_seq())
 
 

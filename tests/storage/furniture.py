@@ -54,6 +54,7 @@ def definition(
     name: str = "t",
     columns: Mapping[str, pa.DataType] | None = None,
     key: Sequence[str] = (),
+    kind: TableKind = TableKind.SHARED,
     **options: Any,
 ) -> TableDef:
     """A table that is not created yet; two columns, `k` and `v`, unless told otherwise."""
@@ -61,7 +62,7 @@ def definition(
     return TableDef(
         table_id=engine.new_id(),
         name=table_name("public", name),
-        kind=TableKind.SHARED,
+        kind=kind,
         columns=tuple(Column(name=n, physical_name=n, type=t, sql_type=str(t)) for n, t in kinds.items()),
         options=TableOptions(**options),
         primary_key=tuple(key),

@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.clock import ManualClock
-from storage.deletes import DeleteSet, delete_chunk
 from storage.edits import CompactChange, Edit
 from storage.engine import Engine
 from storage.errors import Cancelled
 from storage.options import KEEP_FOR_EVER
+from storage.owners import OwnerKey
 from storage.partition import with_deletes, with_files, with_rows
-from storage.retention import is_due, plan_purge, purge_step
-from storage.schema import SEQ, TableDef
+from storage.retention import expired_partitions, is_due, plan_purge, purge_step
+from storage.schema import SEQ, TableDef, TableKind
 from storage.settings import StorageSettings
 from storage.state import SEQ_TIME_SHIFT, ColdFile, PartitionState
 from tests.storage.furniture import (
@@ -110,14 +110,15 @@ def test_a_file_that_only_may_hold_an_expired_version_is_asked_first():
 def test_a_purge_is_due_a_tenth_past_the_retention(engine: Engine):
     table = make_table(engine, deleted_retention_seconds=1000)
     deleted_ms = 5_000_000
-    state = PartitionState(1, deletes=DeleteSet((delete_chunk(np.array([7]), deleted_ms << SEQ_TIME_SHIFT),)))
-    assert not is_due(table, state, deleted_ms + 1_000_500)
-    assert not is_due(table, state, deleted_ms + 1_100_000)
-    assert is_due(table, state, deleted_ms + 1_100_001)
-    assert not is_due(table, state, deleted_ms + 1_100_001, purge_limit_seq=deleted_ms << SEQ_TIME_SHIFT)
+    commit = deleted_ms << SEQ_TIME_SHIFT
+    assert not is_due(table, commit, deleted_ms + 1_000_500)
+    assert not is_due(table, commit, deleted_ms + 1_100_000)
+    assert is_due(table, commit, deleted_ms + 1_100_001)
+    assert not is_due(table, commit, deleted_ms + 1_100_001, purge_limit_seq=commit)
+    assert not is_due(table, None, deleted_ms + 1_100_001)
     for seconds, due in ((KEEP_FOR_EVER, False), (0, True)):
         other = make_table(engine, f"t{due}", deleted_retention_seconds=seconds)
-        assert is_due(other, state, deleted_ms + 1) is due
+        assert is_due(other, commit, deleted_ms + 1) is due
 
 
 # the work
@@ -257,6 +258,31 @@ def test_the_primary_key_of_a_purged_row_is_free(engine: Engine, clock: ManualCl
     assert values(engine, table, "v") == ["new", "x"]
 
 
+def test_each_owner_of_a_user_table_is_purged_in_memory_or_not(tmp_path: Path, clock: ManualClock):
+    names = [f"user {n}" for n in range(4)]
+    with opened(tmp_path, clock) as engine:
+        table = make_table(engine, kind=TableKind.USER, deleted_retention_seconds=0)
+        for name in names:
+            owned = now(engine, table).owned_by(engine.users.owner(OwnerKey(name)))
+            insert(engine, owned, (1, f"{name} SECRET"), (2, name))
+            if name == names[0]:
+                flush(engine, owned)
+            delete(engine, owned, "k", 1)
+        clock.advance(1)
+    with opened(tmp_path, clock) as engine:
+        assert not engine.state.partitions
+        expired = list(expired_partitions(engine, now(engine, table)))
+        assert len(expired) == len(names)
+        for partition_id in expired:
+            assert purge(engine, engine.users.owned_table(now(engine, table), partition_id))
+        assert list(expired_partitions(engine, now(engine, table))) == []
+        engine.squeeze(now(engine, table))
+        for name in names:
+            owned = now(engine, table).owned_by(engine.users.owner(OwnerKey(name)))
+            assert values(engine, owned, "v") == [name]
+    assert bytes_below(tmp_path, b"SECRET") == []
+
+
 # nowhere any more
 
 
@@ -275,7 +301,7 @@ def test_no_file_holds_a_purged_row(tmp_path: Path, clock: ManualClock):
         clock.advance(1)
         assert len(bytes_below(tmp_path, b"SECRET")) >= 2
         purge(engine, table)
-        engine.squeeze(table.partition_id)
+        engine.squeeze(table)
         assert bytes_below(tmp_path / "cold", b"SECRET") == []
         rows = [row for path in engine.cold_directory.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
         assert [row["v"] for row in rows] == ["cold-open"]
