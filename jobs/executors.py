@@ -9,6 +9,7 @@ from jobs.executor import Executor
 from jobs.flush import FlushExecutor
 from jobs.job_cleanup import JobCleanupExecutor
 from jobs.ledger import JobType, Ledger
+from jobs.move_files import MoveFilesExecutor
 from jobs.restore import RestoreExecutor
 from jobs.retention import RetentionExecutor
 from jobs.scrub import ScrubExecutor
@@ -28,6 +29,7 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[
         JobType.STREAM_EVICTION: StreamEvictionExecutor(engine, settings),
         JobType.CLEANUP: CleanupExecutor(engine),
         JobType.JOB_CLEANUP: JobCleanupExecutor(ledger, settings, engine.clock),
+        JobType.MOVE_FILES: MoveFilesExecutor(engine),
         JobType.SWEEP: SweepExecutor(engine),
         JobType.SCRUB: ScrubExecutor(engine),
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from jobs.cleanup import due_cleanups
 from jobs.eviction_planner import EvictionPlanner
 from jobs.ledger import JobType
+from jobs.move_files import Moves
 from jobs.planner import Planner, Wish, table_wish
 from jobs.settings import JobSettings
 from storage.compaction import plan_compaction
@@ -32,6 +33,9 @@ def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
             "job_cleanup",
             lambda: [Wish(JobType.JOB_CLEANUP)],
             lambda: settings.job_cleanup_interval_seconds,
+        ),
+        Planner(
+            "move_files", Moves(engine).due, lambda: settings.compact_check_seconds, at_start=True, on_definitions=True
         ),
         Planner("sweep", lambda: [Wish(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
         # Not at the start: there, reading all files would hold up the first queries.

@@ -54,6 +54,7 @@ from storage.meta import (
     read_dropped,
 )
 from storage.moments import Moments
+from storage.moving import misplaced_on_disk
 from storage.owned_partitions import OwnedPartitions
 from storage.owners import Owners
 from storage.place_opener import PlaceOpener
@@ -278,6 +279,10 @@ class Engine:
     def files_in(self, storage: str) -> int:
         """How many files there are needed: of tables that are there, or of a snapshot that is still read."""
         return files_needed(self, self._store, storage)
+
+    def misplaced_tables(self) -> set[int]:
+        """Ids of the tables whose files do not all lie where new ones would go. Reads the whole manifest."""
+        return misplaced_on_disk(self, self._store)
 
     def dropped(self) -> list[DroppedPartition]:
         """What dropped tables left and `clean_dropped` has not yet removed."""

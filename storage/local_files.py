@@ -199,10 +199,12 @@ class LocalFiles:
 
     def discard(self, path: str) -> None:
         """Remove a file or its part, if there."""
-        for leftover in (self.full(path), self.part(path)):
-            leftover.unlink(missing_ok=True)
-        self.release(path)
-        self._good.pop(path, None)
+        try:
+            for leftover in (self.full(path), self.part(path)):
+                leftover.unlink(missing_ok=True)
+        finally:
+            self.release(path)
+            self._good.pop(path, None)
 
     def check(self, path: str, size_bytes: int, checksum: str) -> None:
         """Before a file is read: it is there, and it is what was written. Raises Corruption.

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from storage.errors import NotFound, StorageUnavailable
 from storage.failpoints import reach
 from storage.recover import live_files
 from storage.state import ColdFile
+from storage.storages import LOCAL
 
 if TYPE_CHECKING:
     from storage.engine import Engine
@@ -39,7 +41,19 @@ class RetiredFiles:
             free = [file for address, file in self._waiting.items() if address not in named]
             for file in free:
                 reach("retired.before_remove")
-                self._engine.places.of(file).remove(file.path)
-                del self._waiting[file.address]
+                if self._is_gone(file):
+                    del self._waiting[file.address]
             self._engine.rows.forget(frozenset(file.file_id for file in free))
         return len(free)
+
+    def _is_gone(self, file: ColdFile) -> bool:
+        """After this. A storage that can't be reached keeps it for now. Raises StorageUnavailable (the disk)."""
+        try:
+            self._engine.places.of(file).remove(file.path)
+        except NotFound:  # the storage was dropped
+            return True
+        except StorageUnavailable:
+            if file.storage == LOCAL:
+                raise
+            return False
+        return True

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.sql_end_to_end.furniture import Client, Refused
 from tests.sql_end_to_end.people import People
 
 KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY="
@@ -186,3 +188,104 @@ def test_credentials_may_be_bound(client: Client):
     client.do("ALTER STORAGE bound SET CREDENTIALS NULL")
     assert shown(client, "bound")["has_credentials"] is False
     client.do("DROP STORAGE bound")
+
+
+# --- tables that move ------------------------------------------------------------------------------------------
+
+
+def places(client: Client, table: str) -> set[str]:
+    """Storages of a table's cold files."""
+    sql = 'SELECT DISTINCT storage FROM system.cold_files WHERE namespace = ? AND "table" = ?'
+    return {row[0] for row in client.rows(sql, [client.namespace, table])}
+
+
+def dropped(client: Client, storage: str) -> bool:
+    with suppress(Refused):
+        client.do(f"DROP STORAGE {storage}")
+    return (storage,) not in client.rows("SELECT storage FROM system.storages")
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_tables_old_files_follow_it_to_its_new_storage(client: Client, tmp_path: Path):
+    make(client, "before", tmp_path / "before")
+    make(client, "after", tmp_path / "after")
+    client.do("CREATE TABLE t (id BIGINT PRIMARY KEY, v VARCHAR) WITH (storage = 'before')")
+    for start in (0, 100):
+        client.do(f"INSERT INTO t SELECT value, 'x' FROM generate_series({start}, {start + 99})")
+        client.flush("t")
+    client.do("DELETE FROM t WHERE id = 7")
+    client.do("ALTER TABLE t SET (storage = 'after')")
+    client.do("INSERT INTO t VALUES (1000, 'new')")
+    client.flush("t")
+    wait_until(lambda: places(client, "t") == {"after"})
+    assert client.rows("SELECT count(*), max(id), min(v) FROM t") == [(200, 1000, "new")]
+    assert client.value("SELECT v FROM t WHERE id = 150") == "x"
+    jobs = client.rows(f"SELECT status FROM system.jobs WHERE job_id LIKE 'MF-%' AND target = '{client.namespace}.t'")
+    assert set(jobs) <= {("completed",), ("running",)}
+    wait_until(lambda: dropped(client, "before"))  # once nobody reads the old files any more
+    assert not list((tmp_path / "before").rglob("*.parquet"))
+
+
+# --- user tables -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def note_takers(server: ServerProcess, root: Client, tmp_path: Path, options: str) -> Iterator[tuple[Client, Client]]:
+    """A user with mode region, one with mode table, both with the storage of a region; a user table on another one."""
+    name = root.namespace
+    for storage in (f"{name}_table", f"{name}_region"):
+        make(root, storage, tmp_path / storage, "SHARDING 'alphabetic'")
+    root.do(f"CREATE USER TABLE notes (id BIGINT PRIMARY KEY, v VARCHAR) WITH (storage = '{name}_table'{options})")
+    with ExitStack() as stack:
+        clients = []
+        for mode in ("region", "table"):
+            user = f"{mode}_{name}"
+            root.do(f"CREATE USER '{user}' WITH PASSWORD 'pass word' STORAGE {name}_region STORAGE_MODE {mode}")
+            connection = stack.enter_context(server.connect(user=user, password="pass word"))
+            clients.append(Client(connection, name))
+            clients[-1].do(f"INSERT INTO {name}.notes SELECT value, '{mode}' FROM generate_series(1, 10)")
+        yield clients[0], clients[1]
+
+
+def folders(tmp_path: Path, storage: str) -> set[str]:
+    base = tmp_path / storage
+    return {path.parent.relative_to(base).as_posix() for path in base.rglob("*.parquet")}
+
+
+def test_flush_with_use_user_storage(client: Client, server: ServerProcess, tmp_path: Path):
+    name = client.namespace
+    with note_takers(server, client, tmp_path, ", use_user_storage = true") as (regional, tabular):
+        client.flush("notes")
+        assert folders(tmp_path, f"{name}_region") == {f"{name}/notes/r/region_{name}"}
+        assert folders(tmp_path, f"{name}_table") == {f"{name}/notes/t/table_{name}"}
+        for user, mode in ((regional, "region"), (tabular, "table")):
+            user.do(f"INSERT INTO {name}.notes VALUES (11, 'hot')")
+            assert user.rows(f"SELECT count(*), max(v) FROM {name}.notes") == [(11, mode)]
+
+
+def test_user_storage_mode_region(client: Client, server: ServerProcess, tmp_path: Path):
+    name = client.namespace
+    with note_takers(server, client, tmp_path, ", use_user_storage = true") as (regional, _):
+        client.flush("notes")
+        client.do(f"ALTER USER 'region_{name}' STORAGE_MODE table")
+        regional.do(f"INSERT INTO {name}.notes VALUES (11, 'later')")
+        client.flush("notes")
+        assert regional.rows(f"SELECT count(*), min(v) FROM {name}.notes") == [(11, "later")]
+        wait_until(lambda: places(regional, "notes") == {f"{name}_table"})  # the old one follows
+        assert regional.rows(f"SELECT count(*), min(v) FROM {name}.notes") == [(11, "later")]
+
+
+def test_user_storage_mode_table(client: Client, server: ServerProcess, tmp_path: Path):
+    name = client.namespace
+    with note_takers(server, client, tmp_path, ", use_user_storage = false") as (regional, tabular):
+        client.flush("notes")
+        assert folders(tmp_path, f"{name}_region") == set()
+        assert len(folders(tmp_path, f"{name}_table")) == 2
+        assert regional.value(f"SELECT count(*) FROM {name}.notes") == 10
+        assert tabular.value(f"SELECT count(*) FROM {name}.notes") == 10
