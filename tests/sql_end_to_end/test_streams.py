@@ -11,7 +11,6 @@ import pytest
 from flight_server.access.sessions import Session
 from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
 from storage.settings import StorageSettings
-from tests.sql_end_to_end.furniture import Client
 from tests.sql_end_to_end.in_process import House, house
 
 TICKS = "CREATE STREAM TABLE ticks (n BIGINT, word VARCHAR) WITH (retention = '10s', max_buffer = 5)"
@@ -276,43 +275,3 @@ def test_streams_join_with_shared_tables(ticks: Streamer):
     ticks.do("CREATE TABLE words (n BIGINT PRIMARY KEY, long VARCHAR); INSERT INTO words VALUES (1, 'one'), (2, 'two')")
     ticks.put(2, 2, 3)
     assert ticks.numbers("SELECT long FROM ticks JOIN words USING (n)") == ["two", "two"]
-
-
-# --- over the wire ---------------------------------------------------------------------------------------------
-
-
-def test_a_stream_takes_events_through_every_door_of_a_client(client: Client):
-    client.do("CREATE STREAM TABLE ticks (n BIGINT, word VARCHAR DEFAULT 'none') WITH (retention = '1h')")
-    assert client.do("INSERT INTO ticks VALUES (1, 'a'), (2, 'b')") == 2
-    assert client.do_many("INSERT INTO ticks (n) VALUES (?)", [(3,), (4,)]) == 2
-    assert client.ingest("ticks", pa.table({"n": [5, 6]}), mode="append") == 2
-    assert client.do("INSERT INTO ticks SELECT n + 10, word FROM ticks WHERE n <= ?", (1,)) == 1
-    assert client.rows("INSERT INTO ticks (n) VALUES (7) RETURNING n, word") == [(7, "none")]
-    assert client.value("SELECT count(*) FROM ticks") == 8
-    assert client.value("SELECT kind FROM system.tables WHERE table = 'ticks'") == "stream"
-    assert client.value("SELECT rows FROM system.tables WHERE table = 'ticks' AND kind = 'stream'") == 8
-
-
-def test_flush_and_compact_of_a_stream_are_refused_with_the_reason_and_flush_all_leaves_it_alone(client: Client):
-    client.do("CREATE STREAM TABLE ticks (n BIGINT) WITH (retention = '1h')")
-    client.do("INSERT INTO ticks VALUES (1)")
-    for sql in ("FLUSH TABLE ticks", "COMPACT TABLE ticks", "SCRUB TABLE ticks"):
-        refused = client.refusal(sql)
-        assert refused.sqlstate == "0A000"
-        assert "live hot only and expire" in refused.message
-    assert client.rows(f"FLUSH ALL IN {client.namespace}") == []
-    assert client.value("SELECT count(*) FROM ticks") == 1
-
-
-def test_evict_table_gives_the_id_of_a_job_that_tells_what_left(client: Client):
-    client.do("CREATE STREAM TABLE ticks (n BIGINT) WITH (retention = '1s', eviction_interval = '1h')")
-    client.do("INSERT INTO ticks VALUES (1), (2), (3)")
-    for _ in range(200):
-        if client.value("SELECT count(*) FROM ticks") == 0:
-            break
-    [[job_id, job_type, *_]] = client.rows("EVICT TABLE ticks")
-    assert (job_id[:3], job_type) == ("SE-", "stream_eviction")
-    [ended] = client.rows(f"WAIT FOR JOB '{job_id}'")
-    assert ended[3] == "completed"
-    client.do("CREATE TABLE kept (n BIGINT)")
-    assert "EVICT is for stream tables" in client.refusal("EVICT TABLE kept").message
