@@ -98,6 +98,7 @@ async def _main(settings: Settings, clock: Clock) -> None:
             async with _jobs(engine, settings.jobs) as (manager, schedule):
                 door = JobsDoor(engine, manager)
                 server = await trio.to_thread.run_sync(open_server, engine, door, settings, clock, _root_password())
+                health.metrics = server.metrics.page
                 if not stop.is_set():
                     _announce(server, health, http_port)
                 await stop.wait()

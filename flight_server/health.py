@@ -1,7 +1,8 @@
-"""The HTTP side port: GET /healthz and /readyz, and nothing else.
+"""The HTTP side port: GET /healthz, /readyz and /metrics, and nothing else.
 
     /healthz  200 "ok" while the process lives and its disk takes writes; 503 and the reason once it needs a restart;
               200 and the reason while the disk is full: writes are taken again when there is room, no restart helps
+    /metrics  200 and figures in Prometheus' text format; 503 before there are any. No figure is about a user or a text
     /readyz   200 "ready" while calls are answered; 503 before that, while the server drains, and when not healthy
 
 Flight SQL has no health service and pyarrow can't add one. This is not a web server: one short request per
@@ -19,6 +20,7 @@ import trio
 REQUEST_BYTES_MAX: Final = 8192
 REQUEST_SECONDS_MAX: Final = 5
 CONNECTIONS_MAX: Final = 64
+METRICS: Final = "/metrics"
 
 _REASONS: Final = {
     200: "OK",
@@ -32,18 +34,21 @@ _REASONS: Final = {
 @dataclass(slots=True)
 class Health:
     """What the pages tell. `storage` answers "ok" or a reason, `mends_itself` whether a restart is not the cure;
-    `serving` is set by the composition root."""
+    `serving` and `metrics` are set by the composition root."""
 
     storage: Callable[[], str]
     serving: bool = False
     mends_itself: Callable[[], bool] = lambda: False
+    metrics: Callable[[], bytes] | None = None
 
     def answer(self, method: str, path: str) -> tuple[int, str]:
-        """Status and text for a request. Pure but for asking `storage`."""
-        if path not in ("/healthz", "/readyz"):
-            return 404, "not found: there is /healthz and /readyz"
+        """Status and text for a request. Pure but for asking `storage` and `metrics`; the latter takes its time."""
+        if path not in ("/healthz", "/readyz", METRICS):
+            return 404, "not found: there is /healthz, /readyz and /metrics"
         if method not in ("GET", "HEAD"):
             return 405, "only GET and HEAD"
+        if path == METRICS:
+            return (503, "not serving") if self.metrics is None else (200, self.metrics().decode().rstrip())
         mends_itself, reason = self.mends_itself(), self.storage()
         if reason != "ok":
             return 200 if mends_itself and path == "/healthz" else 503, f"storage: {reason}"
@@ -86,7 +91,12 @@ async def _answer_one(stream: trio.SocketStream, health: Health) -> None:
             return
         head += received
     method, path = _request_line(head)
-    status, text = (400, "bad request") if path is None else health.answer(method, path)
+    if path is None:
+        status, text = 400, "bad request"
+    elif path == METRICS:  # off the loop: it looks at every partition
+        status, text = await trio.to_thread.run_sync(health.answer, method, path)
+    else:
+        status, text = health.answer(method, path)
     await stream.send_all(_response(status, text, with_body=method != "HEAD"))
 
 
@@ -102,7 +112,7 @@ def _response(status: int, text: str, *, with_body: bool) -> bytes:
     body = f"{text}\n".encode()
     head = (
         f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
+        "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Cache-Control: no-store\r\n"
         "Connection: close\r\n\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from storage.durations import Spread
 from storage.names import TableName
 
 
@@ -86,6 +87,10 @@ class JobDoor(Protocol):
 
     def wait_for(self, job_id: str, cancelled: Callable[[], bool]) -> JobRow:
         """WAIT FOR JOB: returns once it is finished, however it ended. Raises Cancelled when `cancelled()` does."""
+        ...
+
+    def durations(self) -> Mapping[tuple[str, ...], Spread]:
+        """How long jobs took that ended since the start, by type and status. Never blocks."""
         ...
 
     def rows(self) -> Sequence[JobRow]:

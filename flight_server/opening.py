@@ -23,6 +23,7 @@ from flight_server.certificates import read_tls
 from flight_server.job_port import JobDoor
 from flight_server.listen import AddressUnavailable, flight_uri
 from flight_server.metadata.sql_info import ServerFacts
+from flight_server.metrics import Metrics
 from flight_server.ports import WireSettings
 from flight_server.query.engine import QueryEngine
 from flight_server.query.settings import QuerySettings
@@ -60,6 +61,7 @@ class OpenServer:
 
     service: FlightService
     queries: QueryEngine
+    metrics: Metrics
     uri: str
     generated_root_password: str | None
 
@@ -124,7 +126,7 @@ def open_server(
         queries.close()
         raise AddressUnavailable(f"can't listen on {server.host}:{server.port}; set server.port or --port") from error
     uri = flight_uri(server.host, service.port, tls=tls is not None)
-    return OpenServer(service, queries, uri, generated)
+    return OpenServer(service, queries, Metrics(statements.sources, version("frostline")), uri, generated)
 
 
 def _facts(settings: FrontSettings) -> ServerFacts:

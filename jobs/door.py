@@ -14,6 +14,7 @@ from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.manager import JobManager
 from jobs.planner import Wish
 from jobs.targets import DATABASE, table_parameters
+from storage.durations import Spread
 from storage.engine import Engine
 from storage.errors import Cancelled, NotSupported
 from storage.names import TableName
@@ -71,6 +72,10 @@ class JobsDoor:
             if not record.is_live:
                 return record
         raise Cancelled(f"waiting for job '{job_id}' was cancelled; the job goes on")
+
+    def durations(self) -> Mapping[tuple[str, ...], Spread]:
+        """How long jobs took that ended since the start, by type and status. Never blocks."""
+        return self._manager.durations.now()
 
     def rows(self) -> Sequence[JobRecord]:
         """All jobs, oldest first. Never blocks."""

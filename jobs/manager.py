@@ -28,9 +28,11 @@ from jobs.policy import PRIORITY, UNCANCELLABLE, USER_BONUS, Waiting, next_job, 
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.clock import Clock
+from storage.durations import Durations
 from storage.errors import Cancelled, FrostlineError, NotSupported
 
 TARGETS_REMEMBERED_MAX: Final = 10_000  # of those served lately, to be fair between them
+DURATION_BOUNDS_SECONDS: Final = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0)
 
 log = structlog.get_logger("jobs")
 
@@ -64,6 +66,7 @@ class JobManager:
         random: Random,
     ) -> None:
         self.ledger = ledger
+        self.durations = Durations(DURATION_BOUNDS_SECONDS)  # by type and status of finished jobs
         self._executors = executors
         self._settings = settings
         self._clock = clock
@@ -290,6 +293,8 @@ class JobManager:
     async def _finish(self, record: JobRecord, to: JobState, **changes: object) -> None:
         finished = record.moved(to, finished_ms=self._clock.wall_ms(), **changes)
         await self._put(finished)
+        took_ms = 0 if finished.started_ms is None else (finished.finished_ms or 0) - finished.started_ms
+        self.durations.add((str(finished.job_type), str(to)), max(took_ms, 0) / 1000)
         self._live.pop(record.job_id).finished.set()
         if len(self._last_started) > TARGETS_REMEMBERED_MAX:
             del self._last_started[min(self._last_started, key=self._last_started.__getitem__)]

@@ -1,7 +1,7 @@
 """What the server has done since it started, as plain numbers: for `system.stats` and the metrics page.
 
-A new one is a line below and an `add` where it happens. Numbers only rise; what rises and falls is looked up when asked
-for, and is none of this.
+A new one is a `Count` and an `add` where it happens; those of storage are below. Numbers only rise; what rises and
+falls is looked up when asked for, and is none of this.
 """
 
 from __future__ import annotations
@@ -53,11 +53,17 @@ class Counters:
         self._lock = threading.Lock()
         self._numbers: dict[Count, dict[str, int]] = {count: ({} if count.label else {"": 0}) for count in EVERY}
 
+    def declare(self, *counts: Count) -> None:
+        """Show these from the start; those above are declared."""
+        with self._lock:
+            for count in counts:
+                self._numbers.setdefault(count, {} if count.label else {"": 0})
+
     def add(self, count: Count, by: int = 1, label: str = "") -> None:
         """`label`: the value of `count.label`, if it has one."""
         assert bool(label) == bool(count.label), f"{count.name} is counted by {count.label or 'nothing'}"
         with self._lock:
-            numbers = self._numbers[count]
+            numbers = self._numbers.setdefault(count, {})
             numbers[label] = numbers.get(label, 0) + by
 
     def now(self) -> Mapping[Count, Mapping[str, int]]:

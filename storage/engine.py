@@ -92,7 +92,7 @@ class Engine:
         self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
-        self._room = Room(settings, clock)
+        self._room = Room(clock)
         with ExitStack() as undo:
             self._lock = DirectoryLock(made_folder(directory))
             undo.callback(self._lock.release)
@@ -159,6 +159,11 @@ class Engine:
     def commits_waiting(self) -> int:
         """Edits that wait for the committer."""
         return self._committer.waiting
+
+    @property
+    def writers_waiting(self) -> int:
+        """Statements that wait for room for their rows."""
+        return self._room.waiting
 
     @property
     def cold_directory(self) -> Path:
@@ -244,7 +249,8 @@ class Engine:
 
     def wait_for_room(self, cancelled: Callable[[], bool], kind: TableKind = TableKind.SHARED) -> None:
         """Wait while hot rows, or the events of all streams, fill their limit. Raises LimitExceeded, Cancelled."""
-        self._room.wait(lambda: full_of(self.state, self.settings, kind), cancelled)
+        seconds_max = self.settings.write_wait_seconds_max
+        self._room.wait(lambda: full_of(self.state, self.settings, kind), cancelled, seconds_max)
 
     @contextmanager
     def moving(self, partition_id: int) -> Iterator[None]:

@@ -39,17 +39,16 @@ def full_of(state: DatabaseState, settings: StorageSettings, kind: TableKind) ->
 class Room:
     """Safe from any thread."""
 
-    def __init__(self, settings: StorageSettings, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._changed = threading.Condition()
         self.waiting = 0  # writers, about
 
-    def wait(self, full: Callable[[], str | None], cancelled: Callable[[], bool]) -> None:
-        """Until `full` has no reason any more. Raises LimitExceeded, Cancelled."""
+    def wait(self, full: Callable[[], str | None], cancelled: Callable[[], bool], seconds_max: float) -> None:
+        """Until `full` has no reason any more. Raises LimitExceeded with the reason, Cancelled."""
         if full() is None:
             return
-        deadline = self._clock.monotonic_seconds() + self._settings.write_wait_seconds_max
+        deadline = self._clock.monotonic_seconds() + seconds_max
         with self._changed:
             self.waiting += 1
             try:

@@ -43,6 +43,10 @@ class Admission:
     def running(self) -> int:
         return self._running.total()
 
+    @property
+    def waiting(self) -> int:
+        return len(self._line)
+
     def enter(self, user: str, cancelled: Callable[[], bool]) -> None:
         """Take a place, waiting for one if need be; `leave` must follow. Raises LimitExceeded, Cancelled."""
         with self._lock:

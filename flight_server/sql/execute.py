@@ -73,8 +73,8 @@ class StatementExecutor:
         self._services = services
         self._limits = limits
         self._statements = RunningStatements(services.clock, Admission(services.queries.settings, services.clock))
-        sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
-        self._frames = Frames(services, self._statements, sources)
+        self.sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
+        self._frames = Frames(services, self._statements, self.sources)
         self._queries = QueryStatements(services, self._frames, self._statements)
         self._control = Control(self._frames, self._statements, self.catalog, self._audit)
 

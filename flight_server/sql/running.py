@@ -14,9 +14,11 @@ from typing import Final
 from flight_server.sql.admission import Admission
 from flight_server.sql.secrets import without_secrets
 from storage.clock import Clock
+from storage.durations import Durations
 from storage.errors import Cancelled, FrostlineError
 
 KEPT_MAX: Final = 200
+DURATION_BOUNDS_SECONDS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0)
 TEXT_CHARACTERS_MAX: Final = 2000
 
 
@@ -67,8 +69,9 @@ class RunningStatements:
     """All live statements and the last KEPT_MAX that ended."""
 
     def __init__(self, clock: Clock, admission: Admission) -> None:
+        self.durations = Durations(DURATION_BOUNDS_SECONDS)  # by how statements ended
+        self.admission = admission
         self._clock = clock
-        self._admission = admission
         self._lock = threading.Lock()
         self._all: dict[str, RunningStatement] = {}
         self._ended: deque[str] = deque()
@@ -93,13 +96,13 @@ class RunningStatements:
         if statement.has_place:
             return
         before, statement.state = statement.state, RunningState.QUEUED
-        self._admission.enter(statement.user, lambda: cancelled() or statement.reason is not None)
+        self.admission.enter(statement.user, lambda: cancelled() or statement.reason is not None)
         with statement.lock:
             statement.has_place = statement.is_live
             if statement.has_place:
                 statement.state = before
         if not statement.has_place:  # it ended while it waited
-            self._admission.leave(statement.user)
+            self.admission.leave(statement.user)
             raise Cancelled(statement.reason or "the statement was cancelled")
 
     def end(self, statement: RunningStatement, error: BaseException | None) -> None:
@@ -113,8 +116,9 @@ class RunningStatements:
             statement.elapsed_ms = self._elapsed_ms(statement)
             statement.stop = None
             had_place, statement.has_place = statement.has_place, False
+        self.durations.add((str(statement.state),), statement.elapsed_ms / 1000)
         if had_place:
-            self._admission.leave(statement.user)
+            self.admission.leave(statement.user)
         self._keep_ended(statement)
 
     def cancel(self, query_id: str, reason: str) -> bool:

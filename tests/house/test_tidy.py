@@ -30,6 +30,7 @@ DOORS = {
     "botocore": ("storage/s3_client.py",),
     "google.protobuf": ("flight_server/wire/",),
     "sqlglot": ("flight_server/sql/",),
+    "prometheus_client": ("flight_server/metrics.py",),
     "trio": ("flight_server/app.py", "flight_server/health.py", "jobs/"),
 }
 GENERATED = ("flight_server/wire/flight_sql_pb2.py",)

@@ -16,6 +16,7 @@ from storage.keys import DELETES, HOT, partition_range
 from storage.options import Eviction
 from storage.schema import TableKind
 from storage.settings import StorageSettings
+from tests.storage.furniture import clean
 from tests.storage.stream_furniture import NAME, Stream
 
 
@@ -130,7 +131,7 @@ def test_a_dropped_stream_leaves_nothing_in_the_row_store(streams, tmp_path, clo
     stream.put(*range(50))
     start, end = partition_range(stream.table.partition_id)
     stream.engine.commit(Edit(catalog=lambda catalog: catalog.without_table(NAME)))
-    stream.engine.sweep_now()
+    clean(stream.engine)
     assert list(stream.engine._store.scan(HOT, start, end)) == []
     stream.reopen()
     assert not stream.engine.state.partitions

@@ -7,6 +7,7 @@ from typing import Any
 
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
+from flight_server.figures import figures_of
 from flight_server.sql.system.sources import BIG, TEXT, Sources, SystemTable, columns
 from storage.state import DatabaseState
 
@@ -17,14 +18,9 @@ def _settings(sources: Sources, _: DatabaseState, __: Rights) -> Iterable[tuple[
 
 
 def _stats(sources: Sources, state: DatabaseState, _: Rights) -> Iterable[tuple[Any, ...]]:
-    partitions = state.partitions.values()
-    yield "hot_rows", sum(p.hot_rows for p in partitions)
-    yield "hot_bytes", sum(p.hot_bytes for p in partitions)
-    yield "cold_files", sum(len(p.cold) for p in partitions)
-    yield "cold_bytes", sum(f.bytes for p in partitions for f in p.cold)
-    yield "deleted_versions", sum(len(p.deletes) for p in partitions)
-    yield "snapshots_open", sources.engine.snapshots.count()
-    yield "last_seq", state.last_seq
+    """What the metrics page tells, but for durations."""
+    for figure in figures_of(sources, state):
+        yield figure.full_name, figure.value
 
 
 TABLES = (

@@ -38,6 +38,7 @@ from storage.transaction import Transaction
 from tests.storage.furniture import (
     SPILLING,
     alter,
+    clean,
     compact,
     definition,
     delete_in,
@@ -265,6 +266,12 @@ class EngineAgainstModel(RuleBasedStateMachine):
         self.put(pick, ks, stage_files, None)
         with self.changing(cut):
             compact(self.engine, self.chosen(pick), force=force)
+
+    @rule(cut=cuts("cleanup", "commit", "log"))
+    def clean_up(self, cut: Cut) -> None:
+        with self.changing(cut):
+            clean(self.engine, files_at_once=1)
+            assert self.engine.dropped() == []
 
     @rule(cut=cuts("sweep", "commit", "log"))
     def sweep(self, cut: Cut) -> None:
