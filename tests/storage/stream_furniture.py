@@ -26,10 +26,13 @@ NAME = TableName("public", "ticks")
 class Stream:
     """A stream table of (n BIGINT, p DOUBLE) in a real engine that can be reopened."""
 
-    def __init__(self, directory: Path, clock: ManualClock, **options: object) -> None:
+    def __init__(
+        self, directory: Path, clock: ManualClock, settings: StorageSettings | None = None, **options: object
+    ) -> None:
         self.directory = directory
         self.clock = clock
-        self.engine = Engine.open(directory, StorageSettings(), clock)
+        self.settings = settings or StorageSettings()
+        self.engine = Engine.open(directory, self.settings, clock)
         columns = (
             Column(name="n", physical_name="n", type=pa.int64(), sql_type="BIGINT"),
             Column(name="p", physical_name="p", type=pa.float64(), sql_type="DOUBLE"),
@@ -74,7 +77,7 @@ class Stream:
 
     def reopen(self) -> None:
         self.engine.close()
-        self.engine = Engine.open(self.directory, StorageSettings(), self.clock)
+        self.engine = Engine.open(self.directory, self.settings, self.clock)
 
     def stored(self, family: str = HOT) -> int:
         """Keys on disk."""

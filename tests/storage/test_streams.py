@@ -117,10 +117,9 @@ def test_new_events_get_seqs_above_those_that_left(streams, tmp_path, clock):
 
 
 def test_streams_have_a_limit_of_their_own_and_take_no_room_from_others(streams, tmp_path, clock):
-    stream = made(streams, tmp_path, clock, max_buffer=1000)
+    little = StorageSettings(hot_bytes_max=20_000, stream_bytes_max=10_000, write_wait_seconds_max=0)
+    stream = made(streams, tmp_path, clock, settings=little, max_buffer=1000)
     stream.put(*range(1000))
-    full = StorageSettings(hot_bytes_max=20_000, stream_bytes_max=10_000, write_wait_seconds_max=0)
-    stream.engine.settings = full
     with pytest.raises(LimitExceeded, match="stream_bytes_max"):
         stream.engine.wait_for_room(lambda: False, TableKind.STREAM)
     stream.engine.wait_for_room(lambda: False, TableKind.SHARED)
