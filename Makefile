@@ -1,6 +1,6 @@
 # One word for each job. Everything runs in .venv, made once from the hash-locked requirements.lock.
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults check lint types format demo bench bench-quick lock clean
+.PHONY: help serve test test-faults test-s3 check lint types format demo bench bench-quick lock clean
 
 BASE_PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ ARGS ?=
 MINUTES ?= 10
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # `--no-build-isolation`: the build backend is in the lock as well, so nothing unhashed is ever installed.
 $(STAMP): requirements.lock pyproject.toml
@@ -29,6 +29,13 @@ test: $(STAMP) ## run all tests (ARGS='-k flush' is handed on)
 # A later -m replaces the one in pyproject.toml. What is stuck is shown by each test's own time limit.
 test-faults: $(STAMP) ## kill, cut, starve and abuse servers for MINUTES=10, shared out among the tests
 	FROSTLINE_FAULT_MINUTES=$(MINUTES) $(PYTHON) -m pytest -m long -s -o faulthandler_timeout=0 tests/faults/long $(ARGS)
+
+# Any other service: FROSTLINE_TEST_S3=http://host:port FROSTLINE_TEST_S3_KEYS=id:secret make test ARGS=tests/storage/test_s3_files.py
+$(VENV)/bin/versitygw: | $(STAMP)
+	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+test-s3: $(VENV)/bin/versitygw ## the storage tests against an S3 service of somebody else (needs Go)
+	$(PYTHON) -m tests.s3_service $(abspath $(VENV)/bin/versitygw) $(ARGS)
 
 check: lint types test ## what must pass before a change goes in
 

@@ -250,7 +250,7 @@ class Engine:
     def wait_for_room(self, cancelled: Callable[[], bool], kind: TableKind = TableKind.SHARED) -> None:
         """Wait while hot rows, or the events of all streams, fill their limit. Raises LimitExceeded, Cancelled."""
         seconds_max = self.settings.write_wait_seconds_max
-        self._room.wait(lambda: full_of(self.state, self.settings, kind), cancelled, seconds_max)
+        self._room.wait(lambda: full_of(self.state, self.settings, kind, self.places.trouble), cancelled, seconds_max)
 
     @contextmanager
     def moving(self, partition_id: int) -> Iterator[None]:

@@ -109,6 +109,7 @@ class Places:
     def __init__(self, local: Files, catalog: Callable[[], Catalog], opener: Opener) -> None:
         """catalog: the newest"""
         self.local = local
+        self.trouble = ""  # why the last flush failed; "" when it did not
         self._catalog = catalog
         self._opener = opener
         self._open: dict[str, tuple[StorageDef, Files]] = {}

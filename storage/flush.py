@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from storage.cold import ColdWriter, layout_of
 from storage.counters import ROWS_FLUSHED
 from storage.edits import Edit, FlushChange
-from storage.errors import Cancelled
+from storage.errors import Cancelled, StorageUnavailable
 from storage.failpoints import reach
 from storage.local_files import FILE_SUFFIX, file_name
 from storage.schema import TableDef, TableKind
@@ -77,7 +77,7 @@ def flush_partition(
         partition = state.partition(partition.partition_id)
         if not partition.hot:
             return None
-        file = _write(engine, table, partition, cancelled)
+        file = _written(engine, table, partition, cancelled)
         seq_max = int(partition.hot[-1].seqs[-1])
         change = FlushChange(partition.partition_id, seq_max, (file,))
         try:
@@ -89,6 +89,17 @@ def flush_partition(
         reach("flush.after_commit")
         engine.counters.add(ROWS_FLUSHED, file.rows)
     return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)
+
+
+def _written(engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]) -> ColdFile:
+    """As `_write`; whoever waits for room is told what stands in the way."""
+    try:
+        file = _write(engine, table, partition, cancelled)
+    except StorageUnavailable as error:
+        engine.places.trouble = error.message
+        raise
+    engine.places.trouble = ""
+    return file
 
 
 def _write(engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]) -> ColdFile:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from storage.claim import MARKER, Claim, Marker
+from storage.claim import MARKER, Claim, Marker, MarkerPlace
 from storage.errors import StorageUnavailable
 from storage.local_files import PART_SUFFIX, LocalFiles, disk_error, made_folder
 from storage.storages import StorageDef
@@ -28,10 +28,11 @@ PROBE_CONTENT: Final = b"frostline was here"
 class FolderFiles(LocalFiles):
     """The folder of one storage."""
 
-    def __init__(self, definition: StorageDef, held: set[str]) -> None:
+    def __init__(self, definition: StorageDef, held: set[str], server: str) -> None:
+        """server: see `claim.Marker`"""
         super().__init__(Path(definition.directory), storage=definition.name, held=held)
-        marker = Marker(definition.name, definition.claim)
-        self._claim = Claim(marker, self._read_marker, self._write_marker, f"folder '{definition.directory}'")
+        place = MarkerPlace(self._read_marker, self._write_marker, f"folder '{definition.directory}'")
+        self._claim = Claim(Marker(definition.name, definition.claim, server), place)
 
     def publish(self, path: str, checksum: str) -> None:
         self._claim.take()
@@ -68,7 +69,7 @@ class FolderFiles(LocalFiles):
         except OSError as error:
             raise disk_error(f"storage '{self.storage}' can't be reached", error) from None
 
-    def _write_marker(self, content: bytes) -> bool:
+    def _write_marker(self, content: bytes, new: bool) -> bool:
         made_folder(self.root, self.sync)
         part = self.root / f"{MARKER}{PART_SUFFIX}-{os.getpid()}"
         try:
@@ -76,7 +77,10 @@ class FolderFiles(LocalFiles):
                 file.write(content)
                 file.flush()
                 self.sync(file.fileno())
-            os.link(part, self.root / MARKER)
+            if new:
+                os.link(part, self.root / MARKER)
+            else:
+                part.replace(self.root / MARKER)
         except FileExistsError:
             return False
         except OSError as error:

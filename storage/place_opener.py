@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from storage.claim import new_claim
 from storage.clock import Clock
 from storage.counters import Counters
 from storage.credentials import SecretBox
@@ -29,12 +30,13 @@ class PlaceOpener:
         self._settings = settings
         self._counters = counters
         self._clock = clock
+        self._server = new_claim()  # this life of this server
 
     def __call__(self, definition: StorageDef, held: set[str]) -> Files:
         """Goes nowhere yet: the first use does. Raises StorageUnavailable (sealed credentials that can't be opened)."""
         if definition.type is StorageType.FILESYSTEM:
-            return FolderFiles(definition, held)
+            return FolderFiles(definition, held, self._server)
         credentials = self._secrets.open(definition.name, definition.credentials)
         client = S3Client(definition, credentials, self._settings, self._counters)
         limits = S3Limits(self._settings.s3_part_bytes, self._settings.s3_look_seconds)
-        return S3Files(definition, client, self._spool, held, self._clock, limits)
+        return S3Files(definition, client, self._spool, held, self._server, self._clock, limits)

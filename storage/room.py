@@ -18,8 +18,8 @@ from storage.state import DatabaseState
 POLL_SECONDS: Final = 0.1
 
 
-def full_of(state: DatabaseState, settings: StorageSettings, kind: TableKind) -> str | None:
-    """Why a table of this kind can take no more rows for now; None when it can."""
+def full_of(state: DatabaseState, settings: StorageSettings, kind: TableKind, trouble: str = "") -> str | None:
+    """Why a table of this kind can take no more rows for now; None when it can. trouble: why the last flush failed"""
     hot_bytes = state.hot_bytes
     if hot_bytes < min(settings.hot_bytes_max, settings.stream_bytes_max):
         return None
@@ -33,7 +33,8 @@ def full_of(state: DatabaseState, settings: StorageSettings, kind: TableKind) ->
         )
     if hot_bytes - stream_bytes < settings.hot_bytes_max:
         return None
-    return "hot rows fill their limit (storage.hot_bytes_max) and flushing can't keep up; try again later"
+    why = f"can't be flushed ({trouble})" if trouble else "flushing can't keep up"
+    return f"hot rows fill their limit (storage.hot_bytes_max) and {why}; try again later"
 
 
 class Room:

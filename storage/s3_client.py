@@ -330,6 +330,7 @@ class S3Client:
     @contextmanager
     def _mapped(self) -> Iterator[None]:
         """The library's errors as ours. None of them repeats what was sent."""
+        from botocore import exceptions
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
 
         name = self._definition.name
@@ -341,7 +342,7 @@ class S3Client:
             raise StorageUnavailable(
                 f"storage '{name}' has no credentials: give them with CREDENTIALS, or by the server's environment"
             ) from None
-        except HTTPClientError as error:
+        except (HTTPClientError, exceptions.ConnectionError) as error:
             raise StorageUnavailable(f"storage '{name}' can't be reached ({type(error).__name__})") from None
         except BotoCoreError as error:
             raise StorageUnavailable(f"storage '{name}' can't be used ({type(error).__name__})") from None

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from storage.claim import MARKER, Claim, Marker
+from storage.claim import MARKER, Claim, Marker, MarkerPlace
 from storage.clock import Clock
 from storage.errors import Corruption, StorageUnavailable
 from storage.files import ObjectStore
@@ -47,9 +47,16 @@ class S3Files:
     """The objects below one prefix. Fits `files.Files`."""
 
     def __init__(
-        self, definition: StorageDef, client: S3Client, spool: Path, held: set[str], clock: Clock, limits: S3Limits
+        self,
+        definition: StorageDef,
+        client: S3Client,
+        spool: Path,
+        held: set[str],
+        server: str,
+        clock: Clock,
+        limits: S3Limits,
     ) -> None:
-        """spool: a folder of this machine for what is on its way; held: see `files.Opener`"""
+        """spool: a folder of this machine for what is on its way; held: see `files.Opener`; server: `claim.Marker`"""
         self.storage = definition.name
         self._definition = definition
         self._client = client
@@ -60,9 +67,13 @@ class S3Files:
         self._looks: dict[str, _Look] = {}
         self._good: dict[str, tuple[int, str]] = {}  # objects that were the right ones when they looked like this
         self._lock = threading.Lock()
-        marker = Marker(definition.name, definition.claim)
-        where = f"'{definition.uri}'"
-        self._claim = Claim(marker, lambda: client.get(self._key(MARKER)), self._write_marker, where)
+        key = self._key(MARKER)
+        place = MarkerPlace(
+            read=lambda: client.get(key),
+            write=lambda content, new: client.put(key, content, new=new),
+            name=f"'{definition.uri}'",
+        )
+        self._claim = Claim(Marker(definition.name, definition.claim, server), place)
 
     # --- names --------------------------------------------------------------------------------------------------
 
@@ -258,9 +269,6 @@ class S3Files:
     def give_up_claim(self) -> None:
         self._claim.forget()
         self._client.delete(self._key(MARKER))
-
-    def _write_marker(self, content: bytes) -> bool:
-        return self._client.put(self._key(MARKER), content, new=True)
 
 
 @dataclass(frozen=True, slots=True)

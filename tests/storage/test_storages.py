@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -277,3 +278,33 @@ def test_an_endpoint_takes_no_password():
         with pytest.raises(InvalidRequest, match="bad ENDPOINT") as raised:
             checked_endpoint(bad)
         assert "secret" not in raised.value.message
+
+
+# --- two servers -----------------------------------------------------------------------------------------------
+
+
+def test_of_two_servers_on_copies_of_one_directory_the_first_stops_writing_there(tmp_path: Path, clock: ManualClock):
+    archive = tmp_path / "archive"
+    with opened(tmp_path / "data", clock) as first:
+        create(first, folder_storage(archive))
+        table = make_table(first, storage="archive")
+        insert(first, table, (1, "a"))
+        flush(first, table)
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    with opened(tmp_path / "data", clock) as first, opened(tmp_path / "copy", clock) as second:
+        clock.advance(1)
+        insert(first, table, (2, "first"))
+        flush(first, table)
+        clock.advance(1)
+        insert(second, table, (3, "second"))
+        flush(second, table)  # takes the place over
+        clock.advance(1)
+        insert(first, table, (4, "late"))
+        with pytest.raises(StorageUnavailable, match=r"taken over by another server.*stop one of the two"):
+            flush(first, table)
+        with pytest.raises(StorageUnavailable, match="taken over by another server"):
+            first.sweep_now()
+        assert values(second, table) == [1, 3]
+        assert values(first, table) == [1, 2, 4]
+        assert second.sweep_now().files == 1  # what the first wrote is nobody's in the place that is the second's
+        assert second.verify_cold_files() == 2
