@@ -267,7 +267,20 @@ class Committer:
         return len(work) == len(tasks)
 
     def _commit_group(self, tasks: list[_Task]) -> None:
-        group = Group(self.state, self._index, self._clock.wall_ms(), self._load, self._feed.is_heard)
+        brought: list[PartitionState] = []
+        try:
+            self._commit_edits(tasks, brought)
+        finally:
+            self._keep(brought)
+
+    def _commit_edits(self, tasks: list[_Task], brought: list[PartitionState]) -> None:
+        """brought: is told of users' partitions that were read for an edit"""
+
+        def load(state: DatabaseState, partition_id: int) -> PartitionState:
+            brought.append(self._load(state, partition_id))
+            return brought[-1]
+
+        group = Group(self.state, self._index, self._clock.wall_ms(), load, self._feed.is_heard)
         accepted: list[tuple[_Task, Committed]] = []
         for task in tasks:
             try:
@@ -319,6 +332,12 @@ class Committer:
     def _load(self, state: DatabaseState, partition_id: int) -> PartitionState:
         table = state.catalog.table_of_id(table_of_partition(partition_id))
         return PartitionState(partition_id) if table is None else self._owned.load(partition_id, table)
+
+    def _keep(self, brought: list[PartitionState]) -> None:
+        """Those whose edit was refused have not come into memory; there may be too many with the others."""
+        if brought:
+            self._owned.left([found for found in brought if found.partition_id not in self.state.partitions])
+            self._let_go(self._owned.surplus)
 
     def _let_go(self, choose: Callable[[DatabaseState], list[int]]) -> int:
         gone = [self.state.partitions[id_] for id_ in choose(self.state) if id_ in self.state.partitions]

@@ -31,14 +31,17 @@ def mend(
     """The state that the disk holds. Once it is published, the store may take writes again (`HotStore.mended`).
 
     unknown: what would be the state if the write that failed were on disk after all
-    load:    reads a user's partition; those in memory are compared, and stay there
+    load:    reads a user's partition. Those that any of the two has are in memory afterwards; those that came after the
+             write that failed are not compared, since what they showed was not certain either
     Raises StorageUnavailable (still no room: call again later), Corruption.
     """
     store.reopen()
     found = recover(store)
-    state = _with_owned(found.state, acknowledged, load)
-    expected = [_shape(state) for state in (acknowledged, unknown) if state is not None]
-    if _shape(state) not in expected:
+    expected = [state for state in (acknowledged, unknown) if state is not None]
+    owned = [frozenset(filter(is_owned, state.partitions)) for state in expected]
+    state = _with_owned(found.state, frozenset.union(*owned), load)
+    unsure = frozenset.union(*owned) - frozenset.intersection(*owned)
+    if _shape(state, unsure) not in [_shape(each, unsure) for each in expected]:
         raise Corruption("after the disk was full the row store does not hold what was acknowledged")
     for load_id, first_seq in found.meta.loads.items():
         index.commit_load(load_id, first_seq)
@@ -47,20 +50,21 @@ def mend(
 
 
 def _with_owned(
-    state: DatabaseState, acknowledged: DatabaseState, load: Callable[[int, TableDef], PartitionState]
+    state: DatabaseState, partition_ids: frozenset[int], load: Callable[[int, TableDef], PartitionState]
 ) -> DatabaseState:
     partitions = dict(state.partitions)
-    for partition_id in filter(is_owned, acknowledged.partitions):
+    for partition_id in partition_ids:
         table = state.catalog.table_of_id(table_of_partition(partition_id))
         if table is not None:
             partitions[partition_id] = load(partition_id, table)
     return state.with_partitions(partitions)
 
 
-def _shape(state: DatabaseState) -> Any:
-    """What differs if any edit is missing or too many."""
+def _shape(state: DatabaseState, unsure: frozenset[int]) -> Any:
+    """What differs if any edit is missing or too many; `unsure`: partitions that are left out."""
     catalog = state.catalog
-    partitions = {p.partition_id: _partition_shape(p) for p in state.partitions.values() if p.hot or p.cold}
+    known = [p for p in state.partitions.values() if p.partition_id not in unsure]
+    partitions = {p.partition_id: _partition_shape(p) for p in known if p.hot or p.cold}
     return partitions, dict(catalog.tables), dict(catalog.views), dict(catalog.namespaces), dict(catalog.users)
 
 

@@ -85,12 +85,14 @@ class OwnedPartitions:
         before = self._clock.monotonic_seconds() - self._idle_seconds
         for number in [number for number, seen in self._seen.copy().items() if seen < before]:
             self._seen.pop(number, None)
+        for dropped in [id_ for id_ in self._loaded if id_ not in state.partitions]:
+            self._loaded.pop(dropped)
         return [id_ for id_ in self._loaded if self._used(id_) < before and _is_cold(state, id_)]
 
-    def surplus(self, state: DatabaseState, but: int) -> list[int]:
+    def surplus(self, state: DatabaseState, but: int = 0) -> list[int]:
         """Those that must leave because there are too many; never `but`."""
         loaded = [id_ for id_ in self._loaded if id_ != but and id_ in state.partitions]
-        if len(loaded) < self._loaded_max:
+        if len(loaded) < self._loaded_max + (but == 0):
             return []
         loaded.sort(key=self._used)
         return loaded[: max(1, len(loaded) - self._loaded_max + int(self._loaded_max * LEAVE_SHARE))]

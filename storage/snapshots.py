@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterable
 from types import TracebackType
 
-from storage.state import ColdFile, DatabaseState
+from storage.state import ColdFile, DatabaseState, PartitionState
 
 
 class Snapshot:
@@ -20,6 +20,17 @@ class Snapshot:
     def __init__(self, state: DatabaseState, registry: SnapshotRegistry) -> None:
         self.state = state
         self._registry = registry
+        self._fetched = [state.attached]
+
+    @property
+    def files(self) -> list[ColdFile]:
+        """All that may be read with it."""
+        attached = [partition for found in self._fetched for partition in found.copy().values()]
+        return [file for partition in (*self.state.partitions.values(), *attached) for file in partition.cold]
+
+    def reads_too(self, attached: dict[int, PartitionState]) -> None:
+        """Users' partitions of a state that was made from this one, those too that it will fetch later."""
+        self._fetched.append(attached)
 
     def close(self) -> None:
         self._registry.closed(self)
@@ -92,7 +103,7 @@ class SnapshotRegistry:
         with self._lock:
             snapshots = list(self._open)
             pinned: set[str] = set().union(*(pin.paths or () for pin in self._pins))
-        return pinned | {file.address for snapshot in snapshots for file in _files(snapshot.state)}
+        return pinned | {file.address for snapshot in snapshots for file in snapshot.files}
 
     def oldest_seq(self) -> int | None:
         """`last_seq` of the oldest state that is still read; None when no snapshot is open."""
@@ -103,8 +114,3 @@ class SnapshotRegistry:
     def count(self) -> int:
         with self._lock:
             return len(self._open)
-
-
-def _files(state: DatabaseState) -> list[ColdFile]:
-    partitions = [*state.partitions.values(), *state.attached.copy().values()]
-    return [file for partition in partitions for file in partition.cold]

@@ -121,6 +121,7 @@ class Transaction:
         attached = transition.after_definition(self._state.attached, old, catalog)
         state = replace(self._state, catalog=catalog, partitions=MappingProxyType(partitions))
         self._state = replace(state, attached=attached)
+        self._snapshot.reads_too(attached)
         if not is_temporary:
             self._catalog_changes.append(change)
 
