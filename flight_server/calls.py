@@ -10,8 +10,9 @@ call's lock and never after `finish`. The gate's `call_completed` runs before th
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from storage.errors import Cancelled, LimitExceeded
 
 WATCH_SECONDS: Final = 0.02
 REST_SECONDS: Final = 0.1  # while no call runs; calls do not wake the watchdog, that would cost each of them
+APART_SECONDS: Final = 1.0  # between two looks at the client of a live query: asking 1,000 takes 0.1 s
 HOUSEKEEPING_SECONDS: Final = 1.0
 TOO_MANY: Final = "53300"  # SQLSTATE
 
@@ -48,6 +50,13 @@ class RunningCall:
         self._reason: Cancelled | None = None
         self._when_cancelled: list[Callable[[str], None]] = []
         self._when_finished: list[Callable[[], None]] = []
+        self.leave_limits: Callable[[], None] = lambda: None  # set by `Calls`
+
+    def set_apart(self) -> None:
+        """This call does not end by itself: it counts no more among those that run, and has no timeout. Whoever makes
+        such calls limits them."""
+        self._timeout_seconds = 0.0
+        self.leave_limits()
 
     def is_cancelled(self) -> bool:
         return self._reason is not None
@@ -144,14 +153,16 @@ class Calls:
         self._housekeeping = housekeeping
         self._lock = threading.Lock()
         self._running: set[RunningCall] = set()
+        self._apart: set[RunningCall] = set()
+        self._to_ask: deque[RunningCall] = deque()  # of those apart
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="frostline-call-watchdog", daemon=True)
 
     def __repr__(self) -> str:
-        return f"<Calls [{len(self._running)} running]>"
+        return f"<Calls [{len(self._running)} running, {len(self._apart)} apart]>"
 
     def __len__(self) -> int:
-        return len(self._running)
+        return len(self._running) + len(self._apart)
 
     def start(self) -> None:
         self._thread.start()
@@ -183,6 +194,7 @@ class Calls:
             self._running.add(call)
             self._of_user[user] += 1
         call.when_finished(lambda: self._leave(call))
+        call.leave_limits = lambda: self._set_apart(call)
         return call
 
     def cancel_all(self, reason: str) -> None:
@@ -190,28 +202,48 @@ class Calls:
         for call in self._snapshot():
             call.cancel(Cancelled(reason, sqlstate="57P01"))
 
+    def _set_apart(self, call: RunningCall) -> None:
+        with self._lock:
+            if call in self._running:
+                self._forget(call)
+                self._apart.add(call)
+
     def _leave(self, call: RunningCall) -> None:
         with self._lock:
-            self._running.discard(call)
-            user = call.caller.principal.name
-            self._of_user[user] -= 1
-            if not self._of_user[user]:
-                del self._of_user[user]
+            self._apart.discard(call)
+            if call in self._running:
+                self._forget(call)
+
+    def _forget(self, call: RunningCall) -> None:
+        self._running.discard(call)
+        user = call.caller.principal.name
+        self._of_user[user] -= 1
+        if not self._of_user[user]:
+            del self._of_user[user]
 
     def _snapshot(self) -> list[RunningCall]:
         with self._lock:
-            return list(self._running)
+            return [*self._running, *self._apart]
+
+    def _to_watch(self) -> list[RunningCall]:
+        """All that run, and some of those apart: each comes up once in APART_SECONDS."""
+        with self._lock:
+            if not self._to_ask:
+                self._to_ask.extend(self._apart)
+            some = math.ceil(len(self._apart) * WATCH_SECONDS / APART_SECONDS)
+            asked = [self._to_ask.popleft() for _ in range(min(some, len(self._to_ask)))]
+            return [*self._running, *asked]
 
     def _watch(self) -> None:
         kept_house_seconds = self._clock.monotonic_seconds()
         while not self._stop.is_set():
             now = self._clock.monotonic_seconds()
-            for call in self._snapshot():
+            for call in self._to_watch():
                 call.watch(now)
             if now - kept_house_seconds >= HOUSEKEEPING_SECONDS:
                 self._housekeeping()
                 kept_house_seconds = now
-            self._stop.wait(WATCH_SECONDS if self._running else REST_SECONDS)
+            self._stop.wait(WATCH_SECONDS if len(self) else REST_SECONDS)
 
 
 def _gone() -> Cancelled:

@@ -22,6 +22,7 @@ from flight_server.access.tokens import Tokens, stored_key
 from flight_server.certificates import read_tls
 from flight_server.job_port import JobDoor
 from flight_server.listen import AddressUnavailable, flight_uri
+from flight_server.live.settings import LiveSettings
 from flight_server.metadata.sql_info import ServerFacts
 from flight_server.metrics import Metrics
 from flight_server.ports import WireSettings
@@ -53,6 +54,7 @@ class FrontSettings:
     guard: GuardLimits = GuardLimits()
     access: AccessSettings = AccessSettings()
     wire: WireSettings = WireSettings()
+    live: LiveSettings = LiveSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class OpenServer:
     """A server that answers. `generated_root_password` is set at a first start without a chosen one."""
 
     service: FlightService
+    statements: StatementExecutor
     queries: QueryEngine
     metrics: Metrics
     uri: str
@@ -68,6 +71,7 @@ class OpenServer:
     def close(self, drain_seconds_max: float) -> None:
         """Refuse new calls, let running ones end for so long, cancel the rest, give up the port. Blocks."""
         self.service.shut_down(drain_seconds_max)
+        self.statements.close()
         self.queries.close()
 
 
@@ -103,7 +107,7 @@ def open_server(
         user_grace_ms=settings.access.dropped_user_days * DAY_MS,
     )
     shown_settings = {name: str(value) for name, value in flat(settings).items()}
-    statements = StatementExecutor(services, settings.guard, sessions, shown_settings)
+    statements = StatementExecutor(services, settings.guard, sessions, shown_settings, settings.live)
     server = settings.server
     try:
         service = FlightService(
@@ -126,7 +130,8 @@ def open_server(
         queries.close()
         raise AddressUnavailable(f"can't listen on {server.host}:{server.port}; set server.port or --port") from error
     uri = flight_uri(server.host, service.port, tls=tls is not None)
-    return OpenServer(service, queries, Metrics(statements.sources, version("frostline")), uri, generated)
+    metrics = Metrics(statements.sources, version("frostline"))
+    return OpenServer(service, statements, queries, metrics, uri, generated)
 
 
 def _facts(settings: FrontSettings) -> ServerFacts:

@@ -59,6 +59,11 @@ class StatementResult(Protocol):
         """Once started: whether all rows are there, so that nothing can fail or wait any more."""
         ...
 
+    @property
+    def is_endless(self) -> bool:
+        """A live query: its rows go on until something ends it."""
+        ...
+
     def start(self) -> pa.RecordBatchReader:
         """The rows of a query. Called once. Its errors are FrostlineErrors."""
         ...
@@ -138,6 +143,10 @@ class Statements(Protocol):
 
     def cancel(self, query_id: str) -> bool:
         """Whether the statement was there to be stopped."""
+        ...
+
+    def end_live_queries(self, reason: str) -> None:
+        """All of them, at shutdown; no other begins afterwards."""
         ...
 
     def catalog(self, session: Session) -> Catalog:

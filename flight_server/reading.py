@@ -63,6 +63,8 @@ def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Met
     # When the call ends before the rows do, this is what stops the engine; after the rows it does nothing.
     call.when_finished(lambda: kept.result.cancel("nobody reads the result any more"))
     call.when_cancelled(kept.result.cancel)
+    if kept.result.is_endless:
+        call.set_apart()
     reader = kept.result.start()
     if kept.result.is_ready:
         return ready_stream(kept.schema, reader, call)

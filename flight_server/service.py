@@ -105,6 +105,7 @@ class FlightService(flight.FlightServerBase):
         Blocks, some seconds longer than asked if a client holds its upload open; never to be called by a handler.
         """
         self.drain()
+        self._front.statements.end_live_queries(_STOPPING)
         deadline = self._clock.monotonic_seconds() + seconds_max
         pause = threading.Event()
         while len(self._calls) and self._clock.monotonic_seconds() < deadline:

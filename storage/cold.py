@@ -23,7 +23,7 @@ from storage.failpoints import reach
 from storage.files import Files
 from storage.hot_codec import SEQ_FIELD
 from storage.local_files import HashingFile, disk_error
-from storage.row_filter import sorted_rows
+from storage.row_filter import kept_rows, sorted_rows
 from storage.schema import SEQ, Column, TableDef
 from storage.state import ColdFile
 
@@ -172,6 +172,34 @@ def rows_from(opened: Any, file: ColdFile, schema: pa.Schema) -> Iterator[pa.Rec
         with pq.ParquetFile(opened, page_checksum_verification=True) as source:
             for batch in source.iter_batches(batch_size=_rows_at_once(file), columns=wanted.names):
                 yield _based(from_file_batch(batch.select(wanted.names), wanted), file.seq_base)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(file, error) from None
+
+
+def read_versions(files: Files, file: ColdFile, seqs: np.ndarray, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Those rows of a file, as `read_rows` gives them, whose `_seq` is one of `seqs` (int64, rising).
+
+    Of row groups that hold none the `_seq` alone is read. Raises Corruption.
+    """
+    wanted = pa.schema([SEQ_FIELD, *(field for field in schema if field.name in file.column_names)])
+    for group, stored in _stored_seqs(files, file):
+        hits = np.isin(stored, seqs)
+        if hits.any():
+            yield kept_rows(read_row_group(files, file, group, wanted.remove(0)), hits)
+
+
+def read_seqs(files: Files, file: ColdFile) -> np.ndarray:
+    """int64[file.rows]: the `_seq` of each row, as they lie in the file. Raises Corruption."""
+    return np.concatenate([stored for _, stored in _stored_seqs(files, file)])
+
+
+def _stored_seqs(files: Files, file: ColdFile) -> Iterator[tuple[int, np.ndarray]]:
+    """(row group, int64[its rows])"""
+    try:
+        with files.source(file.path) as opened, pq.ParquetFile(opened, page_checksum_verification=True) as source:
+            for group in range(source.metadata.num_row_groups):
+                stored = source.read_row_group(group, columns=[SEQ]).column(0).to_numpy()
+                yield group, stored + np.int64(file.seq_base)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from None
 

@@ -31,6 +31,11 @@ def sorted_rows(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
     return _taken_rows(batch, order.to_numpy())
 
 
+def rows_at(batch: pa.RecordBatch, at: np.ndarray) -> pa.RecordBatch:
+    """The rows at the places `at` (int64), in that order."""
+    return _taken_rows(batch, at)
+
+
 def repeated(value: pa.Array, times: int) -> pa.Array:
     """A one-element array as `times` equal rows."""
     return _taken(value, np.zeros(times, dtype=np.int64))

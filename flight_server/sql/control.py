@@ -1,4 +1,4 @@
-"""Statements that change no rows and no definitions: USE, SET, transactions as SQL, KILL QUERY."""
+"""Statements about the session, its transaction, and statements that run: none of them touches a row."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Final
 from flight_server.access.grants import Deed
 from flight_server.access.session_options import set_session_option
 from flight_server.access.sessions import Session
+from flight_server.live.queries import LiveQueries
 from flight_server.sql.audited import event
 from flight_server.sql.frames import Frames
+from flight_server.sql.live_statements import KillLiveQuery
 from flight_server.sql.running import RunningStatements
 from flight_server.sql.statements import KillQuery, SetVariable, TransactionAction, TransactionControl, Use
 from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.errors import NotFound
 
+ControlStatement = Use | SetVariable | TransactionControl | KillQuery | KillLiveQuery
 _SYSTEM_NAMESPACES: Final = ("system", "information_schema")
-ControlStatement = Use | SetVariable | TransactionControl | KillQuery
 
 
 class Control:
@@ -27,17 +29,18 @@ class Control:
         self,
         frames: Frames,
         statements: RunningStatements,
+        live: LiveQueries,
         catalog: Callable[[Session], Catalog],
         audit: Callable[[AuditRecord], None],
     ) -> None:
-        """catalog: what a session may know of; audit: on disk when it returns"""
+        """catalog: what exists, as a session may see it; audit: writes a record"""
         self._frames = frames
         self._statements = statements
+        self._live = live
         self._catalog = catalog
         self._audit = audit
 
-    def run(self, session: Session, statement: ControlStatement, id_: bytes | None) -> None:
-        """id_: of the transaction that the call names. Raises NotFound, InvalidRequest, PermissionDenied."""
+    def run(self, session: Session, statement: ControlStatement, transaction_id: bytes | None) -> None:
         match statement:
             case Use(namespace):
                 self._set(session, "schema", namespace)
@@ -45,8 +48,10 @@ class Control:
                 self._set(session, name, value)
             case KillQuery(query_id):
                 self._kill(session, query_id)
+            case KillLiveQuery(live_id):
+                self._kill_live(session, live_id)
             case TransactionControl(action, name):
-                self._transaction(session, action, name or "", id_)
+                self._transaction(session, action, name or "", transaction_id)
 
     def _set(self, session: Session, name: str, value: str | None) -> None:
         namespaces = {*self._catalog(session).namespaces, *_SYSTEM_NAMESPACES}
@@ -70,8 +75,17 @@ class Control:
 
     def _kill(self, session: Session, query_id: str) -> None:
         found = self._statements.get(query_id)
-        mine = found is not None and found.user == session.principal.name
-        if found is None or not (mine or self._frames.rights(session).may_do(Deed.KILL_QUERY_OF_OTHERS)):
+        if found is None or not self._may_kill(session, found.user):
             raise NotFound(f"query '{query_id[:64]}' is not running", sqlstate="42704")
         if found.cancel("the statement was killed (KILL QUERY)"):
             self._audit(event(session, "KILL QUERY", f"{found.query_id} of {found.user}", found.text))
+
+    def _kill_live(self, session: Session, live_id: str) -> None:
+        found = self._live.get(live_id)
+        if found is None or not self._may_kill(session, found.reader.user):
+            raise NotFound(f"live query '{live_id[:64]}' is not running", sqlstate="42704")
+        if self._live.kill(found):
+            self._audit(event(session, "KILL LIVE QUERY", f"{found.live_id} of {found.reader.user}", found.reader.text))
+
+    def _may_kill(self, session: Session, user: str) -> bool:
+        return user == session.principal.name or self._frames.rights(session).may_do(Deed.KILL_QUERY_OF_OTHERS)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import pyarrow as pa
 
 from flight_server.access.sessions import Session
+from flight_server.live.queries import LiveQueries
+from flight_server.live.settings import LiveSettings
 from flight_server.ports import StatementShape
 from flight_server.sql.admission import Admission
 from flight_server.sql.audited import event, run_definition
@@ -25,10 +27,12 @@ from flight_server.sql.frames import Change, Frames, relations, schema_of
 from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.ingest import ingest_rows
 from flight_server.sql.job_statements import job_statement
+from flight_server.sql.live import LiveResult, StatementOutcome, subscribe
+from flight_server.sql.live_statements import KillLiveQuery, Subscribe
 from flight_server.sql.permission import check_statement
 from flight_server.sql.query_statements import QueryStatements
 from flight_server.sql.read import read_statement, read_text
-from flight_server.sql.result import CountResult, RowsResult, StatementOutcome, TableResult
+from flight_server.sql.result import CountResult, RowsResult, TableResult
 from flight_server.sql.running import RunningStatement, RunningStatements
 from flight_server.sql.shape import shape_of, shape_untold
 from flight_server.sql.show import describe, show
@@ -58,7 +62,7 @@ from flight_server.wire.requests import IngestCommand
 from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.edits import Edit
-from storage.errors import InvalidRequest, NotFound
+from storage.errors import Cancelled, InvalidRequest, NotFound
 from storage.names import TableName
 from storage.temporary import with_temporary
 
@@ -67,16 +71,22 @@ class StatementExecutor:
     """Runs SQL for sessions; safe from any thread. Fits the service's `Statements` port."""
 
     def __init__(
-        self, services: Services, limits: GuardLimits, sessions: Iterable[Session], settings: Mapping[str, object]
+        self,
+        services: Services,
+        limits: GuardLimits,
+        sessions: Iterable[Session],
+        settings: Mapping[str, object],
+        live: LiveSettings | None = None,
     ) -> None:
         """sessions: the open ones, asked anew each time; settings: dotted key -> value, for system.settings."""
         self._services = services
         self._limits = limits
         self._statements = RunningStatements(services.clock, Admission(services.queries.settings, services.clock))
-        self.sources = Sources(services.engine, services.jobs, self._statements, sessions, settings)
+        self._live = LiveQueries(services.engine, live or LiveSettings())
+        self.sources = Sources(services.engine, services.jobs, self._statements, self._live, sessions, settings)
         self._frames = Frames(services, self._statements, self.sources)
         self._queries = QueryStatements(services, self._frames, self._statements)
-        self._control = Control(self._frames, self._statements, self.catalog, self._audit)
+        self._control = Control(self._frames, self._statements, self._live, self.catalog, self._audit)
 
     # --- the port -------------------------------------------------------------------------------------------
 
@@ -99,7 +109,7 @@ class StatementExecutor:
         except BaseException as error:
             self._statements.end(running, error)
             raise
-        if not isinstance(outcome, RowsResult):
+        if not isinstance(outcome, RowsResult | LiveResult):
             self._statements.end(running, None)
         assert outcome is not None
         return outcome
@@ -178,6 +188,13 @@ class StatementExecutor:
     def cancel(self, query_id: str) -> bool:
         return self._statements.cancel(query_id, "the statement was cancelled")
 
+    def end_live_queries(self, reason: str) -> None:
+        self._live.end_all(Cancelled(reason, sqlstate="57P01"))
+
+    def close(self) -> None:
+        """End the threads that wait for changes. Live queries have ended before."""
+        self._live.close()
+
     def catalog(self, session: Session) -> Catalog:
         joined = self._frames.transactions.joined(session, None)
         newest = self._services.engine.state
@@ -218,7 +235,11 @@ class StatementExecutor:
                 return changed(lambda call: run_change(_ready(call, statement, text, params), statement))
             case _ if isinstance(statement, Answered):
                 return TableResult(self._answer(session, statement, transaction_id, stop), running.query_id)
-            case Use() | SetVariable() | TransactionControl() | KillQuery():
+            case Subscribe():
+                with self._frames.outside(session, transaction_id, "SUBSCRIBE", stop) as call:
+                    call = call.with_params(params or {})
+                    return subscribe(call, self._live, statement, self._statements, running, self._frames.rights)
+            case Use() | SetVariable() | TransactionControl() | KillQuery() | KillLiveQuery():
                 self._control.run(session, statement, transaction_id)
                 return CountResult(0, running.query_id)
             case ExecuteAs(_, sql):
@@ -322,6 +343,9 @@ def _outcome(changed: Changed, running: RunningStatement) -> StatementOutcome:
 
 def _drain(outcome: StatementOutcome | None) -> None:
     """A query that is not the last statement runs for its errors; its rows go nowhere."""
+    if isinstance(outcome, LiveResult):
+        outcome.cancel("another statement follows it")
+        raise InvalidRequest("SUBSCRIBE must be the last statement of its text, since it does not end")
     if isinstance(outcome, RowsResult):
         for _ in outcome.start():
             pass

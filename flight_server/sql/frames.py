@@ -26,7 +26,7 @@ from flight_server.sql.system.registry import hidden_tables, system_schemas, sys
 from flight_server.sql.system.sources import Sources
 from flight_server.sql.transactions import SessionTransactions
 from storage.edits import Committed
-from storage.errors import Conflict, ConstraintViolated
+from storage.errors import Conflict, ConstraintViolated, NotSupported
 from storage.names import TableName, quoted
 from storage.owners import OwnerKey
 from storage.transaction import Transaction
@@ -134,6 +134,12 @@ class Frames:
         joined = self.transactions.joined(session, transaction_id)
         transaction = joined.transaction if joined else self._services.engine.begin(session.temporary)
         return Reading(self.call(session, transaction, stop or _never), close=joined is None)
+
+    def outside(self, session: Session, transaction_id: bytes | None, what: str, stop: Callable[[], bool]) -> Reading:
+        """For a statement that does not end, so that no transaction waits for it. Raises NotSupported."""
+        if self.transactions.joined(session, transaction_id) is not None:
+            raise NotSupported(f"{what} in a transaction is not supported, since it does not end; COMMIT first")
+        return self.reading(session, None, stop)
 
     def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:
         rights = self.rights(session)

@@ -19,6 +19,7 @@ from flight_server.sql.parse_backup import parse_backup, parse_restore
 from flight_server.sql.parse_change import parse_delete, parse_insert, parse_truncate, parse_update
 from flight_server.sql.parse_definition import parse_create, parse_drop
 from flight_server.sql.parse_job import parse_compact, parse_evict, parse_flush, parse_kill, parse_scrub, parse_wait
+from flight_server.sql.parse_live import parse_subscribe
 from flight_server.sql.parse_merge import parse_merge
 from flight_server.sql.parse_query import parse_explain, parse_query, parse_with
 from flight_server.sql.parse_session import (
@@ -105,6 +106,7 @@ _PARSERS: Final[dict[str, Callable[[Cursor], Statement]]] = {
     "RESTORE": parse_restore,
     "KILL": parse_kill,
     "WAIT": parse_wait,
+    "SUBSCRIBE": parse_subscribe,
     "GRANT": parse_grant,
     "REVOKE": parse_revoke,
     "UNDROP": parse_undrop,
@@ -137,7 +139,6 @@ _REFUSED: Final = {
     "REFRESH": "there are no materialized views",
     "REINDEX": "there are no indexes but the primary key",
     "REPLACE": "use INSERT .. ON CONFLICT DO UPDATE",
-    "SUBSCRIBE": "live queries are not part of this version",
     "SUMMARIZE": "use DESCRIBE or SHOW STATS FOR TABLE",
     "UPSERT": "use INSERT .. ON CONFLICT DO UPDATE",
     "VACUUM": "use COMPACT TABLE",

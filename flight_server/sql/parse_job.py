@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.live_statements import KillLiveQuery
 from flight_server.sql.statements import CompactTable, EvictTable, FlushTable, KillJob, KillQuery, Scrub, WaitForJob
 
 
@@ -39,11 +40,11 @@ def parse_scrub(cursor: Cursor) -> Scrub:
     return Scrub(None)
 
 
-def parse_kill(cursor: Cursor) -> KillJob | KillQuery:
-    """`KILL JOB 'id'` or `KILL QUERY 'id'`"""
+def parse_kill(cursor: Cursor) -> KillJob | KillQuery | KillLiveQuery:
+    """`KILL JOB 'id'`, `KILL QUERY 'id'` or `KILL LIVE QUERY 'id'`"""
     cursor.expect("KILL")
-    if cursor.sees("LIVE"):
-        raise not_supported("KILL LIVE QUERY", "live queries are not part of this version")
+    if cursor.accept("LIVE", "QUERY"):
+        return KillLiveQuery(cursor.string("the live query's id"))
     if cursor.expect_any("JOB", "QUERY") == "JOB":
         return KillJob(cursor.string("the job's id"))
     return KillQuery(cursor.string("the query's id"))

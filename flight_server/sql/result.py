@@ -22,6 +22,7 @@ class RowsResult:
     """
 
     rows_affected: int | None = None
+    is_endless = False
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class TableResult:
 
     rows_affected: int | None = None
     is_ready = True
+    is_endless = False
 
     def __init__(self, table: pa.Table, query_id: str) -> None:
         self.schema = table.schema
@@ -135,6 +137,7 @@ class CountResult:
 
     schema = NO_COLUMNS
     is_ready = True
+    is_endless = False
 
     def __init__(self, rows: int, query_id: str) -> None:
         self.rows_affected: int | None = rows
@@ -152,4 +155,4 @@ def _never() -> bool:
     return False
 
 
-StatementOutcome = RowsResult | TableResult | CountResult
+SentResult = RowsResult | TableResult | CountResult

@@ -105,6 +105,13 @@ class RunningStatements:
             self.admission.leave(statement.user)
             raise Cancelled(statement.reason or "the statement was cancelled")
 
+    def leave_place(self, statement: RunningStatement) -> None:
+        """It goes on, but not as one that streams: a live query whose first rows are sent."""
+        with statement.lock:
+            had_place, statement.has_place = statement.has_place, False
+        if had_place:
+            self._admission.leave(statement.user)
+
     def end(self, statement: RunningStatement, error: BaseException | None) -> None:
         """The statement is over; only the first call counts."""
         with statement.lock:

@@ -13,6 +13,8 @@ from flight_server.sql.call import Call
 from flight_server.sql.change_text import target
 from flight_server.sql.define_storage import CHECK_SCHEMA
 from flight_server.sql.job_statements import JOB_SCHEMA
+from flight_server.sql.live import live_shape
+from flight_server.sql.live_statements import Subscribe
 from flight_server.sql.parameter_types import change_parameters
 from flight_server.sql.show import describe, show
 from flight_server.sql.statements import (
@@ -40,6 +42,9 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
         case Query(sql):
             plan = call.plan(sql)
             return StatementShape(False, plan.schema, _schema(plan.parameters, parameters))
+        case Subscribe():
+            columns, types = live_shape(call, statement)
+            return StatementShape(False, columns, _schema(types, parameters))
         case Show():
             return StatementShape(False, show(call, statement).schema, NO_COLUMNS)
         case Describe():
@@ -59,7 +64,7 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
 def shape_untold(statement: Statement, parameters: int) -> StatementShape:
     """As much as the words alone say: the columns of its rows show when it runs."""
     returning = isinstance(statement, Insert | Update | Delete | Merge) and statement.returning_sql is not None
-    gives_rows = isinstance(statement, Query | Answered)
+    gives_rows = isinstance(statement, Query | Subscribe | Answered)
     return StatementShape(not (gives_rows or returning), NO_COLUMNS, _schema({}, parameters))
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from flight_server.sql.backup_statements import BackupStatement
+from flight_server.sql.live_statements import KillLiveQuery, Subscribe
 from flight_server.sql.storage_statements import CheckStorage, StorageStatement
 from flight_server.sql.stream_statements import EvictTable as EvictTable
 from flight_server.sql.table_ref import TableRef as TableRef
@@ -373,6 +374,7 @@ Definition = (
     | DropView
     | CommentOn
 )
+LiveStatement = Subscribe | KillLiveQuery
 SessionStatement = Use | SetVariable | TransactionControl
 JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob | BackupStatement
 Answered = Show | Describe | CheckStorage | JobStatement
@@ -384,6 +386,7 @@ Statement = (
     | Answered
     | SessionStatement
     | KillQuery
+    | LiveStatement
     | UserStatement
     | ExecuteAs
     | StorageStatement

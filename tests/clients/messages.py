@@ -16,10 +16,16 @@ from tests.server_process import ROOT_PASSWORD
 class RawClient:
     """One log-in over one connection."""
 
-    def __init__(self, uri: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(
+        self,
+        uri: str,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        user: str = "root",
+        password: str = ROOT_PASSWORD,
+    ) -> None:
         """headers: sent with every call, besides the token."""
         self.flight = flight.connect(uri)
-        token = self.flight.authenticate_basic_token("root", ROOT_PASSWORD)
+        token = self.flight.authenticate_basic_token(user, password)
         self.options = flight.FlightCallOptions(headers=[token, *headers])
 
     def __enter__(self) -> RawClient:

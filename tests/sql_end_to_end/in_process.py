@@ -64,5 +64,6 @@ def house(directory: Path, storage: StorageSettings | None = None, idle_seconds_
         yield opened
     finally:
         opened.sessions.close_all()
+        opened.statements.close()
         queries.close()
         engine.close()

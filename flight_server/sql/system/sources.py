@@ -12,6 +12,7 @@ from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
 from flight_server.job_port import JobDoor
+from flight_server.live.queries import LiveQueries
 from flight_server.sql.running import RunningStatements
 from storage.engine import Engine
 from storage.state import DatabaseState
@@ -27,6 +28,7 @@ class Sources:
     engine: Engine
     jobs: JobDoor
     statements: RunningStatements
+    live: LiveQueries
     sessions: Iterable[Session]
     settings: Mapping[str, object]
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
+from flight_server.live.subscription import NOTHING_YET
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns, may_know
 from flight_server.sql.transactions import SessionTransaction
 from storage.state import DatabaseState
@@ -32,6 +33,17 @@ def _queries(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[
             yield (
                 *(query.query_id, query.user, query.text, str(query.state), query.rows, query.bytes),
                 *(query.elapsed_ms, query.started_ms),
+            )
+
+
+def _live_queries(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
+    for live in sources.live:
+        if may_know(who, live.reader.user):
+            name = live.selection.table.name
+            last_seq = None if live.last_seq == NOTHING_YET else live.last_seq
+            yield (
+                *(live.live_id, live.reader.user, name.namespace, name.table, live.reader.text, str(live.state)),
+                *(live.rows, last_seq, live.waiting_bytes, live.started_ms),
             )
 
 
@@ -98,6 +110,22 @@ TABLES = (
             started=MS,
         ),
         _queries,
+    ),
+    SystemTable(
+        "live_queries",
+        columns(
+            live_id=TEXT,
+            user=TEXT,
+            namespace=TEXT,
+            table=TEXT,
+            text=TEXT,
+            state=TEXT,
+            rows=BIG,
+            last_seq=BIG,
+            waiting_bytes=BIG,
+            started=MS,
+        ),
+        _live_queries,
     ),
     SystemTable(
         "sessions",

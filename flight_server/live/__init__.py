@@ -1,0 +1,1 @@
+"""Live queries: results that do not end, fed by the change feed of storage."""

@@ -1,0 +1,406 @@
+"""Live queries as their readers see them: rows that come, in order, each once, until something ends it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.server_process import ServerProcess
+from tests.sql_end_to_end.furniture import Client
+from tests.sql_end_to_end.listener import listen, listen_by_hand, replayed
+from tests.sql_end_to_end.people import People
+
+SETTINGS = "[live]\nprogress_seconds = 0.2\nqueue_bytes_max = 1000000\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """With progress rows that come soon, and queues that are full soon."""
+    folder = tmp_path_factory.mktemp("live")
+    (folder / "settings.toml").write_text(SETTINGS)
+    with ServerProcess(folder / "data", "--config", str(folder / "settings.toml")) as process:
+        yield process
+
+
+@pytest.fixture
+def items(client: Client) -> str:
+    """A table with three rows, by its full name."""
+    client.do("CREATE TABLE items (id BIGINT PRIMARY KEY, name VARCHAR, price INT)")
+    client.do("INSERT INTO items VALUES (1, 'one', 10), (2, 'two', 20), (3, 'three', 30)")
+    return f"{client.namespace}.items"
+
+
+def newest_seq(client: Client) -> int:
+    return int(client.value("SELECT value FROM system.stats WHERE statistic = 'last_seq'"))
+
+
+# --- what comes ------------------------------------------------------------------------------------------------
+
+
+def test_first_the_rows_then_a_progress_row_then_each_change(server: ServerProcess, client: Client, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT id, name FROM {items}") as live:
+        assert [row["_change"] for row in live.all[:4]] == ["insert", "insert", "insert", "progress"]
+        client.do("INSERT INTO items VALUES (4, 'four', 40)")
+        client.do("UPDATE items SET name = 'uno' WHERE id = 1")
+        client.do("DELETE FROM items WHERE id = 2")
+        live.until_told(6)
+        told = live.told("id", "name", "_old_key")
+        assert told[:3] == [("insert", 1, "one", None), ("insert", 2, "two", None), ("insert", 3, "three", None)]
+        assert told[3:] == [("insert", 4, "four", None), ("update", 1, "uno", 1), ("delete", 2, "two", 2)]
+        seqs = [row["_seq"] for row in live.rows]
+        assert seqs == sorted(seqs)
+        assert [row["_updated"].timestamp() * 1000 for row in live.rows] == [seq >> 20 for seq in seqs]
+
+
+def test_a_row_that_begins_or_ends_to_match_comes_and_goes(server: ServerProcess, client: Client, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT id, price * 2 AS twice FROM {items} WHERE price >= 20") as live:
+        client.do("UPDATE items SET price = 25 WHERE id = 1")
+        client.do("UPDATE items SET price = 5 WHERE id = 2")
+        client.do("UPDATE items SET price = 35 WHERE id = 3")
+        client.do("UPDATE items SET price = 6 WHERE id = 2")
+        client.do("DELETE FROM items WHERE id = 2")
+        client.do("DELETE FROM items WHERE id = 3")
+        live.until_told(6)
+        assert live.told("id", "twice")[2:] == [
+            ("insert", 1, 50),
+            ("delete", 2, 40),
+            ("update", 3, 70),
+            ("delete", 3, 70),
+        ]
+
+
+def test_without_a_primary_key_an_update_is_a_delete_and_an_insert(server: ServerProcess, client: Client):
+    client.do("CREATE TABLE notes (n INT, v VARCHAR)")
+    with listen(server, f"SUBSCRIBE TO SELECT * FROM {client.namespace}.notes") as live:
+        client.do("INSERT INTO notes VALUES (1, 'a')")
+        client.do("UPDATE notes SET v = 'b'")
+        live.until_told(3)
+        assert live.told("n", "v") == [("insert", 1, "a"), ("delete", 1, "a"), ("insert", 1, "b")]
+        assert "_old_key" not in live.all[0]
+
+
+def test_a_changed_key_is_a_delete_and_an_insert(server: ServerProcess, client: Client, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT id FROM {items} WITH (snapshot = FALSE)") as live:
+        client.do("UPDATE items SET id = 9 WHERE id = 3")
+        live.until_told(2)
+        assert live.told("id", "_old_key") == [("delete", 3, 3), ("insert", 9, None)]
+
+
+def test_a_transaction_is_told_at_its_commit_and_what_is_undone_is_not_told(
+    server: ServerProcess, client: Client, items: str
+):
+    with listen(server, f"SUBSCRIBE TO SELECT id, name FROM {items} WITH (snapshot = FALSE)") as live:
+        client.do("BEGIN; INSERT INTO items VALUES (7, 'never', 0); ROLLBACK")
+        client.do(
+            "BEGIN; INSERT INTO items VALUES (8, 'gone', 0), (9, 'new', 0); DELETE FROM items WHERE id = 8; "
+            "UPDATE items SET name = 'a' WHERE id = 1; UPDATE items SET name = 'b' WHERE id = 1; COMMIT"
+        )
+        live.until_seq(newest_seq(client))
+        assert sorted(live.told("id", "name")) == [("insert", 9, "new"), ("update", 1, "b")]
+
+
+def test_rows_that_were_moved_to_files_are_no_change_and_their_old_values_are_found(
+    server: ServerProcess, client: Client, items: str
+):
+    with listen(server, f"SUBSCRIBE TO SELECT id, name FROM {items}") as live:
+        client.flush("items")
+        client.compact("items")
+        client.do("UPDATE items SET name = 'zwei' WHERE id = 2")
+        client.do("DELETE FROM items WHERE id = 1")
+        live.until_told(5)
+        assert live.told("id", "name")[3:] == [("update", 2, "zwei"), ("delete", 1, "one")]
+        live.until_seq(newest_seq(client))
+        assert len(live.rows) == 5
+
+
+def test_a_key_of_several_columns_comes_as_a_struct(server: ServerProcess, client: Client):
+    client.do("CREATE TABLE pairs (a INT, b VARCHAR, v INT, PRIMARY KEY (a, b))")
+    with listen(server, f"SUBSCRIBE TO SELECT v FROM {client.namespace}.pairs") as live:
+        client.do("INSERT INTO pairs VALUES (1, 'x', 5)")
+        client.do("DELETE FROM pairs")
+        live.until_told(2)
+        assert live.told("v", "_old_key") == [("insert", 5, None), ("delete", 5, {"a": 1, "b": "x"})]
+
+
+def test_system_columns_may_be_named_and_are_there_once(server: ServerProcess, client: Client, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT _seq, id, _deleted FROM {items} WHERE _seq > 0") as live:
+        assert list(live.all[0]) == ["_change", "_seq", "_updated", "_old_key", "id", "_deleted"]
+
+
+def test_ingested_rows_are_told(server: ServerProcess, client: Client):
+    client.do("CREATE TABLE loaded (k BIGINT, v VARCHAR)")
+    with listen(server, f"SUBSCRIBE TO SELECT k FROM {client.namespace}.loaded WHERE k % 2 = 0") as live:
+        client.ingest("loaded", pa.table({"k": pa.array(range(1000)), "v": ["x"] * 1000}), mode="append")
+        live.until_told(500)
+        assert [row["k"] for row in live.rows] == list(range(0, 1000, 2))
+
+
+# --- options ---------------------------------------------------------------------------------------------------
+
+
+def test_last_rows_are_the_newest_in_their_order(server: ServerProcess, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT id FROM {items} WITH (last_rows = 2)") as live:
+        assert live.told("id") == [("insert", 2), ("insert", 3)]
+
+
+def test_batch_size_bounds_the_batches(server: ServerProcess, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT id FROM {items} WITH (batch_size = 2)") as live:
+        assert live.batches[:3] == [2, 1, 1]
+
+
+def test_parameters_stand_for_values_and_for_options(server: ServerProcess, client: Client, items: str):
+    sql = f"SUBSCRIBE TO SELECT id FROM {items} WHERE price > ? WITH (last_rows = ?)"
+    assert client.parameters(sql) == [pa.int32(), pa.int64()]
+    with listen(server, sql, [15, 1]) as live:
+        client.do("INSERT INTO items VALUES (4, 'four', 40), (5, 'five', 5)")
+        live.until_told(2)
+        assert live.told("id") == [("insert", 3), ("insert", 4)]
+
+
+def test_progress_rows_go_on_while_nothing_happens_and_tell_what_is_done(
+    server: ServerProcess, client: Client, items: str
+):
+    with listen(server, f"SUBSCRIBE TO SELECT id FROM {items}") as live:
+        live.until(lambda: len(live.progress) >= 3)
+        client.do("CREATE TABLE other (n INT); INSERT INTO other VALUES (1)")
+        live.until_seq(newest_seq(client))
+        assert live.progress == sorted(live.progress)
+        assert [row["id"] for row in live.all if row["_change"] == "progress"] == [None] * len(live.progress)
+
+
+@pytest.mark.parametrize(
+    ("sql", "sqlstate", "words"),
+    [
+        ("SUBSCRIBE TO SELECT count(*) FROM items", "0A000", "an aggregate"),
+        ("SUBSCRIBE TO SELECT max(id) FROM items", "0A000", "an aggregate"),
+        ("SUBSCRIBE TO SELECT row_number() OVER () FROM items", "0A000", "a window function"),
+        ("SUBSCRIBE TO SELECT DISTINCT id FROM items", "0A000", "DISTINCT"),
+        ("SUBSCRIBE TO SELECT a.id FROM items a JOIN items b ON a.id = b.id", "0A000", "a join"),
+        ("SUBSCRIBE TO SELECT items.id FROM items, items AS b", "0A000", "a join"),
+        ("SUBSCRIBE TO SELECT id FROM (SELECT * FROM items)", "0A000", "a subquery"),
+        ("SUBSCRIBE TO SELECT id FROM items WHERE id IN (SELECT 1)", "0A000", "a subquery"),
+        ("SUBSCRIBE TO SELECT id FROM items ORDER BY id", "0A000", "ORDER BY"),
+        ("SUBSCRIBE TO SELECT id FROM items WHERE id > 1 LIMIT 3", "0A000", "LIMIT"),
+        ("SUBSCRIBE TO SELECT id FROM items GROUP BY id", "0A000", "GROUP BY"),
+        ("SUBSCRIBE TO SELECT id FROM items UNION SELECT 1", "0A000", "UNION"),
+        ("SUBSCRIBE TO WITH a AS (SELECT 1) SELECT * FROM a", "0A000", "WITH"),
+        ("SUBSCRIBE TO SELECT id FROM seen", "0A000", "is a view"),
+        ("SUBSCRIBE TO SELECT * FROM system.jobs", "0A000", "is a system table"),
+        ("SUBSCRIBE TO SELECT id FROM nowhere", "42P01", "does not exist"),
+        ("SUBSCRIBE TO SELECT nothing FROM items", "42703", "nothing"),
+        ("SUBSCRIBE TO SELECT id FROM items WITH (speed = 1)", "22023", "batch_size, from_seq, last_rows, snapshot"),
+        ("SUBSCRIBE TO SELECT id FROM items WITH (batch_size = 0)", "22023", "from 1 up"),
+        ("SUBSCRIBE TO SELECT id FROM items WITH (from_seq = 1, last_rows = 1)", "22023", "from_seq"),
+        ("SUBSCRIBE TO SELECT id FROM items WITH (from_seq = 9000000000000000000)", "22023", "newer than the newest"),
+        ("SUBSCRIBE TO SELECT id FROM items WITH (from_seq = 1)", "22023", "deleted_retention"),
+        ("SUBSCRIBE TO SELECT id AS _change FROM items", "22023", "_change"),
+        ("SUBSCRIBE TO SELECT id FROM items; SELECT 1", "22023", "last statement"),
+        ("EXPLAIN SUBSCRIBE TO SELECT id FROM items", "0A000", "EXPLAIN"),
+        ("BEGIN; SUBSCRIBE TO SELECT id FROM items", "0A000", "transaction"),
+        ("KILL LIVE QUERY 'LQ-nobody'", "42704", "LQ-nobody"),
+    ],
+)
+def test_what_can_not_be_told_row_by_row_is_refused_by_name(
+    client: Client, items: str, sql: str, sqlstate: str, words: str
+):
+    client.do("CREATE VIEW seen AS SELECT * FROM items")
+    refused = client.refusal(sql)
+    assert refused.sqlstate == sqlstate
+    assert words in refused.message
+
+
+# --- nothing missing, nothing twice ------------------------------------------------------------------------------
+
+
+def churn(connect: Callable[[], Client], writer: int, rounds: int) -> None:
+    """Inserts, updates, deletes and brings back keys of its own, some in transactions."""
+    client, chance = connect(), random.Random(writer)
+    keys = range(writer * 100, writer * 100 + 20)
+    for n in range(rounds):
+        key = chance.choice(keys)
+        upsert = f"INSERT INTO churned VALUES ({key}, {n}) ON CONFLICT (id) DO UPDATE SET v = {n}"
+        other = f"DELETE FROM churned WHERE id = {chance.choice(keys)}"
+        client.do(chance.choice([upsert, upsert, other, f"BEGIN; {upsert}; {other}; COMMIT"]))
+
+
+def test_no_gap_and_no_double_while_many_write_and_listeners_come(
+    server: ServerProcess, client: Client, connect: Callable[[], Client]
+):
+    client.do("CREATE TABLE churned (id BIGINT PRIMARY KEY, v INT)")
+    sql = f"SUBSCRIBE TO SELECT id, v FROM {client.namespace}.churned"
+    threads = [threading.Thread(target=churn, args=(connect, writer, 60)) for writer in range(3)]
+    listeners = [listen(server, sql).__enter__()]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        if len(listeners) < 8:
+            listeners.append(listen(server, sql).__enter__())
+        if len(listeners) == 4:
+            client.flush("churned")
+        threads[0].join(0.05)
+    expected = dict(client.rows("SELECT id, v FROM churned"))
+    for live in listeners:
+        live.until_seq(newest_seq(client))
+        assert live.refused is None
+        assert {key: row["v"] for key, row in replayed(live.rows, "id").items()} == expected
+        live.close()
+
+
+def test_after_a_disconnect_the_rest_is_told_from_where_it_was(
+    server: ServerProcess, client: Client, connect: Callable[[], Client]
+):
+    client.do("CREATE TABLE churned (id BIGINT PRIMARY KEY, v INT)")
+    sql = f"SUBSCRIBE TO SELECT id, v FROM {client.namespace}.churned"
+    told = []
+    with listen(server, sql) as live:
+        churn(connect, 1, 20)
+        live.until_seq(newest_seq(client))
+        told += live.rows
+    for again in range(3):
+        churn(connect, 1, 20)
+        if again == 1:
+            client.flush("churned")
+        with listen(server, f"{sql} WITH (from_seq = {told[-1]['_seq']})") as live:
+            churn(connect, 1, 5)
+            live.until_seq(newest_seq(client))
+            assert all(row["_seq"] > told[-1]["_seq"] for row in live.rows)
+            told += live.rows
+    expected = dict(client.rows("SELECT id, v FROM churned"))
+    assert {key: row["v"] for key, row in replayed(told, "id").items()} == expected
+    assert {row["_change"] for row in told} == {"insert", "update", "delete"}
+
+
+# --- ends --------------------------------------------------------------------------------------------------------
+
+
+def test_its_owner_ends_it_and_it_says_how_far_it_came(server: ServerProcess, client: Client, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT id FROM {items}") as live:
+        [(live_id,)] = client.rows(f"SELECT live_id FROM system.live_queries WHERE namespace = '{client.namespace}'")
+        client.do(f"KILL LIVE QUERY '{live_id}'")
+        refused = live.until_refused()
+        assert (refused.sqlstate, live_id in refused.message) == ("57014", True)
+        assert f"the last _seq delivered is {live.all[-1]['_seq']}" in refused.message
+
+
+def test_the_drop_of_its_table_ends_it(server: ServerProcess, client: Client, items: str):
+    with listen(server, f"SUBSCRIBE TO SELECT id FROM {items}") as live:
+        client.do("DROP TABLE items")
+        refused = live.until_refused()
+        assert refused.sqlstate == "42P01"
+        assert "was dropped" in refused.message
+
+
+def test_a_change_of_a_column_ends_those_that_use_it(server: ServerProcess, client: Client, items: str):
+    with (
+        listen(server, f"SUBSCRIBE TO SELECT id, name FROM {items}") as by_name,
+        listen(server, f"SUBSCRIBE TO SELECT * FROM {items}") as of_all,
+        listen(server, f"SUBSCRIBE TO SELECT id, price FROM {items}") as others,
+    ):
+        client.do("ALTER TABLE items ADD COLUMN note VARCHAR")
+        client.do("INSERT INTO items VALUES (4, 'four', 40, 'hm')")
+        for live in (by_name, of_all, others):
+            live.until_told(4)
+        assert "note" not in of_all.all[-1]
+        client.do("ALTER TABLE items DROP COLUMN name")
+        assert by_name.until_refused().sqlstate == of_all.until_refused().sqlstate == "42703"
+        client.do("INSERT INTO items VALUES (5, 50, 'so')")
+        others.until_told(5)
+        assert others.told("id", "price")[-1] == ("insert", 5, 50)
+
+
+def test_who_may_not_read_any_more_is_not_told(server: ServerProcess):
+    with People(server) as people:
+        table = f"{people.namespace}.secret"
+        people.root.do(f"CREATE TABLE secret (id INT); GRANT SELECT ON secret TO '{people.name('user')}'")
+        login = {"user": people.name("user"), "password": people.password("user")}
+        with (
+            listen(server, f"SUBSCRIBE TO SELECT id FROM {table}", **login) as live,
+            listen(server, f"SUBSCRIBE TO SELECT id FROM {table}") as of_root,
+        ):
+            user = people.connect("user")
+            [(own,)] = user.rows("SELECT live_id FROM system.live_queries")
+            [(other,)] = people.root.rows(
+                f"SELECT live_id FROM system.live_queries WHERE \"user\" = 'root' AND namespace = '{people.namespace}'"
+            )
+            assert user.sqlstate(f"KILL LIVE QUERY '{other}'") == "42704"
+            people.root.do(f"REVOKE SELECT ON secret FROM '{people.name('user')}'; INSERT INTO secret VALUES (1)")
+            assert live.until_refused().sqlstate in ("42501", "42P01")
+            assert live.rows == []
+            of_root.until_told(1)
+            assert user.sqlstate(f"KILL LIVE QUERY '{own}'") == "42704"
+            assert user.sqlstate(f"SUBSCRIBE TO SELECT id FROM {table}") in ("3F000", "42501", "42P01")
+
+
+def test_the_live_queries_of_a_dropped_user_end(server: ServerProcess):
+    with People(server) as people:
+        people.root.do("CREATE TABLE open (id INT) WITH (access_level = 'public')")
+        login = {"user": people.name("user"), "password": people.password("user")}
+        with listen_by_hand(server, f"SUBSCRIBE TO SELECT id FROM {people.namespace}.open", **login) as live:
+            people.root.do(f"DROP USER '{people.name('user')}'")
+            assert live.until_refused().sqlstate == "42501"
+
+
+def test_execute_as_listens_with_the_rights_of_the_other(server: ServerProcess):
+    with People(server) as people:
+        name = people.name("user")
+        people.root.do(f"CREATE TABLE secret (id INT); GRANT SELECT ON secret TO '{name}'")
+        sql = f"SUBSCRIBE TO SELECT id FROM {people.namespace}.secret"
+        with listen(server, f"EXECUTE AS USER '{name}' ({sql})") as live:
+            people.root.do("INSERT INTO secret VALUES (1)")
+            live.until_told(1)
+            people.root.do(f"REVOKE SELECT ON secret FROM '{name}'")
+            assert live.until_refused().sqlstate in ("42501", "42P01")
+
+
+def test_who_reads_too_slowly_is_told_how_far_and_goes_on_from_there(server: ServerProcess, client: Client):
+    client.do("CREATE TABLE wide (id BIGINT PRIMARY KEY, v VARCHAR)")
+    sql = f"SUBSCRIBE TO SELECT id, v FROM {client.namespace}.wide"
+    slow = listen(server, sql)  # not entered: nobody reads
+    own = f"SELECT count(*) FROM system.live_queries WHERE namespace = '{client.namespace}'"
+    written = 0
+    while client.value(own):
+        client.do("INSERT INTO wide VALUES (?, ?)", [written, str(written % 10) * 300_000])
+        written += 1
+        assert written < 1000
+    with slow:
+        refused = slow.until_refused()
+    assert refused.sqlstate == "53200"
+    last = max(row["_seq"] for row in slow.all)
+    assert f"the last _seq delivered is {last}" in refused.message
+    with listen(server, f"{sql} WITH (from_seq = {last})") as again:
+        rest = written - len(slow.rows)
+        again.until_told(rest)
+        assert [row["id"] for row in (*slow.rows, *again.rows)] == list(range(written))
+
+
+def test_nothing_is_left_of_a_client_that_went_away(server: ServerProcess, client: Client, items: str):
+    own = f"SELECT count(*) FROM system.live_queries WHERE namespace = '{client.namespace}'"
+    listeners = [listen(server, f"SUBSCRIBE TO SELECT id FROM {items}").__enter__() for _ in range(3)]
+    never_fetched = server.connect()
+    assert client.value(own) == 3
+    for live in listeners:
+        live.close()
+    listeners[0].until(lambda: client.value(own) == 0)
+    never_fetched.close()
+
+
+def test_a_stopping_server_ends_them_and_ends(tmp_path: Path):
+    with ServerProcess(tmp_path / "data") as server:
+        with server.connect() as connection:
+            client = Client(connection)
+            client.do("CREATE TABLE t (id INT); INSERT INTO t VALUES (1)")
+        with listen_by_hand(server, "SUBSCRIBE TO SELECT id FROM t") as live:
+            assert server.stop() == 0
+            refused = live.until_refused()
+            assert "shutting down" in str(refused)
+            assert f"the last _seq delivered is {live.all[-1]['_seq']}" in str(refused)
+
+
+def test_a_temporary_table_is_not_listened_to(client: Client):
+    client.do("CREATE TEMP TABLE mine (id INT)")
+    assert client.refusal("SUBSCRIBE TO SELECT id FROM mine").sqlstate == "0A000"
