@@ -43,6 +43,7 @@ class FakeResult:
     schema: pa.Schema
     rows_affected: int | None = None
     is_ready: bool = False
+    is_endless: bool = False
     rows: Callable[[], Iterator[pa.RecordBatch]] = lambda: iter(())
     reasons: list[str] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -116,6 +117,9 @@ class FakeStatements:
         result = self.run(session, sql, None, None, lambda: False)
         self.runs, self.results = runs, results
         return StatementShape(result.rows_affected is not None, result.schema, parameters)
+
+    def end_live_queries(self, reason: str) -> None:
+        """It has none."""
 
     def run_many(self, session, sql, batches: Iterable[pa.RecordBatch], transaction_id, cancelled) -> int:
         self.runs.append(sql)
