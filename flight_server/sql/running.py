@@ -110,7 +110,7 @@ class RunningStatements:
         with statement.lock:
             had_place, statement.has_place = statement.has_place, False
         if had_place:
-            self._admission.leave(statement.user)
+            self.admission.leave(statement.user)
 
     def end(self, statement: RunningStatement, error: BaseException | None) -> None:
         """The statement is over; only the first call counts."""
