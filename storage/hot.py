@@ -206,7 +206,9 @@ class HotStore:
             for opened in self._families.values():  # a log goes when all that is in it is in tables
                 opened.flush(True)
         except Exception as error:
-            raise self._mapped(error, "the row store can't be rewritten") from None
+            mapped = self._mapped(error, "the row store can't be rewritten")
+            self._refuse(mapped)  # a sync that failed is told of once: what comes after it may be lost
+            raise mapped from None
 
     def checkpoint(self, to: Path) -> None:
         """Make `to`, which is not there yet, a row store like this one. Its tables are the same files, linked.
@@ -226,7 +228,9 @@ class HotStore:
             for family in list(self._families.values()):
                 family.flush(True)
         except Exception as error:
-            raise self._mapped(error, "the row store can't be written out") from None
+            mapped = self._mapped(error, "the row store can't be written out")
+            self._refuse(mapped)
+            raise mapped from None
 
     def check_writable(self) -> None:
         """Raises StorageUnavailable while writes are refused: nothing of this one is stored."""
