@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--http-port", metavar="N", type=int, help="port for /healthz and /readyz (default: 4748)")
     serve.set_defaults(run=lambda parsed: app.serve(_settings(parsed)))
     offline.add_restore(commands)
+    offline.add_recover(commands)
     return parser
 
 

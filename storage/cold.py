@@ -205,6 +205,34 @@ def _stored_seqs(files: Files, file: ColdFile) -> Iterator[tuple[int, np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
+class Footer:
+    """What a cold file tells of itself. schema: physical columns, without `_seq`; seq_min/max: as they are stored."""
+
+    rows: int
+    schema: pa.Schema
+    seq_min: int
+    seq_max: int
+    column_stats: dict[str, tuple[str | None, str | None, int]]
+    column_bytes: dict[str, int]
+
+
+def read_footer(path: Path) -> Footer:
+    """Raises Corruption when it is no cold file."""
+    try:
+        metadata, schema = pq.read_metadata(path), pq.read_schema(path)
+        if schema.names[:1] != [SEQ] or not metadata.num_rows:
+            raise Corruption(f"'{path.name}' is no cold file: it has no {SEQ} or no rows")
+        seqs = [metadata.row_group(group).column(0).statistics for group in range(metadata.num_row_groups)]
+        low, high = min(s.min for s in seqs), max(s.max for s in seqs)
+    except (pa.ArrowException, OSError, AttributeError) as error:
+        raise Corruption(f"'{path.name}' can't be read: {str(error)[:80]}") from None
+    names = schema.names[1:]
+    bare = pa.schema([pa.field(field.name, field.type) for field in schema][1:])
+    stats, sizes = _column_stats(metadata, names), _column_bytes(metadata, names)
+    return Footer(metadata.num_rows, bare, low, high, stats, sizes)
+
+
+@dataclass(frozen=True, slots=True)
 class GroupBounds:
     """What a row group tells of one column: smallest and largest value, None when it does not; bytes: of all columns,
     decompressed."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from storage.errors import Corruption
 from storage.hot import HotStore
 from storage.keys import FAMILIES, PK
+from storage.local_files import COPY_NAME
 from storage.log_check import check_log
 from storage.recover import Recovered, recover
 
@@ -26,7 +27,7 @@ def first_look(rows: Path, cold: Path) -> Recovered | None:
         _check_new(rows, cold)
         return None
     if any(rows.glob("*.sst")) and not any(rows.glob("*.log")):
-        raise Corruption("the row store's log (rows/*.log) is missing; restore rows/ from a backup")
+        raise Corruption("the row store's log (rows/*.log) is missing; use frostline restore or recover")
     for log in _logs(rows):
         check_log(log)
     store = HotStore(rows, read_only=True)
@@ -55,9 +56,9 @@ def read_through(store: HotStore, *, but: str = "", pause: Callable[[], None] = 
 def _check_new(rows: Path, cold: Path) -> None:
     """A new row store beside old files would have the sweep remove them."""
     if any(rows.glob("*.sst")) or any(log.stat().st_size for log in rows.glob("*.log")):
-        raise Corruption("rows/CURRENT is missing though there are rows; restore rows/ from a backup")
-    if any(cold.rglob("*.parquet")):
-        raise Corruption("rows/ is empty though there are cold files; restore rows/ from a backup")
+        raise Corruption("rows/CURRENT is missing though there are rows; use frostline restore or recover")
+    if any(cold.rglob("*.parquet")) or any(cold.rglob(COPY_NAME)):  # or the files are in other storages
+        raise Corruption("rows/ is empty though there are cold files; use frostline restore or recover")
 
 
 def _logs(rows: Path) -> Iterator[Path]:

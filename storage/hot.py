@@ -331,7 +331,7 @@ class HotStore:
             return StorageUnavailable(f"{what}: {self.failed}", sqlstate=DISK_FULL if self.is_full else None)
         text = _BLAMED.sub("", str(error).replace(f"{self.directory}/", ""))
         if "Corruption" in text or "checksum mismatch" in text or "No such file" in text:
-            return Corruption(f"{what}: {_first_words(text)}{self._where(text)}; restore rows/ from a backup")
+            return Corruption(f"{what}: {_first_words(text)}{self._where(text)}; use frostline restore or recover")
         if "No space left on device" in text:
             return StorageUnavailable(f"{what}: the disk is full", sqlstate=DISK_FULL)
         return StorageUnavailable(f"{what}: {_first_words(text)}")

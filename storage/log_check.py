@@ -60,7 +60,7 @@ def _check_torn(log: Path, left: bytes, masked: int, *, is_end: bool) -> None:
 
 
 def _damaged(log: Path) -> Corruption:
-    return Corruption(f"a record of rows/{log.name} does not match its checksum; restore rows/ from a backup")
+    return Corruption(f"a record of rows/{log.name} does not match its checksum; use frostline restore or recover")
 
 
 def _check_records(log: Path, content: bytes, starts: np.ndarray, ends: np.ndarray, masked: np.ndarray) -> None:

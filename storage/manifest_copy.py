@@ -1,9 +1,10 @@
 """`manifest.json`: a copy, beside each table's Parquet files, of all that the row store says about them.
 
 The row store is the truth; nothing reads the copies while it is there. They are for the day on which it is lost: with
-them the tables can be rebuilt from the cold files, as of the copy (hot rows are not in it).
+them the tables can be rebuilt from the cold files, as of the copy (hot rows are not in it), see `rebuild`.
 
-Rules: written off the commit path, some time after a flush, a compaction, a bulk load or a change of the catalog; a
+Rules: written off the commit path, some time after a flush, a compaction, a bulk load or a change of the catalog; for
+deletes alone not more often than every `DELETES_SECONDS`, and the less often the more there are to be written; a
 copy appears whole or not at all (written beside its name, synced, renamed); one that could not be written, or that a
 crash left out, is written at the next change or start. A dropped table's copy is removed.
 """
@@ -14,22 +15,38 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
+from storage.deletes import DeleteChunk, DeleteSet
 from storage.errors import Corruption, StorageUnavailable
 from storage.layout import folder_of
 from storage.local_files import COPY_NAME, PART_SUFFIX, LocalFiles, disk_error, made_folder
 from storage.schema import TableDef, TableKind, decode_record, encode_record
 from storage.state import ColdFile, DatabaseState, PartitionState
+from storage.storages import LOCAL, StorageDef
 
 if TYPE_CHECKING:
     from storage.engine import Engine
 
 FORMAT: Final = 1
-_Shown = tuple[TableDef | None, tuple[ColdFile, ...]]
+DELETES_SECONDS: Final = 30.0  # deletes after a copy come back if the row store is lost before the next one
+WRITING_SHARE_MAX: Final = 0.05  # of the time, for one table's deletes
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a copy holds; when and for how long it was written, if that was in this life."""
+
+    table: TableDef | None
+    cold: tuple[ColdFile, ...]
+    deletes: DeleteSet
+    written_seconds: float = -inf
+    took_seconds: float = 0.0
 
 
 class ManifestCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +58,7 @@ class ManifestCopy(msgspec.Struct, frozen=True, kw_only=True):
     files:           as the `manifest` family has them
     deleted_seqs:    zlib of int64 little-endian: `_seq`s of deleted versions, sorted
     deleted_commits: zlib of int64 little-endian: by which commit, in the same order
+    storages:        those that `files` lie in, but `local`, without their credentials
     """
 
     format: int
@@ -51,6 +69,7 @@ class ManifestCopy(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[ColdFile, ...]
     deleted_seqs: bytes
     deleted_commits: bytes
+    storages: tuple[StorageDef, ...] = ()
 
     @property
     def deletes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +89,16 @@ def copy_of(state: DatabaseState, table: TableDef) -> ManifestCopy:
         files=partition.cold,
         deleted_seqs=_packed(deletes.seqs),
         deleted_commits=_packed(deletes.commits),
+        storages=tuple(_without_secrets(state.catalog.storages[name]) for name in _storages_of(partition)),
     )
+
+
+def _storages_of(partition: PartitionState) -> list[str]:
+    return sorted({file.storage for file in partition.cold} - {LOCAL})
+
+
+def _without_secrets(storage: StorageDef) -> StorageDef:
+    return msgspec.structs.replace(storage, credentials="")
 
 
 def read_copy(data: bytes) -> ManifestCopy:
@@ -109,8 +137,10 @@ class ManifestCopies:
         for folder, table in shown.items():
             partition = state.partition(table.partition_id)
             if not self._is_current(folder, table, partition):
+                began = self._engine.clock.monotonic_seconds()
                 _write(files, folder, encode_record(copy_of(state, table)))
-                self._written[folder] = table, partition.cold
+                now = self._engine.clock.monotonic_seconds()
+                self._written[folder] = _Shown(table, partition.cold, partition.deletes, now, now - began)
                 changed += 1
         return changed
 
@@ -119,7 +149,21 @@ class ManifestCopies:
         written = self._written.get(folder)
         if written is None:
             return not partition.cold  # nothing to be rebuilt
-        return (written[0] is table and written[1] is partition.cold) or written == (table, partition.cold)
+        if written.cold is not partition.cold and written.cold != partition.cold:
+            return False
+        if written.table is not table and written.table != table:
+            return False
+        return _are_same(written.deletes, partition.deletes) or self._may_wait(written)
+
+    def _may_wait(self, written: _Shown) -> bool:
+        """Nothing but deletes came: whether it is too early to write them."""
+        since = self._engine.clock.monotonic_seconds() - written.written_seconds
+        return since < max(DELETES_SECONDS, written.took_seconds / WRITING_SHARE_MAX)
+
+
+def _are_same(written: DeleteSet, now: DeleteSet) -> bool:
+    """Those that come are newer, those that go are fewer."""
+    return written is now or (len(written), written.newest_commit) == (len(now), now.newest_commit)
 
 
 def _partitions(engine: Engine, table: TableDef) -> Iterator[TableDef]:
@@ -134,9 +178,9 @@ def _found(files: LocalFiles) -> Iterator[tuple[str, _Shown]]:
         try:
             copy = read_copy(path.read_bytes())
         except (Corruption, OSError):
-            yield folder, (None, ())
+            yield folder, _Shown(None, (), DeleteSet())
             continue
-        yield folder, (copy.table, copy.files)
+        yield folder, _Shown(copy.table, copy.files, DeleteSet((DeleteChunk(*copy.deletes),)))
 
 
 def _write(files: LocalFiles, folder: str, content: bytes) -> None:

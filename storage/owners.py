@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from storage.errors import Corruption
-from storage.hot import HotStore, Put, Remove
+from storage.hot import HotStore, Operation, Put, Remove
 from storage.keys import OWNERS
 from storage.schema import Owner
 
@@ -63,9 +63,7 @@ class Owners:
             if found is not None:
                 return found
             number = self._new_id()
-            encoded, place = key.encoded(), _NUMBER.pack(number)
-            both = [Put(OWNERS, _BY_KEY + encoded, place), Put(OWNERS, _BY_NUMBER + place, encoded)]
-            self._store.write(list(both), durable=True)
+            self._store.write(owner_operations(key, number), durable=True)
             return self._keep(key, Owner(number, key.name))
 
     def by_number(self, number: int) -> Owner:
@@ -115,6 +113,12 @@ class Owners:
                 _, gone = self._kept.popitem(last=False)
                 self._numbers.pop(gone.number, None)
         return owner
+
+
+def owner_operations(key: OwnerKey, number: int) -> list[Operation]:
+    """The writes that make the number theirs."""
+    encoded, place = key.encoded(), _NUMBER.pack(number)
+    return [Put(OWNERS, _BY_KEY + encoded, place), Put(OWNERS, _BY_NUMBER + place, encoded)]
 
 
 def _key(entry: bytes) -> OwnerKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from flight_server.cli import main
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client
 from tests.sql_end_to_end.people import People
+from tests.wire.flight_client import wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,3 +219,36 @@ def test_the_command_says_what_is_wrong_with_an_exit_code(
     largest.write_bytes(largest.read_bytes()[:-1])
     assert main(["restore", "--from", f"file://{folder}", "--data", str(tmp_path / "b")]) == 4
     assert "does not match its checksum" in capsys.readouterr().err
+
+
+def test_without_a_backup_recover_brings_back_what_is_cold_for_each_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    data = tmp_path / "data"
+    with ServerProcess(data) as server, server.connect() as connection:
+        client = Client(connection)
+        client.do("CREATE USER 'ann' WITH PASSWORD 'a long one'; CREATE NAMESPACE n")
+        client.do("CREATE TABLE n.t (k BIGINT PRIMARY KEY, v TEXT); INSERT INTO n.t VALUES (1, 'one'), (2, 'two')")
+        client.do("CREATE USER TABLE n.own (k BIGINT); INSERT INTO n.own VALUES (1)")
+        client.do("EXECUTE AS USER 'ann' (INSERT INTO n.own VALUES (2))")
+        client.do("DELETE FROM n.t WHERE k = 2; UPDATE n.t SET v = 'ONE' WHERE k = 1")
+        for job_id, *_ in client.rows("FLUSH ALL"):
+            assert client.rows(f"WAIT FOR JOB '{job_id}'")[0][3] == "completed"
+        copies = [f"{folder}/manifest.json" for folder in ("n/t", "n/own/root", "n/own/ann")]
+        wait_until(lambda: all((data / "cold" / copy).exists() for copy in copies), 20)
+        server.kill()
+    shutil.rmtree(data / "rows")
+    assert main(["recover", "--data", str(data)]) == 0
+    told = capsys.readouterr().out
+    assert "table n.own of ann: 1 files" in told
+    assert "users without a password: ann, root" in told
+    with ServerProcess(data) as server, server.connect() as connection:
+        client = Client(connection)
+        assert client.rows("SELECT k, v FROM n.t") == [(1, "ONE")]
+        assert client.rows("SELECT k FROM n.own") == [(1,)]
+        client.do("ALTER USER 'ann' PASSWORD 'another one'; INSERT INTO n.t VALUES (2, 'again')")
+        with server.connect(user="ann", password="another one") as hers:
+            assert Client(hers).rows("SELECT k FROM n.own") == [(2,)]
+        [(scrub, *_)] = client.rows("SCRUB ALL")
+        [(_, _, _, status, message, _)] = client.rows(f"WAIT FOR JOB '{scrub}'")
+        assert status == "completed", message

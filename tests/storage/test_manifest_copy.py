@@ -11,7 +11,7 @@ from storage.edits import Edit
 from storage.engine import Engine
 from storage.errors import StorageUnavailable
 from storage.local_files import COPY_NAME
-from storage.manifest_copy import ManifestCopies, ManifestCopy, copy_of, read_copy
+from storage.manifest_copy import DELETES_SECONDS, ManifestCopies, ManifestCopy, copy_of, read_copy
 from storage.names import table_name
 from storage.schema import TableDef
 from tests.storage.furniture import (
@@ -131,3 +131,22 @@ def test_a_copy_that_cannot_be_written_leaves_the_last_one_and_is_tried_again(en
     assert copies.write_changed() == 1
     check(engine, table)
     assert copy_of(engine.state, now(engine, table)) == stored(engine, table)
+
+
+def test_deletes_alone_are_copied_too_though_not_at_once(tmp_path: Path, clock: ManualClock):
+    with opened(tmp_path, clock) as engine:
+        copies = ManifestCopies(engine)
+        table = make_table(engine)
+        insert(engine, table, (1, "a"), (2, "b"), (3, "c"))
+        flush(engine, table)
+        assert copies.write_changed() == 1
+        delete(engine, table, "k", 1)
+        assert copies.write_changed() == 0
+        clock.advance(DELETES_SECONDS)
+        assert (copies.write_changed(), copies.write_changed()) == (1, 0)
+        check(engine, table)
+        delete(engine, table, "k", 2)
+        assert copies.write_changed() == 0
+    with opened(tmp_path, clock) as engine:  # what a stop left out is made up for at once
+        assert (ManifestCopies(engine).write_changed(), ManifestCopies(engine).write_changed()) == (1, 0)
+        check(engine, table)
