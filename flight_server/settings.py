@@ -32,7 +32,7 @@ class ServerSettings:
     """Where the server listens and when it gives up.
 
     host, port:               of Flight SQL; port 0 takes any free one
-    http_host, http_port:     of /healthz and /readyz; port 0 takes any free one
+    http_host, http_port:     of /healthz, /readyz, /metrics; port 0 takes any free one
     data:                     the data directory, made when missing
     insecure:                 allows a host other than loopback without TLS
     tls_certificate, tls_key: PEM files; both or none
