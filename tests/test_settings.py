@@ -29,6 +29,12 @@ def test_the_conf_file_holds_every_setting_with_its_default():
     assert written == set(flat(Settings()))
 
 
+def test_the_example_for_s3_is_one():
+    settings = read(CONF.with_name("s3.toml"), Settings)
+    assert settings.storage.secrets_key_file
+    assert settings.storage.storage_directories == ()
+
+
 def test_every_setting_in_the_conf_file_stands_below_a_comment_of_its_own():
     lines = CONF.read_text().splitlines()
     bare = [line for above, line in itertools.pairwise(lines) if re.match(r"\w+ = ", line) and above[:2] != "# "]

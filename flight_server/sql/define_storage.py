@@ -21,7 +21,7 @@ from flight_server.sql.user_statements import Secret
 from storage.catalog import Catalog
 from storage.claim import new_claim
 from storage.credentials import read_credentials
-from storage.errors import AlreadyExists, InvalidRequest, StorageUnavailable
+from storage.errors import AlreadyExists, InvalidRequest, PermissionDenied, StorageUnavailable
 from storage.storages import LOCAL, StorageDef, StorageType, is_within
 from storage.sweep import sweep_storage
 
@@ -51,7 +51,7 @@ def check_storage(call: Call, statement: CheckStorage) -> pa.Table:
 
 
 def _create(call: Call, statement: CreateStorage) -> None:
-    _refuse_in_data_directory(call, statement)
+    _check_folder(call, statement)
     definition = StorageDef(
         name=statement.name,
         type=statement.type,
@@ -136,12 +136,19 @@ def _sealed(call: Call, secret: Secret | None) -> str:
     return "" if text is None else call.services.engine.secrets.seal(read_credentials(text))
 
 
-def _refuse_in_data_directory(call: Call, statement: CreateStorage) -> None:
+def _check_folder(call: Call, statement: CreateStorage) -> None:
+    """Raises InvalidRequest, PermissionDenied. Links are followed before it is looked where a folder is."""
     if statement.type is not StorageType.FILESYSTEM:
         return
-    data = call.services.engine.directory.resolve()
+    engine = call.services.engine
+    data = engine.directory.resolve()
     folder = Path(StorageDef(name=LOCAL, type=statement.type, uri=statement.uri).directory).resolve()
     if is_within(str(folder), str(data)) or is_within(str(data), str(folder)):
         raise InvalidRequest(
             f"storage '{statement.name}' can't lie in the data directory, nor around it; give it a folder of its own"
+        )
+    if not any(folder.is_relative_to(Path(root).resolve()) for root in engine.settings.storage_directories):
+        raise PermissionDenied(
+            f"storage '{statement.name}' can't be in '{statement.uri}': the setting storage.storage_directories lists "
+            "the folders that may hold storages"
         )

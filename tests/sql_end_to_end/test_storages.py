@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from storage.errors import PermissionDenied
+from storage.settings import StorageSettings
+from tests.s3_endpoint import S3Endpoint
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client, Refused
+from tests.sql_end_to_end.in_process import house
 from tests.sql_end_to_end.people import People
 
 KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY="
@@ -289,3 +293,47 @@ def test_user_storage_mode_table(client: Client, server: ServerProcess, tmp_path
         assert len(folders(tmp_path, f"{name}_table")) == 2
         assert regional.value(f"SELECT count(*) FROM {name}.notes") == 10
         assert tabular.value(f"SELECT count(*) FROM {name}.notes") == 10
+
+
+# --- S3, and the settings --------------------------------------------------------------------------------------
+
+
+def test_a_table_in_s3_from_the_statement_to_the_rows(client: Client, server: ServerProcess):
+    with S3Endpoint() as endpoint:
+        bucket = endpoint.new_bucket()
+        keys = json.dumps({"access_key_id": "tests", "secret_access_key": SECRET_KEY})
+        place = f"URI 's3://{bucket}/lake' ENDPOINT '{endpoint.url}' REGION 'us-east-1'"
+        client.do(f"CREATE STORAGE s3 TYPE 's3' {place} CREDENTIALS '{keys}'")
+        assert client.rows("CHECK STORAGE s3")[0][:2] == ("s3", "ok")
+        client.do("CREATE TABLE t (id BIGINT PRIMARY KEY, v VARCHAR) WITH (storage = 's3')")
+        client.do("INSERT INTO t SELECT value, 'cold' FROM generate_series(1, 5000)")
+        client.flush("t")
+        client.do("INSERT INTO t VALUES (5001, 'hot')")
+        client.do("UPDATE t SET v = 'new' WHERE id = 17")
+        assert client.rows("SELECT v, count(*) FROM t GROUP BY v ORDER BY v") == [
+            ("cold", 4999),
+            ("hot", 1),
+            ("new", 1),
+        ]
+        assert client.value("SELECT v FROM t WHERE id = 4711") == "cold"
+        client.compact("t")
+        assert client.value("SELECT sum(id) FROM t") == 5001 * 5002 // 2
+        assert bucket not in str(client.rows("EXPLAIN SELECT * FROM t"))
+        assert {row[0] for row in client.rows("SHOW CREATE TABLE t")} == {f"{client.namespace}.t"}
+        client.do("DROP TABLE t")
+        wait_until(lambda: endpoint.keys(bucket) == set())
+        client.do("DROP STORAGE s3")
+    assert SECRET_KEY not in "".join(server.stderr)
+
+
+def test_folders_of_storages_may_be_limited(tmp_path: Path):
+    allowed = tmp_path / "allowed"
+    (tmp_path / "outside").mkdir()
+    allowed.mkdir()
+    (allowed / "link").symlink_to(tmp_path / "outside")
+    with house(tmp_path, StorageSettings(storage_directories=(str(allowed),))) as here:
+        session = here.enter()
+        here.do(session, f"CREATE STORAGE good TYPE 'filesystem' URI 'file://{allowed}/x'")
+        for outside in (tmp_path / "outside", allowed / "link" / "x"):
+            with pytest.raises(PermissionDenied, match=r"storage\.storage_directories"):
+                here.do(session, f"CREATE STORAGE bad TYPE 'filesystem' URI 'file://{outside}'")
