@@ -22,15 +22,20 @@ def add_restore(commands: Any) -> None:
         description="Bring a backup back into a new data directory, each file compared with its checksum. If it is "
         "cut off, run it again: no server starts on half of a database.",
     )
-    parser.add_argument("--from", dest="uri", metavar="URI", required=True, help="like file:///backups/frostline")
+    parser.add_argument(
+        "--from", dest="uri", metavar="URI", required=True, help="like file:///backups/frostline or s3://.."
+    )
     parser.add_argument("--data", metavar="DIR", type=Path, required=True, help="new or empty data directory")
     parser.add_argument("--backup", metavar="ID", help="one that SHOW BACKUP lists (default: the newest)")
+    parser.add_argument("--endpoint", metavar="URL", default="", help="of an S3 that is not Amazon's")
+    parser.add_argument("--region", metavar="NAME", default="", help="of S3; credentials are those of the environment")
     parser.set_defaults(run=run_restore)
 
 
 def run_restore(parsed: argparse.Namespace) -> int:
     """Raises InvalidRequest, NotFound, Corruption, StorageUnavailable."""
-    record = restore_into(parsed.data, any_target(parsed.uri), parsed.backup, lambda: False, lambda _: None)
+    target = any_target(parsed.uri, parsed.endpoint, parsed.region)
+    record = restore_into(parsed.data, target, parsed.backup, lambda: False, lambda _: None)
     print(
         f"restored backup {record.backup_id}: {len(record.files)} files, {record.bytes} bytes, _seq {record.last_seq}"
     )

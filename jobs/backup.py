@@ -20,7 +20,7 @@ class BackupExecutor:
     def __call__(self, step: Step) -> Outcome:
         """Raises as `take_backup`, and PermissionDenied when the place is not allowed any more."""
         engine = self._engine
-        target = allowed_target(step.record.parameters["uri"], engine.settings.backup_directories, engine.directory)
+        target = allowed_target(engine, step.record.parameters["uri"])
         record = take_backup(engine, target, version("frostline"), step.cancelled, step.report)
         told = f"backup {record.backup_id}: {len(record.files)} files with {record.bytes} bytes"
         new = f"{record.files_written} of them with {record.bytes_written} bytes were new"

@@ -27,7 +27,7 @@ class RestoreExecutor:
     def __call__(self, step: Step) -> Outcome:
         """Raises as `stage`, InvalidRequest when the database is not empty, and PermissionDenied for the place."""
         engine, parameters = self._engine, step.record.parameters
-        target = allowed_target(parameters["uri"], engine.settings.backup_directories, engine.directory)
+        target = allowed_target(engine, parameters["uri"])
         engine.moments.freeze(check_empty, UNDER_WAY)
         try:
             record = stage(engine.directory, target, parameters["backup_id"], step.cancelled, step.report)

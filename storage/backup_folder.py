@@ -44,11 +44,12 @@ class BackupFolder:
             yield
 
     def records(self) -> Iterator[tuple[str, bytes]]:
-        for path in sorted((self._root / BACKUPS).glob(f"*{RECORD_SUFFIX}")):
+        paths = (self._root / BACKUPS).glob(f"*{RECORD_SUFFIX}")
+        for backup_id in sorted(path.name.removesuffix(RECORD_SUFFIX) for path in paths):
             try:
-                yield path.name.removesuffix(RECORD_SUFFIX), path.read_bytes()
+                yield backup_id, (self._root / record_name(backup_id)).read_bytes()
             except OSError as error:
-                raise StorageUnavailable(f"backup record '{path.name}' can't be read: {error.strerror}") from None
+                raise StorageUnavailable(f"backup record '{backup_id}' can't be read: {error.strerror}") from None
 
     def put_record(self, backup_id: str, record: bytes) -> bool:
         path = self._root / record_name(backup_id)

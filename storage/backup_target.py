@@ -68,7 +68,24 @@ def chosen(target: BackupTarget, backup_id: str | None) -> BackupRecord:
     return decode_backup(found[wanted], wanted)
 
 
-def copied(source: BinaryIO, sinks: Iterable[BinaryIO], stop: Stop) -> tuple[int, str]:
+class Source(Protocol):
+    """A file, or what can be read like one."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Pieces:
+    """Bytes that come in pieces of some size, to be read to the end."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, size: int, /) -> bytes:
+        """The next piece, however long; nothing at the end."""
+        return next((piece for piece in self._pieces if piece), b"")
+
+
+def copied(source: Source, sinks: Iterable[BinaryIO], stop: Stop) -> tuple[int, str]:
     """Copy to the end; (bytes, blake2b-128 hex) of what went through. Raises Cancelled, OSError."""
     digest, size = hashlib.blake2b(digest_size=16), 0
     while data := source.read(CHUNK_BYTES):

@@ -58,8 +58,7 @@ def show_backups(call: Call, uri: str) -> pa.Table:
 
 def target_of(call: Call, uri: str) -> BackupTarget:
     """Raises PermissionDenied, InvalidRequest."""
-    engine = call.services.engine
-    return allowed_target(uri, engine.settings.backup_directories, engine.directory)
+    return allowed_target(call.services.engine, uri)
 
 
 def _described(target: BackupTarget) -> Iterator[tuple[Any, ...]]:

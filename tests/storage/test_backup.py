@@ -15,7 +15,7 @@ import pytest
 from storage import failpoints
 from storage.backup import take_backup
 from storage.backup_folder import BackupFolder
-from storage.backup_places import allowed_target, any_target
+from storage.backup_places import allowed_folder, any_target
 from storage.backup_record import BackupRecord, decode_backup, encode_backup, record_name, stored_name
 from storage.backup_target import chosen, listed
 from storage.claim import new_claim
@@ -399,14 +399,14 @@ def test_statements_keep_to_the_folders_that_the_settings_name(tmp_path: Path):
         folder.mkdir()
     (allowed / "link").symlink_to(tmp_path / "elsewhere")
     directories = [str(allowed), str(tmp_path / "data")]
-    allowed_target(f"file://{allowed}/deep/er", directories, data)
+    allowed_folder(f"file://{allowed}/deep/er", directories, data)
     for refused in (tmp_path / "elsewhere", allowed / "link", allowed / "link" / "deep", tmp_path / "allowed2"):
         with pytest.raises(PermissionDenied, match="backup_directories"):
-            allowed_target(f"file://{refused}", directories, data)
+            allowed_folder(f"file://{refused}", directories, data)
     with pytest.raises(PermissionDenied, match="it is empty"):
-        allowed_target(f"file://{allowed}", [], data)
+        allowed_folder(f"file://{allowed}", [], data)
     with pytest.raises(InvalidRequest, match="inside of the data directory"):
-        allowed_target(f"file://{data}/backups", directories, data)
+        allowed_folder(f"file://{data}/backups", directories, data)
 
 
 def flip(path: Path) -> None:
