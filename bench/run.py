@@ -26,6 +26,7 @@ from bench.case_keys import keyed_ingest, upsert
 from bench.case_roapi import against_roapi
 from bench.case_small_reads import short_reads
 from bench.case_small_writes import one_row_inserts
+from bench.case_streams import stream_events, stream_eviction
 from bench.case_tpch import all_cold, partly_hot
 from bench.figures import Figure
 from bench.processes import Server, frostline
@@ -47,6 +48,8 @@ CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
     keyed_ingest,
     upsert,
     one_row_inserts,
+    stream_events,
+    stream_eviction,
     short_reads,
     fresh_group_by,
     many_files,

@@ -54,8 +54,14 @@ def after_eviction(state: PartitionState, seq_below: int) -> PartitionState:
     """Without the hot rows before `seq_below`. Rows that stay may still be stored in one batch with some that left."""
     if not state.hot or seq_below <= state.hot[0].seqs[0]:
         return state
-    kept = tuple(chunk for chunk in (_cut(chunk, seq_below) for chunk in state.hot) if chunk is not None)
-    return replace(state, hot=kept, deletes=state.deletes.without_below(seq_below))
+    first = 0
+    while first < len(state.hot) and state.hot[first].seqs[-1] < seq_below:
+        first += 1
+    kept = state.hot[first:]
+    if kept and kept[0].seqs[0] < seq_below:
+        kept = (_cut(kept[0], seq_below), *kept[1:])
+    deletes = state.deletes.without_below(seq_below) if state.deletes.chunks else state.deletes
+    return replace(state, hot=kept, deletes=deletes)
 
 
 def rewritten(state: PartitionState) -> PartitionState:
@@ -205,12 +211,8 @@ def before_seq(chunk: HotChunk, seq: int) -> HotChunk | None:
     return HotChunk(chunk.batch.slice(0, rows), None if chunk.dead is None else chunk.dead[:rows], chunk.first_stored)
 
 
-def _cut(chunk: HotChunk, seq_below: int) -> HotChunk | None:
-    """The rows from `seq_below` on; None when there are none."""
+def _cut(chunk: HotChunk, seq_below: int) -> HotChunk:
+    """The rows from `seq_below` on, of which there are some."""
     first = int(np.searchsorted(chunk.seqs, seq_below, "left"))
-    if first == 0:
-        return chunk
-    if first == chunk.rows:
-        return None
     dead = None if chunk.dead is None or not chunk.dead[first:].any() else chunk.dead[first:]
     return HotChunk(chunk.batch.slice(first), dead, chunk.stored_from)

@@ -103,7 +103,12 @@ def overflow(table: TableDef, partition: PartitionState, now_ms: int) -> Overflo
 
 def live_below(partition: PartitionState, seq: int) -> int:
     """How many live events come before `seq`."""
-    return sum(_live_before(chunk, int(np.searchsorted(chunk.seqs, seq, "left"))) for chunk in partition.hot)
+    found = 0
+    for chunk in partition.hot:
+        if chunk.seqs[0] >= seq:
+            break
+        found += _live_before(chunk, int(np.searchsorted(chunk.seqs, seq, "left")))
+    return found
 
 
 def _live_before(chunk: HotChunk, row: int) -> int:

@@ -45,9 +45,11 @@ def add_events(
     rows = change.rows_inserted
     if table.options.is_ephemeral and not is_heard(table.partition_id):
         draft.discarded += rows
-        return _counted(before, discarded=rows)
-    state = before
-    unstored = max(rows - table.options.max_buffer, 0) if table.options.eviction.order != "priority" else 0
+        return _noted(before, discarded=before.buffer.discarded + rows)
+    state, left_seq = before, before.buffer.left_seq
+    unstored = skipped_rows = (
+        max(rows - table.options.max_buffer, 0) if table.options.eviction.order != "priority" else 0
+    )
     for batch in change.inserts:
         first, skipped = draft.next_seq, min(unstored, batch.num_rows)
         if skipped < batch.num_rows:
@@ -55,13 +57,13 @@ def add_events(
             draft.operations.append(Put(HOT, key, encode_rows(batch.slice(skipped), table.version)))
             numbered = with_seq(batch.slice(skipped), first + skipped)
             state = with_new(table, transition.with_rows(state, numbered), numbered)
+        left_seq = first + skipped - 1 if skipped else left_seq
         unstored -= skipped
-        state = _counted(state, arrived=batch.num_rows, evicted=skipped)
-        if skipped:
-            state = replace(state, buffer=replace(state.buffer, left_seq=first + skipped - 1))
-        draft.evicted += skipped
         draft.next_seq += batch.num_rows
     draft.inserted += rows
+    draft.evicted += skipped_rows
+    old = before.buffer
+    state = _noted(state, arrived=old.arrived + rows, evicted=old.evicted + skipped_rows, left_seq=left_seq)
     return make_room(draft, table, state, now_ms)
 
 
@@ -95,16 +97,15 @@ def evict_below(draft: Draft, table: TableDef, before: PartitionState, seq_below
     if len(before.deletes):  # a record of `deletes` names no event that is newer than its own key
         draft.operations.append(RemoveRange(DELETES, pair_key(partition_id, 0), pair_key(partition_id, seq_below)))
     draft.operations.append(evicted_operation(partition_id, seq_below))
-    state = replace(state, buffer=replace(state.buffer, cut_rows=cut_rows))
-    newest = int(before.hot[-1].seqs[-1]) if not state.hot else int(seq_below) - 1
-    return _settled(draft, table, _left(draft, state, before.rows - state.rows, newest))
+    newest_seq = seq_below - 1 if state.hot else int(before.hot[-1].seqs[-1])
+    return _settled(draft, table, _left(draft, state, before.rows - state.rows, newest_seq, cut_rows))
 
 
 def after_options(draft: Draft, old: TableDef, table: TableDef, state: PartitionState, now_ms: int) -> PartitionState:
     """What was past the old retention does not come back with the new one, and there is no more than may be."""
     if expires(old):
         state = evict_below(draft, table, state, cutoff_seq(old.options, now_ms))
-    state = replace(state, buffer=replace(state.buffer, lowest=None))
+    state = _noted(state, lowest=None)
     draft.next_seq = max(draft.next_seq, draft.first_seq + 1)  # as for deletes: no later commit shares its time
     return make_room(draft, table, state, now_ms)
 
@@ -115,15 +116,15 @@ def _drop(draft: Draft, table: TableDef, before: PartitionState, seqs: np.ndarra
     key = pair_key(table.partition_id, commit_seq)
     draft.operations.append(Put(DELETES, key, seqs.astype("<i8").tobytes()))
     state = transition.with_deletes(before, seqs, commit_seq)
-    return _settled(draft, table, _left(draft, state, len(seqs), int(seqs[-1])))
+    return _settled(draft, table, _left(draft, state, len(seqs), int(seqs[-1]), state.buffer.cut_rows))
 
 
-def _left(draft: Draft, state: PartitionState, rows: int, newest_seq: int) -> PartitionState:
+def _left(draft: Draft, state: PartitionState, rows: int, newest_seq: int, cut_rows: int) -> PartitionState:
     # What left may have been the newest on disk; its `_seq`s must never be given out again.
     draft.operations.append(last_seq_operation(max(draft.next_seq - 1, draft.first_seq)))
     draft.evicted += rows
-    state = replace(state, buffer=replace(state.buffer, left_seq=max(state.buffer.left_seq, newest_seq)))
-    return _counted(state, evicted=rows)
+    left_seq = max(state.buffer.left_seq, newest_seq)
+    return _noted(state, evicted=state.buffer.evicted + rows, left_seq=left_seq, cut_rows=cut_rows)
 
 
 def _settled(draft: Draft, table: TableDef, state: PartitionState) -> PartitionState:
@@ -137,7 +138,7 @@ def _settled(draft: Draft, table: TableDef, state: PartitionState) -> PartitionS
         key = pair_key(table.partition_id, int(chunk.seqs[0]))
         operations.append(Put(HOT, key, encode_versions(chunk.batch, table.version)))
     draft.operations += operations
-    return replace(state, buffer=replace(state.buffer, cut_rows=0))
+    return _noted(state, cut_rows=0)
 
 
 def _cut_of_first(before: PartitionState, state: PartitionState) -> int:
@@ -149,9 +150,5 @@ def _cut_of_first(before: PartitionState, state: PartitionState) -> int:
     return whole.rows - first.rows
 
 
-def _counted(state: PartitionState, arrived: int = 0, evicted: int = 0, discarded: int = 0) -> PartitionState:
-    old = state.buffer
-    new = replace(
-        old, arrived=old.arrived + arrived, evicted=old.evicted + evicted, discarded=old.discarded + discarded
-    )
-    return replace(state, buffer=new)
+def _noted(state: PartitionState, **changes: object) -> PartitionState:
+    return replace(state, buffer=replace(state.buffer, **changes))  # type: ignore[arg-type]
