@@ -41,6 +41,7 @@ from jobs.ledger import Ledger
 from jobs.manager import JobManager
 from jobs.schedule import Schedule
 from jobs.settings import JobSettings
+from storage.audit import DAY_MS
 from storage.clock import Clock, SystemClock
 from storage.engine import Engine
 from storage.errors import FrostlineError
@@ -95,7 +96,8 @@ async def _main(settings: Settings, clock: Clock) -> None:
             health = Health(storage=lambda: engine.health, mends_itself=lambda: engine.mends_itself)
             http_port = await _start_health(background, health, settings.server)
             check_free(settings.server.host, settings.server.port)
-            async with _jobs(engine, settings.jobs) as (manager, schedule):
+            grace_ms = settings.access.dropped_user_days * DAY_MS
+            async with _jobs(engine, settings.jobs, grace_ms) as (manager, schedule):
                 door = JobsDoor(engine, manager)
                 server = await trio.to_thread.run_sync(open_server, engine, door, settings, clock, _root_password())
                 health.metrics = server.metrics.page
@@ -125,18 +127,20 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def _jobs(engine: Engine, settings: JobSettings) -> AsyncIterator[tuple[JobManager, Schedule]]:
+async def _jobs(
+    engine: Engine, settings: JobSettings, user_grace_ms: int
+) -> AsyncIterator[tuple[JobManager, Schedule]]:
     """Workers and planners at work; on the way out running jobs have come to their next step."""
     ledger = Ledger(engine)
     manager = JobManager(
         ledger=ledger,
-        executors=executors_of(engine, ledger, settings),
+        executors=executors_of(engine, ledger, settings, user_grace_ms),
         settings=settings,
         clock=engine.clock,
         new_id=engine.new_id,
         random=SystemRandom(),
     )
-    schedule = Schedule(engine, manager, settings)
+    schedule = Schedule(engine, manager, settings, user_grace_ms)
     async with trio.open_nursery() as nursery:
         await nursery.start(manager.run)
         nursery.start_soon(schedule.run)

@@ -16,10 +16,12 @@ from jobs.scrub import ScrubExecutor
 from jobs.settings import JobSettings
 from jobs.stream_eviction import StreamEvictionExecutor
 from jobs.sweep import SweepExecutor
+from jobs.user_cleanup import UserCleanupExecutor
 from storage.engine import Engine
 
 
-def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[JobType, Executor]:
+def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings, user_grace_ms: int) -> dict[JobType, Executor]:
+    """user_grace_ms: for which a dropped user can be brought back."""
     return {
         JobType.FLUSH: FlushExecutor(engine),
         JobType.COMPACT: CompactExecutor(engine),
@@ -29,6 +31,7 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings) -> dict[
         JobType.STREAM_EVICTION: StreamEvictionExecutor(engine, settings),
         JobType.CLEANUP: CleanupExecutor(engine),
         JobType.JOB_CLEANUP: JobCleanupExecutor(ledger, settings, engine.clock),
+        JobType.USER_CLEANUP: UserCleanupExecutor(engine, user_grace_ms),
         JobType.MOVE_FILES: MoveFilesExecutor(engine),
         JobType.SWEEP: SweepExecutor(engine),
         JobType.SCRUB: ScrubExecutor(engine),

@@ -10,12 +10,14 @@ from jobs.ledger import JobType
 from jobs.move_files import Moves
 from jobs.planner import Planner, Wish, table_wish
 from jobs.settings import JobSettings
+from jobs.user_cleanup import due_user_cleanups
 from storage.compaction import plan_compaction
 from storage.engine import Engine
 from storage.retention import is_due
 
 
-def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
+def planners_of(engine: Engine, settings: JobSettings, user_grace_ms: int) -> tuple[Planner, ...]:
+    """user_grace_ms: for which a dropped user can be brought back."""
     return (
         Planner("compact", lambda: due_compactions(engine), lambda: settings.compact_check_seconds),
         Planner("retention", lambda: due_purges(engine), lambda: settings.retention_check_seconds),
@@ -28,6 +30,12 @@ def planners_of(engine: Engine, settings: JobSettings) -> tuple[Planner, ...]:
             lambda: settings.cleanup_check_seconds,
             at_start=True,
             on_definitions=True,
+        ),
+        Planner(
+            "user_cleanup",
+            lambda: due_user_cleanups(engine, user_grace_ms),
+            lambda: settings.cleanup_check_seconds,
+            at_start=True,
         ),
         Planner(
             "job_cleanup",

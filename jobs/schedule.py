@@ -72,7 +72,9 @@ def _of(table: TableDef, waiting: Mapping[int, int]) -> Iterator[int]:
 class Schedule:
     """The loops. Started in the nursery by the composition root."""
 
-    def __init__(self, engine: Engine, manager: JobManager, settings: JobSettings) -> None:
+    def __init__(self, engine: Engine, manager: JobManager, settings: JobSettings, user_grace_ms: int) -> None:
+        """user_grace_ms: for which a dropped user can be brought back."""
+        self._user_grace_ms = user_grace_ms
         self._engine = engine
         self._manager = manager
         self._settings = settings
@@ -89,7 +91,7 @@ class Schedule:
         self._engine.add_commit_listener(lambda state: self._ring(token, state))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._flush_loop)
-            for planner in planners_of(self._engine, self._settings):
+            for planner in planners_of(self._engine, self._settings, self._user_grace_ms):
                 nursery.start_soon(self._plan_loop, planner)
             nursery.start_soon(self._copy_loop)
 

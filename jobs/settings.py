@@ -26,7 +26,7 @@ class JobSettings:
     eviction_seconds_min:   the shortest time between two looks at a stream for events past their retention
     eviction_seconds_max:   the longest; between them a stream's pace follows the rate at which its events come
     eviction_rows_max:      events that leave a stream in one step
-    cleanup_check_seconds:  how often what dropped tables left is looked for, besides after each DROP
+    cleanup_check_seconds:  how often what dropped tables and users left is looked for, besides after each DROP TABLE
     job_cleanup_interval_seconds: how often finished jobs that are too old or too many are forgotten
     sweep_interval_seconds: how often unreferenced files are removed
     scrub_interval_seconds: how often all that is on disk is compared with its checksums

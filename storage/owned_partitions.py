@@ -26,6 +26,7 @@ from storage.keys import (
     owner_of_partition,
     pair_key,
     partition_of,
+    partition_range,
     split_pair_key,
     table_of_partition,
 )
@@ -106,6 +107,11 @@ class OwnedPartitions:
         start, end = owned_range(table_id)
         hot, cold = (_partition_ids(self._store, family, start, end) for family in (HOT, MANIFEST))
         return sorted({*hot, *cold})
+
+    def has_rows(self, partition_id: int) -> bool:
+        """Whether anything of it is on disk."""
+        start, end = partition_range(partition_id)
+        return any(True for family in (HOT, MANIFEST) for _ in self._store.scan(family, start, end))
 
     def files(self, table_id: int | None = None) -> Iterator[tuple[int, ColdFile]]:
         """(partition, file) of user tables, or of one of them, whether the partitions are in memory or not."""

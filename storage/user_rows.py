@@ -83,6 +83,20 @@ class UserRows:
         self._engine.commit(Edit(maintenance=(ForgetChange(partition_id),)))
         self._owned.forget(partition_id)
 
+    def purge(self, table: TableDef, number: int) -> PartitionState | None:
+        """Remove what one owner has in a user table, files too once nobody reads them; what it was, None when nothing.
+
+        Raises StorageUnavailable: the rows are gone then, or all there.
+        """
+        partition_id = owned_partition(table.table_id, number)
+        with self._engine.moving(partition_id):
+            if partition_id not in self._engine.state.partitions and not self._owned.has_rows(partition_id):
+                return None
+            partition = self._fetch(partition_id)
+            self.forget(partition_id)
+            self._engine.retired.add(partition.cold)
+            return partition
+
     def absent(self, state: DatabaseState, partition_id: int) -> PartitionState:
         """What `DatabaseState.absent` is."""
         return attached(state, partition_id, lambda: self._engine.state, self._fetch)

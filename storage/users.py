@@ -69,6 +69,10 @@ class UserRecord(msgspec.Struct, frozen=True, kw_only=True):
     def is_active(self) -> bool:
         return self.dropped_ms == 0
 
+    def is_gone(self, now_ms: int, grace_ms: int) -> bool:
+        """Whether it was dropped so long ago that it can't be brought back."""
+        return not self.is_active and now_ms - self.dropped_ms >= grace_ms
+
 
 class GrantName(msgspec.Struct, frozen=True, order=True):
     """Who may do something, and with which table or view."""

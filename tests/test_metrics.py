@@ -13,7 +13,20 @@ from storage.counters import EVERY, Count, Counters
 from storage.durations import Durations
 from tests.server_process import ServerProcess
 
-LABELS = {"version", "kind", "state", "type", "status", "le", "operation", "storage", "reason", "result", "outcome"}
+LABELS = {
+    "call",
+    "version",
+    "kind",
+    "state",
+    "type",
+    "status",
+    "le",
+    "operation",
+    "storage",
+    "reason",
+    "result",
+    "outcome",
+}
 
 
 def scraped(server: ServerProcess) -> tuple[str, dict[str, float]]:

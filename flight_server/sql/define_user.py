@@ -45,10 +45,6 @@ class _Doer:
         if not may_manage(self.principal, role):
             raise PermissionDenied(f"user '{self.principal.name}' may not manage users with role '{role}'")
 
-    def is_gone(self, user: UserRecord) -> bool:
-        """Whether a dropped user is past the grace period."""
-        return not user.is_active and self.now_ms - user.dropped_ms >= self.grace_ms
-
 
 def define_user(call: Call, statement: UserStatement) -> None:
     """Apply it to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, PermissionDenied."""
@@ -58,10 +54,9 @@ def define_user(call: Call, statement: UserStatement) -> None:
 
 
 def without_gone(catalog: Catalog, now_ms: int, grace_ms: int) -> Catalog:
-    """Dropped users whose grace period is over are gone for good, and their grants with them."""
-    doer = _Doer(Principal("", ""), now_ms, grace_ms)
+    """Dropped users whose grace period is over are gone for good, with their grants; a job sees to their rows."""
     for user in catalog.users.values():
-        if doer.is_gone(user):
+        if user.is_gone(now_ms, grace_ms):
             catalog = catalog.without_user(user.name)
     return catalog
 

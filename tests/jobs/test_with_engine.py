@@ -27,6 +27,7 @@ from storage.options import FlushPolicy, TableOptions
 from storage.schema import Column, TableDef, TableKind
 from storage.settings import StorageSettings
 
+GRACE_MS = 7 * 86_400_000  # for which a dropped user can be brought back
 LONG = FlushPolicy(rows=1_000_000, interval_seconds=300, bytes=1 << 30)
 
 
@@ -60,7 +61,7 @@ async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> Asyn
     ledger = Ledger(engine)
     manager = JobManager(
         ledger=ledger,
-        executors=executors_of(engine, ledger, settings),
+        executors=executors_of(engine, ledger, settings, GRACE_MS),
         settings=settings,
         clock=engine.clock,
         new_id=engine.new_id,
@@ -68,7 +69,7 @@ async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> Asyn
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(manager.run)
-        yield manager, Schedule(engine, manager, settings)
+        yield manager, Schedule(engine, manager, settings, GRACE_MS)
         manager.stop()
         nursery.cancel_scope.cancel()
 
