@@ -15,12 +15,36 @@ import pyarrow as pa
 
 from storage.changes import NONE, Delta, seqs_of, versions
 from storage.cold import read_seqs
+from storage.errors import InvalidRequest
 from storage.files import Places
 from storage.primary_key import encode_keys
-from storage.schema import TableDef
+from storage.schema import TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, PartitionState
+from storage.stream import visible
 
 CHANGES_AT_ONCE: Final = 1 << 15
+
+
+def check_kept(table: TableDef, partition: PartitionState, after_seq: int, now_ms: int) -> None:
+    """Whether everything after `after_seq` is still there to be told. Raises InvalidRequest."""
+    if table.kind is TableKind.STREAM:
+        if after_seq < max(partition.buffer.left_seq, _newest_hidden(partition, visible(table, partition, now_ms))):
+            raise InvalidRequest(
+                f"events of stream table '{table.name}' after from_seq {after_seq} are past its retention or its "
+                "max_buffer, so some would be missing; subscribe without from_seq"
+            )
+    elif after_seq < partition.purged_seq:
+        raise InvalidRequest(
+            f"from_seq {after_seq} is older than what table '{table.name}' keeps of deleted rows (deleted_retention), "
+            "so changes would be missing; subscribe without from_seq"
+        )
+
+
+def _newest_hidden(partition: PartitionState, shown: PartitionState) -> int:
+    """`_seq` of the newest event that only `partition` has; 0 when there is none."""
+    first = shown.hot[0].seqs[0] if shown.hot else np.iinfo(np.int64).max
+    ends = [(chunk, int(np.searchsorted(chunk.seqs, first))) for chunk in partition.hot]
+    return max((int(chunk.seqs[end - 1]) for chunk, end in ends if end), default=0)
 
 
 def past_deltas(places: Places, partition: PartitionState, table: TableDef, after_seq: int) -> Iterator[Delta]:
@@ -28,7 +52,11 @@ def past_deltas(places: Places, partition: PartitionState, table: TableDef, afte
 
     Raises Corruption, also when a version is gone for good: ask before whether the retention reaches so far.
     """
-    came, (went, commits) = _came(places, partition, after_seq), _went(partition, after_seq)
+    came = _came(places, partition, after_seq)
+    went, commits = _went(partition, after_seq)
+    if table.kind is TableKind.STREAM:  # what is deleted there was evicted, which is no change
+        came = came[~np.isin(came, partition.deletes.all.seqs)]
+        went = commits = np.empty(0, np.int64)
     for low, high in _windows(np.sort(np.concatenate([came, commits]))):
         new = came[np.searchsorted(came, low) : np.searchsorted(came, high)]
         first, last = np.searchsorted(commits, [low, high])

@@ -14,15 +14,16 @@ from flight_server.live.queries import LiveQueries
 from flight_server.live.rows import LiveRows
 from flight_server.live.selection import Selection
 from flight_server.live.subscription import Reader, Subscription
-from flight_server.query.scan import RowView, retained_from_ms
+from flight_server.query.scan import RowView
 from flight_server.sql.call import Call, Params
 from flight_server.sql.live_statements import Subscribe, Written
 from flight_server.sql.result import SentResult
 from flight_server.sql.running import RunningState, RunningStatement, RunningStatements
 from storage.catalog import Catalog
 from storage.errors import Cancelled, Conflict, FrostlineError, InvalidRequest, NotSupported, PermissionDenied
+from storage.past_changes import check_kept
 from storage.schema import TableDef
-from storage.state import SEQ_TIME_SHIFT, DatabaseState
+from storage.state import DatabaseState
 from storage.users import Privilege
 
 SEQ_MAX = (1 << 63) - 1
@@ -230,9 +231,4 @@ def _check_state(call: Call, state: DatabaseState, table: TableDef, reader: Read
         raise InvalidRequest(
             f"from_seq {seq} is newer than the newest _seq, {state.last_seq}: it is of another database"
         )
-    if seq >> SEQ_TIME_SHIFT < retained_from_ms(table, call.services.clock.wall_ms()):
-        seconds = table.options.deleted_retention_seconds
-        raise InvalidRequest(
-            f"from_seq {seq} is older than what table '{table.name}' keeps of deleted rows (deleted_retention "
-            f"{seconds} s), so changes may be missing; subscribe without from_seq"
-        )
+    check_kept(table, state.partition(table.partition_id), seq, call.services.clock.wall_ms())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -197,7 +198,6 @@ def test_progress_rows_go_on_while_nothing_happens_and_tell_what_is_done(
         ("SUBSCRIBE TO SELECT id FROM items WITH (batch_size = 0)", "22023", "from 1 up"),
         ("SUBSCRIBE TO SELECT id FROM items WITH (from_seq = 1, last_rows = 1)", "22023", "from_seq"),
         ("SUBSCRIBE TO SELECT id FROM items WITH (from_seq = 9000000000000000000)", "22023", "newer than the newest"),
-        ("SUBSCRIBE TO SELECT id FROM items WITH (from_seq = 1)", "22023", "deleted_retention"),
         ("SUBSCRIBE TO SELECT id AS _change FROM items", "22023", "_change"),
         ("SUBSCRIBE TO SELECT id FROM items; SELECT 1", "22023", "last statement"),
         ("EXPLAIN SUBSCRIBE TO SELECT id FROM items", "0A000", "EXPLAIN"),
@@ -273,6 +273,96 @@ def test_after_a_disconnect_the_rest_is_told_from_where_it_was(
     expected = dict(client.rows("SELECT id, v FROM churned"))
     assert {key: row["v"] for key, row in replayed(told, "id").items()} == expected
     assert {row["_change"] for row in told} == {"insert", "update", "delete"}
+
+
+def test_what_is_not_kept_any_more_can_not_be_gone_on_from(client: Client):
+    client.do("CREATE TABLE brief (id BIGINT PRIMARY KEY) WITH (deleted_retention = '0')")
+    client.do("INSERT INTO brief VALUES (1), (2)")
+    [(last,)] = client.rows("SELECT max(_seq) FROM brief")
+    client.do("DELETE FROM brief WHERE id = 1")
+    client.flush("brief")
+    client.compact("brief")
+    refused = client.refusal(f"SUBSCRIBE TO SELECT id FROM brief WITH (from_seq = {last})")
+    assert (refused.sqlstate, "deleted_retention" in refused.message) == ("22023", True)
+
+
+# --- streams and user tables -------------------------------------------------------------------------------------
+
+
+def test_events_come_as_they_are_inserted_and_their_eviction_is_not_told(server: ServerProcess, client: Client):
+    client.do("CREATE STREAM TABLE ticks (n INT) WITH (retention = '1h', max_buffer = 3)")
+    table = f"{client.namespace}.ticks"
+    client.do("INSERT INTO ticks VALUES (0)")
+    with listen(server, f"SUBSCRIBE TO SELECT n FROM {table}") as live:
+        client.do("INSERT INTO ticks VALUES " + ", ".join(f"({n})" for n in range(1, 9)))
+        client.do("INSERT INTO ticks VALUES (9)")
+        live.until_told(10)
+        client.do("EVICT TABLE ticks")
+        live.until_seq(newest_seq(client))
+        assert live.told("n") == [("insert", n) for n in range(10)]
+        seqs = [row["_seq"] for row in live.rows]
+    with listen(server, f"SUBSCRIBE TO SELECT n FROM {table} WITH (from_seq = {seqs[-3]})") as live:
+        assert live.told("n") == [("insert", 8), ("insert", 9)]
+    refused = client.refusal(f"SUBSCRIBE TO SELECT n FROM {table} WITH (from_seq = {seqs[2]})")
+    assert (refused.sqlstate, "max_buffer" in refused.message) == ("22023", True)
+
+
+def test_an_ephemeral_event_finds_who_listens_or_is_discarded(
+    server: ServerProcess, client: Client, connect: Callable[[], Client]
+):
+    client.do("CREATE STREAM TABLE passing (n INT) WITH (retention = '1h', ephemeral = true)")
+    accepted: list[int] = []
+    done = threading.Event()
+
+    def write() -> None:
+        writer = connect()
+        for n in range(1000):
+            if writer.do(f"INSERT INTO passing VALUES ({n})"):
+                accepted.append(n)
+            if done.is_set():
+                return
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    told: list[int] = []
+    for _ in range(4):
+        with listen(server, f"SUBSCRIBE TO SELECT n FROM {client.namespace}.passing WITH (snapshot = FALSE)") as live:
+            live.until_told(5)
+            told += [row["n"] for row in live.rows]
+    done.set()
+    thread.join()
+    assert set(told) <= set(accepted)  # who went away may not have read its last ones
+    assert len(told) == len(set(told))
+    for n, following in pairwise(told):
+        assert following > n
+    assert client.value("SELECT count(*) FROM passing") == len(accepted)
+
+
+def test_each_user_hears_of_their_own_rows_alone(server: ServerProcess):
+    with People(server) as people:
+        people.root.do("CREATE USER TABLE mine (id INT PRIMARY KEY, v VARCHAR)")
+        sql = f"SUBSCRIBE TO SELECT id, v FROM {people.namespace}.mine"
+        logins = {role: {"user": people.name(role), "password": people.password(role)} for role in ("user", "service")}
+        own = {role: people.connect(role) for role in logins}
+        table = f"{people.namespace}.mine"
+        with (
+            listen(server, sql, **logins["user"]) as of_user,
+            listen(server, sql, **logins["service"]) as of_service,
+        ):
+            for role, connection in own.items():
+                connection.do(f"INSERT INTO {table} VALUES (1, '{role}'), (2, '{role}')")
+                connection.do(f"UPDATE {table} SET v = 'new' WHERE id = 1")
+                connection.do(f"DELETE FROM {table} WHERE id = 2")
+            for role, live in (("user", of_user), ("service", of_service)):
+                live.until_told(4)
+                live.until_seq(newest_seq(people.root))
+                told = [("insert", 1, role), ("insert", 2, role), ("update", 1, "new"), ("delete", 2, role)]
+                assert live.told("id", "v") == told
+            first = of_user.rows[0]["_seq"]
+        with listen(server, f"{sql} WITH (from_seq = {first})", **logins["user"]) as again:
+            assert again.told("id")[1:] == [("update", 1), ("delete", 2)]
+        with listen(server, f"EXECUTE AS USER '{people.name('user')}' ({sql})", **logins["service"]) as acting:
+            assert acting.told("id", "v") == [("insert", 1, "new")]
 
 
 # --- ends --------------------------------------------------------------------------------------------------------
