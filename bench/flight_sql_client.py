@@ -26,6 +26,11 @@ class FlightSql:
         info = self._client.get_flight_info(_descriptor(pb.CommandStatementQuery(query=sql)), self._options)
         return self._client.do_get(info.endpoints[0].ticket, self._options).read_all()
 
+    def stream(self, sql: str) -> flight.FlightStreamReader:
+        """The rows as they come."""
+        info = self._client.get_flight_info(_descriptor(pb.CommandStatementQuery(query=sql)), self._options)
+        return self._client.do_get(info.endpoints[0].ticket, self._options)
+
     def prepare(self, sql: str) -> flight.FlightDescriptor:
         """The descriptor that runs the change `sql` with the rows that come with it: for `put`."""
         request = pb.ActionCreatePreparedStatementRequest(query=sql)

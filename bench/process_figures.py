@@ -21,6 +21,10 @@ def rss_bytes(pid: int) -> int:
     return _status_bytes(pid, "VmRSS")
 
 
+def threads(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
 def rss_bytes_max(pid: int) -> int:
     """The most that was resident since the process started."""
     return _status_bytes(pid, "VmHWM")

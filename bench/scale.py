@@ -21,6 +21,8 @@ class Scale:
     growth_rows:       of the smallest table that grows, to ten times as many
     growth_tables:     to which the tables grow, from one
     growth_calls:      point reads of each of the up to 16 clients, in a round
+    live_events:       of each writer, one a call
+    live_idle_seconds: for which idle live queries are looked at
     """
 
     tpch_factor: float
@@ -34,6 +36,8 @@ class Scale:
     growth_rows: int
     growth_tables: int
     growth_calls: int
+    live_events: int
+    live_idle_seconds: float
 
 
 FULL: Final = Scale(
@@ -48,6 +52,8 @@ FULL: Final = Scale(
     growth_rows=500_000,
     growth_tables=100,
     growth_calls=50,
+    live_events=5000,
+    live_idle_seconds=10.0,
 )
 QUICK: Final = Scale(
     tpch_factor=0.05,
@@ -61,6 +67,8 @@ QUICK: Final = Scale(
     growth_rows=20_000,
     growth_tables=20,
     growth_calls=3,
+    live_events=300,
+    live_idle_seconds=1.0,
 )
 
 

@@ -81,6 +81,13 @@ class LiveQueries:
         with self._lock:
             return self._all.get(live_id)
 
+    def selection(self, partition_id: int, key: object) -> Selection | None:
+        """The one with this key (see `key_of`), if somebody listens with it."""
+        with self._lock:
+            topic = self._topics.get(partition_id)
+            group = None if topic is None else topic.groups.get(key)
+            return None if group is None else group.selection
+
     def subscribe(self, reader: Reader, selection: Selection) -> Subscription:
         """Begin to hear: `listening` has the state that the first rows come from. Raises LimitExceeded, Cancelled."""
         subscription = self._entered(reader, selection)

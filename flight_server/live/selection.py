@@ -44,13 +44,21 @@ _PLACEHOLDER: Final = re.compile(r"\$(\d+)")
 Params = Mapping[str, pa.Scalar]
 
 
+def key_of(table: TableDef, statement: Subscribe, params: Params, time_zone: str) -> object:
+    """The same for all that select the same of the same rows."""
+    used = tuple((n, str(value.type), repr(value.as_py())) for n, value in sorted(_used(statement, params).items()))
+    written = (statement.items_sql, statement.where_sql, _alias(statement))
+    return table.partition_id, table.version, written, used, time_zone
+
+
 class Selection:
-    """One statement over one table, for given parameters. Immutable; safe from any thread."""
+    """One statement over one table, for given parameters. Safe from any thread."""
 
     def __init__(
         self, queries: QueryEngine, table: TableDef, statement: Subscribe, params: Params | None, time_zone: str
     ) -> None:
         """params: None = not known yet. Raises InvalidRequest, NotSupported for what can't be planned row by row."""
+        self.key = key_of(table, statement, params or {}, time_zone)
         self.table = table
         self._statement = statement
         self._queries = queries
@@ -62,16 +70,9 @@ class Selection:
         self.parameters = plan.parameters
         self._selected = [at for at, name in enumerate(plan.schema.names) if name not in (PLACE, HIDDEN, SEQ, UPDATED)]
         self.schema = pa.schema([*_head(table), *(plan.schema.field(at).with_nullable(True) for at in self._selected)])
+        self._progress: tuple[int, pa.RecordBatch] | None = None  # the last one: many readers want the same
         if len({CHANGE, OLD_KEY} & {plan.schema.names[at] for at in self._selected}):
             raise InvalidRequest(f"'{CHANGE}' and '{OLD_KEY}' are columns of every live query; use other aliases")
-
-    @property
-    def key(self) -> object:
-        """The same for all that select the same of the same rows."""
-        statement = self._statement
-        params = tuple((name, str(value.type), repr(value.as_py())) for name, value in sorted(self._params.items()))
-        written = (statement.items_sql, statement.where_sql, self._alias)
-        return self.table.partition_id, self.table.version, written, params, self._time_zone
 
     @property
     def params(self) -> Params:
@@ -115,9 +116,12 @@ class Selection:
 
     def progress(self, seq: int) -> pa.RecordBatch:
         """The row that says: all up to `seq` has been told."""
-        head = _head_columns(np.array([PROGRESS]), np.array([seq]), self._no_keys(1))
-        empty = [_nulls(field.type) for field in list(self.schema)[len(head) :]]
-        return pa.RecordBatch.from_arrays([*head, *empty], schema=self.schema)
+        made = self._progress
+        if made is None or made[0] != seq:
+            head = _head_columns(np.array([PROGRESS]), np.array([seq]), self._no_keys(1))
+            empty = [_nulls(field.type) for field in list(self.schema)[len(head) :]]
+            made = self._progress = (seq, pa.RecordBatch.from_arrays([*head, *empty], schema=self.schema))
+        return made[1]
 
     def _matching(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The answer for `rows`, with their places in front, rising."""
@@ -150,10 +154,6 @@ class Selection:
     # --- planning ------------------------------------------------------------------------------------------
 
     @property
-    def _alias(self) -> str:
-        return self._statement.table.alias or self._statement.table.table
-
-    @property
     def _system_columns(self) -> tuple[str, ...]:
         """Those that the relation has because the statement names one of them."""
         if not self._names_system:
@@ -163,7 +163,9 @@ class Selection:
     def _text(self, source: str) -> str:
         statement = self._statement
         where = "" if statement.where_sql is None else f" WHERE ({statement.where_sql})"
-        return f'SELECT "{HIDDEN}" AS "{PLACE}", {statement.items_sql} FROM {source} AS {quoted(self._alias)}{where}'
+        return (
+            f'SELECT "{HIDDEN}" AS "{PLACE}", {statement.items_sql} FROM {source} AS {quoted(_alias(statement))}{where}'
+        )
 
     def _first_plan(self, *, bound: bool) -> Plan:
         try:
@@ -242,6 +244,10 @@ def _nulls(kind: pa.DataType) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return pa.ExtensionArray.from_storage(kind, _nulls(kind.storage_type))
     return pa.nulls(1, kind)
+
+
+def _alias(statement: Subscribe) -> str:
+    return statement.table.alias or statement.table.table
 
 
 def _used(statement: Subscribe, params: Params | None) -> Params:
