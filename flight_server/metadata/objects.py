@@ -16,6 +16,7 @@ from storage.errors import FrostlineError
 from storage.names import CATALOG, TableName
 
 TABLE: Final = "TABLE"
+LOCAL_TEMPORARY: Final = "LOCAL TEMPORARY"  # as JDBC names it; tools show it among the tables
 VIEW: Final = "VIEW"
 SYSTEM_TABLE: Final = "SYSTEM TABLE"
 
@@ -53,7 +54,7 @@ class Objects:
     def tables(self) -> Iterator[tuple[TableName, str]]:
         """Every table with its type, in the order of the answer: namespace, name, type."""
         kinds = [
-            *((name, TABLE) for name in self.catalog.tables),
+            *((name, LOCAL_TEMPORARY if name.is_temporary else TABLE) for name in self.catalog.tables),
             *((name, VIEW) for name in self.catalog.views),
             *((name, SYSTEM_TABLE) for name in self.system),
         ]
@@ -61,7 +62,7 @@ class Objects:
 
     def described(self, name: TableName, table_type: str) -> pa.Schema:
         """Columns as clients see them; none for a view that can't be planned any more."""
-        if table_type == TABLE:
+        if table_type in (TABLE, LOCAL_TEMPORARY):
             return described_table(self.catalog.tables[name])
         try:
             schema = self.system[name] if table_type == SYSTEM_TABLE else self.schema_of(name)
@@ -81,7 +82,7 @@ def db_schemas(objects: Objects, request: GetDbSchemas) -> pa.Table:
 
 
 def table_types() -> pa.Table:
-    return _table(TABLE_TYPES_SCHEMA, [(SYSTEM_TABLE,), (TABLE,), (VIEW,)])
+    return _table(TABLE_TYPES_SCHEMA, [(LOCAL_TEMPORARY,), (SYSTEM_TABLE,), (TABLE,), (VIEW,)])
 
 
 def tables(objects: Objects, request: GetTables) -> pa.Table:

@@ -19,6 +19,7 @@ from flight_server.sql.audited import event, run_definition
 from flight_server.sql.backup_statements import BackupDatabase
 from flight_server.sql.bound import check_bound, run_bound
 from flight_server.sql.call import Call, Params, Services
+from flight_server.sql.caller_words import with_caller
 from flight_server.sql.change import run_change
 from flight_server.sql.control import Control
 from flight_server.sql.define_storage import check_storage
@@ -119,7 +120,7 @@ class StatementExecutor:
     ) -> StatementShape:
         """What the text's last statement would do, with `params` if they are known. Executes nothing."""
         read = read_text(sql, self._limits)
-        text = read.texts[-1]
+        text = with_caller(read.texts[-1], session)
         statement = read_statement(text)
         with self._frames.reading(session, transaction_id) as call:
             try:
@@ -140,7 +141,8 @@ class StatementExecutor:
         """A change once per row of `batches`, all as one. Returns the rows affected in total."""
         kept = list(batches)
         texts = self._texts(sql, kept[0].num_columns if kept else None)
-        statement = read_statement(texts[0])
+        text = with_caller(texts[0], session)
+        statement = read_statement(text)
         if len(texts) > 1 or not isinstance(statement, Insert | Update | Delete | Merge | Truncate):
             if [batch.num_rows for batch in kept] == [1]:
                 return _count(self.run(session, sql, kept[0], transaction_id, cancelled))
@@ -150,7 +152,7 @@ class StatementExecutor:
             sql,
             transaction_id,
             cancelled,
-            lambda call: run_bound(_ready(call, statement, texts[0], None), statement, kept),
+            lambda call: run_bound(_ready(call, statement, text, None), statement, kept),
         ).rows
 
     def ingest(
@@ -219,6 +221,7 @@ class StatementExecutor:
         running: RunningStatement,
         cancelled: Callable[[], bool],
     ) -> StatementOutcome:
+        text = with_caller(text, session)
         statement = read_statement(text)
 
         def stop() -> bool:
@@ -259,9 +262,10 @@ class StatementExecutor:
         params: Params | None,
     ) -> StatementShape:
         if isinstance(statement, ExecuteAs):
-            acting, inner = self._acting(session, statement), read_statement(statement.sql)
+            acting = self._acting(session, statement)
+            inner = with_caller(statement.sql, acting)
             call = self._frames.call(acting, call.transaction, call.cancelled)
-            return self._shape(acting, call, inner, statement.sql, parameters, params)
+            return self._shape(acting, call, read_statement(inner), inner, parameters, params)
         return shape_of(_ready(call, statement, text, params), statement, parameters)
 
     def _acting(self, session: Session, statement: ExecuteAs) -> Session:

@@ -56,7 +56,8 @@ def _schemata(catalog: Catalog, system: Mapping[TableName, pa.Schema]) -> Iterab
 
 def _tables(catalog: Catalog, system: Mapping[TableName, pa.Schema]) -> Iterable[tuple[Any, ...]]:
     for name in sorted((*catalog.tables, *catalog.views, *system)):
-        kind = "BASE TABLE" if name in catalog.tables else "VIEW" if name in catalog.views else "SYSTEM TABLE"
+        base = "LOCAL TEMPORARY" if name.is_temporary else "BASE TABLE"
+        kind = base if name in catalog.tables else "VIEW" if name in catalog.views else "SYSTEM TABLE"
         yield CATALOG, name.namespace, name.table, kind, "YES" if name in catalog.tables else "NO"
 
 

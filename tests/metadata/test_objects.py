@@ -60,7 +60,7 @@ def test_catalogs_and_table_types_have_the_exact_schema():
     assert catalogs().schema == pa.schema([utf8("catalog_name", nullable=False)])
     assert catalogs().to_pylist() == [{"catalog_name": "frostline"}]
     assert table_types().schema == pa.schema([utf8("table_type", nullable=False)])
-    assert table_types().column(0).to_pylist() == ["SYSTEM TABLE", "TABLE", "VIEW"]
+    assert table_types().column(0).to_pylist() == ["LOCAL TEMPORARY", "SYSTEM TABLE", "TABLE", "VIEW"]
 
 
 def test_namespaces_are_listed_sorted_with_the_system_ones(objects):

@@ -89,5 +89,7 @@ def test_histories_and_figures_tell_nobody_what_is_not_theirs(server: ServerProc
         seen = user.rows(f'SELECT DISTINCT "table" FROM system.tables {where} ORDER BY 1')
         assert seen == [("mine",), ("secret",)]
         assert user.rows(f'SELECT "table", min FROM system.column_stats {where}') == [("mine", "1")]
+        asked = f"EXECUTE AS USER '{people.name('user')}' (SELECT current_user, session_user, current_role)"
+        assert root.rows(asked) == [(people.name("user"), "root", "user")]
         dropped = f"{where} AND operation = 'DROP TABLE'"
         assert people.connect("dba").value(f'SELECT "table" FROM system.table_history {dropped}') == "gone"

@@ -88,6 +88,7 @@ def test_nobody_else_sees_them(own: Client, connect: Connect) -> None:
         for client in (own, other)
     ]
     assert ["'t'" in str(found) for found in objects] == [True, False]
+    assert "'LOCAL TEMPORARY'" in str(objects[0])
 
 
 def test_a_transaction_takes_them_along(own: Client) -> None:

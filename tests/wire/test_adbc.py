@@ -25,7 +25,7 @@ def test_get_info_names_the_product(connection):
 
 
 def test_table_types_are_listed(connection):
-    assert connection.adbc_get_table_types() == ["SYSTEM TABLE", "TABLE", "VIEW"]
+    assert connection.adbc_get_table_types() == ["LOCAL TEMPORARY", "SYSTEM TABLE", "TABLE", "VIEW"]
 
 
 def test_a_query_gives_its_rows(connection):

@@ -156,7 +156,7 @@ def test_the_schema_of_a_table_has_nullability_types_and_remarks(db, namespace, 
 
 
 def test_table_types_are_listed(db):
-    assert db.adbc_get_table_types() == ["SYSTEM TABLE", "TABLE", "VIEW"]
+    assert db.adbc_get_table_types() == ["LOCAL TEMPORARY", "SYSTEM TABLE", "TABLE", "VIEW"]
 
 
 def test_the_current_namespace_is_read_and_set(db, namespace):
