@@ -92,6 +92,15 @@ def bare_flight(directory: Path) -> Iterator[str]:
 
 
 @contextmanager
+def late_s3(directory: Path, delay_seconds: float) -> Iterator[str]:
+    """The address of `bench.s3_server`, in a process of its own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "s3.log"
+    with _child([sys.executable, "-m", "bench.s3_server", str(delay_seconds)], log, {}) as process:
+        yield _ready(process, log)
+
+
+@contextmanager
 def roapi(program: Path, tables: dict[str, str], directory: Path) -> Iterator[str]:
     """ROAPI over Parquet files; yields its Flight SQL address. `tables`: name -> file or folder."""
     http, postgres, flight_sql = (f"127.0.0.1:{port}" for port in _free_ports(3))

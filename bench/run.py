@@ -27,6 +27,7 @@ from bench.case_live import live_queries
 from bench.case_roapi import against_roapi
 from bench.case_small_reads import short_reads
 from bench.case_small_writes import one_row_inserts
+from bench.case_storage import cold_in_s3, flush_and_compact
 from bench.case_streams import stream_events, stream_eviction
 from bench.case_tpch import all_cold, partly_hot
 from bench.figures import Figure
@@ -56,6 +57,8 @@ CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
     many_files,
     growth,
     live_queries,
+    flush_and_compact,
+    cold_in_s3,
 )
 
 

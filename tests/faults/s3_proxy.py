@@ -131,7 +131,8 @@ def _handler_of(proxy: S3Proxy) -> type[BaseHTTPRequestHandler]:
                 proxy.closing.wait(STALL_SECONDS_MAX)
                 raise _Reset
             if fault.status:
-                status, headers, answer = fault.status, {}, _error(fault.status)
+                status, answer = fault.status, _error(fault.status)
+                headers: dict[str, str] = {}
             else:
                 status, headers, answer = _forwarded(proxy.target, self.command, self.path, self.headers, body)
             if fault.lost:
