@@ -39,6 +39,7 @@ def figures_of(sources: Sources, state: DatabaseState) -> Iterator[Figure]:
     yield from _storage(sources, state)
     yield from _partitions(state)
     yield from _front(sources)
+    yield from _live(sources)
     yield from _jobs(sources)
     for count, numbers in sources.engine.counters.now().items():
         for value, number in numbers.items():
@@ -83,6 +84,15 @@ def _front(sources: Sources) -> Iterator[Figure]:
     live = Counter(str(statement.state) for statement in sources.statements if statement.is_live)
     for state in ("queued", "planned", "running"):
         yield Figure("statements", "Statements under way", live[state], {"state": state})
+
+
+def _live(sources: Sources) -> Iterator[Figure]:
+    live = sources.live
+    waiting = sum(subscription.waiting_bytes for subscription in live)
+    yield Figure("subscribers", "Live queries that are open", len(live))
+    yield Figure("subscribers_waiting_bytes", "Bytes that wait for subscribers", waiting)
+    yield Figure("subscriptions_begun", "Live queries that began", live.figures.begun, is_rising=True)
+    yield Figure("subscriptions_slow", "Live queries ended for reading too slowly", live.figures.slow, is_rising=True)
 
 
 def _jobs(sources: Sources) -> Iterator[Figure]:

@@ -10,10 +10,14 @@ from jobs.ledger import JobType
 from jobs.outcome import Completed, Continue, Figures, Outcome
 from jobs.planner import Wish
 from storage.engine import Engine
+from storage.errors import StorageUnavailable
 from storage.keys import table_of_partition
 
 _PARTITION_ID: Final = "partition_id"
 LOAD_WAIT_SECONDS: Final = 0.5
+STORAGE_WAIT_SECONDS: Final = (
+    30.0  # a storage that can't be reached: nothing is lost meanwhile, and nobody has to ask again
+)
 
 
 class CleanupExecutor:
@@ -23,10 +27,13 @@ class CleanupExecutor:
         self._engine = engine
 
     def __call__(self, step: Step) -> Outcome:
-        """Raises StorageUnavailable: what is left is still on record."""
+        """Never fails for a storage that can't be reached: what is left is still on record."""
         record = step.record
         count = step.steps_done == 0
-        cleaned = self._engine.clean_dropped(int(record.parameters[_PARTITION_ID]), count=count)
+        try:
+            cleaned = self._engine.clean_dropped(int(record.parameters[_PARTITION_ID]), count=count)
+        except StorageUnavailable as error:
+            return Continue(after_seconds=STORAGE_WAIT_SECONDS, message=f"waits: {error.message}")
         if cleaned.is_waiting:
             message = "waits for the end of a load into the table"
             return Continue(after_seconds=LOAD_WAIT_SECONDS, message=message)

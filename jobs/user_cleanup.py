@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from jobs.cleanup import STORAGE_WAIT_SECONDS
 from jobs.executor import Step
 from jobs.ledger import JobType
 from jobs.outcome import Completed, Continue, Figures, Outcome, Skipped
@@ -20,6 +21,7 @@ from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.edits import Edit
 from storage.engine import Engine
+from storage.errors import StorageUnavailable
 from storage.owners import OwnerKey
 from storage.schema import TableKind
 
@@ -39,7 +41,13 @@ class UserCleanupExecutor:
         self._gone_seq: dict[str, int] = {}  # job -> a commit after which the user can't have begun anything
 
     def __call__(self, step: Step) -> Outcome:
-        """Raises StorageUnavailable: what is left is found again."""
+        """Never fails for a storage that can't be reached: what is left is found again."""
+        try:
+            return self._step(step)
+        except StorageUnavailable as error:
+            return Continue(after_seconds=STORAGE_WAIT_SECONDS, message=f"waits: {error.message}")
+
+    def _step(self, step: Step) -> Outcome:
         engine, key = self._engine, _key(step.record.parameters)
         if not self._remove_record(key):
             return Skipped(f"user '{key.name}' is there again")

@@ -67,6 +67,7 @@ def test_the_page_tells_of_rows_jobs_statements_and_the_process(page: tuple[str,
     assert values["frostline_rows_flushed_total"] == 3
     assert values["frostline_storage_well"] == 1
     assert values["frostline_sessions"] >= 1
+    assert values["frostline_subscribers"] == 0
     assert values['frostline_tables{kind="shared"}'] == 1
     assert values["frostline_commits_total"] >= 3
     assert values["frostline_log_syncs_total"] >= 3

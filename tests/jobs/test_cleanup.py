@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
+from jobs.cleanup import CleanupExecutor
 from jobs.executor import Step
 from jobs.job_cleanup import DAY_MS, JobCleanupExecutor
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
@@ -17,6 +19,8 @@ from jobs.states import JobState
 from storage import cleanup
 from storage.clock import ManualClock
 from storage.engine import Engine
+from storage.errors import StorageUnavailable
+from storage.failpoints import arm, disarm
 from tests.jobs.furniture import MemoryLedgerStore, Scripted, running
 from tests.jobs.test_with_engine import insert, jobs_over, make_table
 from tests.storage.furniture import drop, files_on_disk, flush, opened
@@ -87,6 +91,25 @@ def test_a_large_table_goes_in_steps_that_tell_how_far_they_are(engine: Engine, 
     assert (record.files, record.attempts, record.progress) == (3, 0, 1.0)
     assert shares == [None, pytest.approx(1 / 3), pytest.approx(2 / 3)]
     assert cleanup.FILES_AT_ONCE > 1
+
+
+def test_a_cleanup_waits_out_a_storage_that_can_not_be_reached(engine: Engine):
+    table_id = dropped_table(engine)
+    record = msgspec.structs.replace(finished(1, 0), parameters={"partition_id": str(table_id)}, files=0)
+    executor = CleanupExecutor(engine)
+
+    def refuse() -> None:
+        raise StorageUnavailable("storage 'far' can't be reached")
+
+    arm("cleanup.before_remove", refuse)
+    try:
+        outcome = executor(step_of(record))
+    finally:
+        disarm()
+    assert isinstance(outcome, Continue)
+    assert (outcome.message, outcome.after_seconds > 1) == ("waits: storage 'far' can't be reached", True)
+    assert isinstance(executor(step_of(record)), Completed)
+    assert (engine.dropped(), files_on_disk(engine)) == ([], set())
 
 
 def finished(number: int, finished_ms: int) -> JobRecord:
