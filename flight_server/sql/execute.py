@@ -122,13 +122,16 @@ class StatementExecutor:
         read = read_text(sql, self._limits)
         text = with_caller(read.texts[-1], session)
         statement = read_statement(text)
-        with self._frames.reading(session, transaction_id) as call:
-            try:
-                return self._shape(session, call, statement, text, read.parameters, _scalars(params))
-            except (NotFound, InvalidRequest):
-                if len(read.texts) == 1:
-                    raise
-                return shape_untold(statement, read.parameters)  # what it names may come from those before it
+
+        def shape(call: Call) -> StatementShape:
+            return self._shape(session, call, statement, text, read.parameters, _scalars(params))
+
+        try:
+            return self._frames.read(session, transaction_id, shape)
+        except (NotFound, InvalidRequest):
+            if len(read.texts) == 1:
+                raise
+            return shape_untold(statement, read.parameters)  # what it names may come from those before it
 
     def run_many(
         self,
@@ -207,8 +210,7 @@ class StatementExecutor:
         return relations(self._frames.rights(session))
 
     def schema_of(self, session: Session, name: TableName) -> pa.Schema:
-        with self._frames.reading(session, None) as call:
-            return schema_of(call, name)
+        return self._frames.read(session, None, lambda call: schema_of(call, name))
 
     # --- one statement --------------------------------------------------------------------------------------
 
@@ -290,7 +292,7 @@ class StatementExecutor:
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:
-        with self._frames.reading(session, transaction_id, stop) as call:
+        def answer(call: Call) -> pa.Table:
             match statement:
                 case Show():
                     return show(call, statement)
@@ -304,6 +306,8 @@ class StatementExecutor:
                     answer = job_statement(call, statement)
                     self._audit_job(session, statement)
                     return answer
+
+        return self._frames.read(session, transaction_id, answer, stop)
 
     def _audit_job(self, session: Session, statement: JobStatement) -> None:
         match statement:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import pyarrow as pa
 
@@ -33,7 +33,9 @@ from storage.transaction import Transaction
 
 ATTEMPTS_MAX: Final = 100  # of an autocommit change that others keep beating to it; 20 were once too few for 8 clients
 ATTEMPTS_FREE: Final = 2  # after these it runs alone among those that failed too, so one of them gets through
+READS_MAX: Final = 5
 Change = Callable[[Call], Changed]
+T = TypeVar("T")
 
 
 class Frames:
@@ -134,6 +136,25 @@ class Frames:
         joined = self.transactions.joined(session, transaction_id)
         transaction = joined.transaction if joined else self._services.engine.begin(session.temporary)
         return Reading(self.call(session, transaction, stop or _never), close=joined is None)
+
+    def read(
+        self,
+        session: Session,
+        transaction_id: bytes | None,
+        look: Callable[[Call], T],
+        stop: Callable[[], bool] | None = None,
+    ) -> T:
+        """What `look` finds. Once more, outside of a transaction, when rows of the caller's own, that were not in
+        memory, changed between its beginning and their being read."""
+        joined = self.transactions.joined(session, transaction_id) is not None
+        for attempt in range(1, READS_MAX + 1):
+            try:
+                with self.reading(session, transaction_id, stop) as call:
+                    return look(call)
+            except Conflict:
+                if joined or attempt == READS_MAX:
+                    raise
+        raise AssertionError("not reached")
 
     def outside(self, session: Session, transaction_id: bytes | None, what: str, stop: Callable[[], bool]) -> Reading:
         """For a statement that does not end, so that no transaction waits for it. Raises NotSupported."""
