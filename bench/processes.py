@@ -35,6 +35,11 @@ class Server:
     pid: int
     data: Path
 
+    @property
+    def backups(self) -> Path:
+        """A folder that backups may be in; it goes with the data."""
+        return self.data.parent / "backups"
+
     def connect(self) -> Any:
         """An ADBC connection that commits each statement."""
         return dbapi.connect(self.uri, db_kwargs={"username": "root", "password": PASSWORD}, autocommit=True)
@@ -72,7 +77,7 @@ def frostline(directory: Path) -> Iterator[Server]:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     conf = directory / "bench.toml"
-    conf.write_text(_CONF)
+    conf.write_text(f'{_CONF}[storage]\nbackup_directories = ["{directory.resolve()}"]\n')
     command = [sys.executable, "-m", "flight_server", "serve", "--config", str(conf), "--data", str(directory / "data")]
     environment = {"FROSTLINE_ROOT_PASSWORD": PASSWORD}
     try:

@@ -18,6 +18,7 @@ from typing import Final
 from rich.console import Console
 
 from bench import baseline
+from bench.case_backup import backup_and_restore
 from bench.case_bulk import bulk_ingest, bulk_ingest_large
 from bench.case_fetch import four_columns
 from bench.case_fresh import fresh_group_by, many_files
@@ -55,6 +56,7 @@ CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
     short_reads,
     fresh_group_by,
     many_files,
+    backup_and_restore,
     growth,
     live_queries,
     flush_and_compact,
