@@ -15,9 +15,7 @@ from storage.keys import table_of_partition
 
 _PARTITION_ID: Final = "partition_id"
 LOAD_WAIT_SECONDS: Final = 0.5
-STORAGE_WAIT_SECONDS: Final = (
-    30.0  # a storage that can't be reached: nothing is lost meanwhile, and nobody has to ask again
-)
+STORAGE_WAIT_SECONDS: Final = 30.0  # for one that can't be reached: nothing is lost meanwhile
 
 
 class CleanupExecutor:
@@ -29,7 +27,7 @@ class CleanupExecutor:
     def __call__(self, step: Step) -> Outcome:
         """Never fails for a storage that can't be reached: what is left is still on record."""
         record = step.record
-        count = step.steps_done == 0
+        count = not record.progress
         try:
             cleaned = self._engine.clean_dropped(int(record.parameters[_PARTITION_ID]), count=count)
         except StorageUnavailable as error:
