@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -26,7 +25,7 @@ from storage.deletes import DeleteChunk, DeleteSet
 from storage.errors import Corruption, StorageUnavailable
 from storage.layout import folder_of
 from storage.local_files import COPY_NAME, PART_SUFFIX, LocalFiles, disk_error, made_folder
-from storage.schema import TableDef, TableKind, decode_record, encode_record
+from storage.schema import TableDef, decode_record, encode_record
 from storage.state import ColdFile, DatabaseState, PartitionState
 from storage.storages import LOCAL, StorageDef
 
@@ -47,6 +46,9 @@ class _Shown:
     deletes: DeleteSet
     written_seconds: float = -inf
     took_seconds: float = 0.0
+
+
+_ABSENT: Final = _Shown(None, (), DeleteSet())
 
 
 class ManifestCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +79,8 @@ class ManifestCopy(msgspec.Struct, frozen=True, kw_only=True):
         return _unpacked(self.deleted_seqs), _unpacked(self.deleted_commits)
 
 
-def copy_of(state: DatabaseState, table: TableDef) -> ManifestCopy:
-    partition = state.partition(table.partition_id)
+def copy_of(state: DatabaseState, table: TableDef, partition: PartitionState) -> ManifestCopy:
+    """Of a partition of the table, as `state` has it."""
     deletes = partition.deletes.all
     return ManifestCopy(
         format=FORMAT,
@@ -114,7 +116,8 @@ class ManifestCopies:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._written: dict[str, _Shown] | None = None
+        self._written: dict[str, _Shown] = {}
+        self._bases: set[str] | None = None  # of the tables that have copies
 
     def write_changed(self) -> int:
         """Write the copies of tables whose definition or files changed; how many. Raises StorageUnavailable.
@@ -125,29 +128,38 @@ class ManifestCopies:
         if self._engine.health != "ok":
             return 0
         files, state = self._engine.files, self._engine.state
-        if self._written is None:
-            self._written = dict(_found(files))
-        shown = {folder_of(t): t for each in state.catalog.tables.values() for t in _partitions(self._engine, each)}
-        kept = {folder_of(table) for table in state.catalog.tables.values() if table.kind is TableKind.USER}
-        for folder in self._written.keys() - shown.keys():
-            if folder.rpartition("/")[0] not in kept:  # else a user's partition that is not in memory
-                _remove(files, folder)
-                del self._written[folder]
+        tables = list(state.catalog.tables.values())
+        self._remove_dropped({folder_of(table) for table in tables})
+        shown = {folder_of(t): (t, found) for each in tables for t, found in self._engine.partitions_in_memory(each)}
+        gone = {folder_of(t): (t, found) for t, found in self._engine.users.left_since_asked()}
         changed = 0
-        for folder, table in shown.items():
-            partition = state.partition(table.partition_id)
+        for folder, (table, partition) in (gone | shown).items():
             if not self._is_current(folder, table, partition):
                 began = self._engine.clock.monotonic_seconds()
-                _write(files, folder, encode_record(copy_of(state, table)))
+                _write(files, folder, encode_record(copy_of(state, table, partition)))
                 now = self._engine.clock.monotonic_seconds()
                 self._written[folder] = _Shown(table, partition.cold, partition.deletes, now, now - began)
                 changed += 1
+        for folder in self._written.keys() - shown.keys():  # of users who are gone: read again if they come back
+            del self._written[folder]
         return changed
 
+    def _remove_dropped(self, folders: set[str]) -> None:
+        """Copies of tables that are there no more, of all their owners too."""
+        files = self._engine.files
+        if self._bases is None:
+            found = (path.parent.relative_to(files.root) for path in files.root.glob(f"*/*/**/{COPY_NAME}"))
+            self._bases = {"/".join(folder.parts[:2]) for folder in found}
+        for base in self._bases - folders:
+            for copy in [*(files.root / base).rglob(COPY_NAME)]:
+                _remove(files, str(copy.parent.relative_to(files.root)))
+        self._bases = folders
+
     def _is_current(self, folder: str, table: TableDef, partition: PartitionState) -> bool:
-        assert self._written is not None
         written = self._written.get(folder)
         if written is None:
+            written = self._written[folder] = _found(self._engine.files, folder)
+        if written is _ABSENT:
             return not partition.cold  # nothing to be rebuilt
         if written.cold is not partition.cold and written.cold != partition.cold:
             return False
@@ -166,21 +178,16 @@ def _are_same(written: DeleteSet, now: DeleteSet) -> bool:
     return written is now or (len(written), written.newest_commit) == (len(now), now.newest_commit)
 
 
-def _partitions(engine: Engine, table: TableDef) -> Iterator[TableDef]:
-    """The table as each owner sees it; what is not in memory has not changed since it was."""
-    return (owned for owned, _ in engine.partitions_in_memory(table))
-
-
-def _found(files: LocalFiles) -> Iterator[tuple[str, _Shown]]:
+def _found(files: LocalFiles, folder: str) -> _Shown:
     """What an earlier life wrote. A copy that can't be read counts as one of no table, and is written anew."""
-    for path in (*files.root.glob(f"*/*/{COPY_NAME}"), *files.root.glob(f"*/*/*/{COPY_NAME}")):
-        folder = str(path.parent.relative_to(files.root))
-        try:
-            copy = read_copy(path.read_bytes())
-        except (Corruption, OSError):
-            yield folder, _Shown(None, (), DeleteSet())
-            continue
-        yield folder, _Shown(copy.table, copy.files, DeleteSet((DeleteChunk(*copy.deletes),)))
+    path = files.root / folder / COPY_NAME
+    try:
+        copy = read_copy(path.read_bytes())
+    except FileNotFoundError:
+        return _ABSENT
+    except (Corruption, OSError):
+        return _Shown(None, (), DeleteSet())
+    return _Shown(copy.table, copy.files, DeleteSet((DeleteChunk(*copy.deletes),)))
 
 
 def _write(files: LocalFiles, folder: str, content: bytes) -> None:

@@ -55,15 +55,20 @@ class OwnedPartitions:
         self._idle_seconds = idle_seconds
         self._loaded: dict[int, float] = {}  # partition -> since when it is in memory
         self._seen: dict[int, float] = {}  # owner -> when their last statement began
+        self._left: set[int] = set()  # from memory, since somebody asked
         self._waiting = dict(_hot_partitions(store))
 
     def load(self, partition_id: int, table: TableDef) -> PartitionState:
         """As it is on disk now, under the table's newest schema. Raises Corruption."""
         owned = table.owned_by(self._owners.by_number(owner_of_partition(partition_id)))
-        found, _ = load_partition(self._store, owned, partial(stored_version, self._store))
+        found = self.read(owned)
         self._waiting.pop(partition_id, None)
         self._loaded[partition_id] = self._clock.monotonic_seconds()
         return found
+
+    def read(self, owned: TableDef) -> PartitionState:
+        """As it is on disk now. On the committer's thread that is one moment. Raises Corruption."""
+        return load_partition(self._store, owned, partial(stored_version, self._store))[0]
 
     def touch(self, owner_number: int) -> None:
         """A statement of the owner begins."""
@@ -73,6 +78,7 @@ class OwnedPartitions:
         """They are not in memory any more."""
         for partition in partitions:
             self._loaded.pop(partition.partition_id, None)
+            self._left.add(partition.partition_id)
             if partition.oldest_hot_ms is not None:
                 self._waiting[partition.partition_id] = partition.oldest_hot_ms
 
@@ -80,6 +86,11 @@ class OwnedPartitions:
         """Its rows are gone."""
         self._loaded.pop(partition_id, None)
         self._waiting.pop(partition_id, None)
+
+    def left_since_asked(self) -> set[int]:
+        """Partitions that left memory since this was asked before."""
+        left, self._left = self._left, set()
+        return left
 
     def idle(self, state: DatabaseState) -> list[int]:
         """Those whose owners are gone and that have nothing to flush."""

@@ -68,6 +68,16 @@ class UserRows:
         for partition in self._of(table):
             yield self.owned_table(table, partition.partition_id), partition
 
+    def left_since_asked(self) -> Iterator[tuple[TableDef, PartitionState]]:
+        """Those that left memory since this was asked before, read from disk: not one moment if somebody writes them
+        just now, but then they are in memory again. Raises Corruption."""
+        tables = {table.table_id: table for table in self._engine.state.catalog.tables.values()}
+        for partition_id in self._owned.left_since_asked():
+            table = tables.get(table_of_partition(partition_id))
+            if table is not None:
+                owned = self.owned_table(table, partition_id)
+                yield owned, self._owned.read(owned)
+
     def is_hot(self, table: TableDef) -> bool:
         """Whether anybody has hot rows in it, in memory or not."""
         if any(partition.hot for partition in self._of(table)):

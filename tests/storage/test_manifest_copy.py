@@ -10,10 +10,13 @@ from storage.clock import ManualClock
 from storage.edits import Edit
 from storage.engine import Engine
 from storage.errors import StorageUnavailable
+from storage.layout import folder_of
 from storage.local_files import COPY_NAME
 from storage.manifest_copy import DELETES_SECONDS, ManifestCopies, ManifestCopy, copy_of, read_copy
 from storage.names import table_name
-from storage.schema import TableDef
+from storage.owners import OwnerKey
+from storage.schema import TableDef, TableKind
+from storage.settings import StorageSettings
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -32,7 +35,7 @@ from tests.storage.furniture import (
 
 
 def stored(engine: Engine, table: TableDef) -> ManifestCopy:
-    return read_copy((engine.cold_directory / str(table.name).replace(".", "/") / COPY_NAME).read_bytes())
+    return read_copy((engine.cold_directory / folder_of(table) / COPY_NAME).read_bytes())
 
 
 def check(engine: Engine, table: TableDef) -> None:
@@ -130,7 +133,9 @@ def test_a_copy_that_cannot_be_written_leaves_the_last_one_and_is_tried_again(en
     in_the_way.rmdir()
     assert copies.write_changed() == 1
     check(engine, table)
-    assert copy_of(engine.state, now(engine, table)) == stored(engine, table)
+    assert copy_of(engine.state, now(engine, table), engine.state.partition(table.partition_id)) == stored(
+        engine, table
+    )
 
 
 def test_deletes_alone_are_copied_too_though_not_at_once(tmp_path: Path, clock: ManualClock):
@@ -150,3 +155,20 @@ def test_deletes_alone_are_copied_too_though_not_at_once(tmp_path: Path, clock: 
     with opened(tmp_path, clock) as engine:  # what a stop left out is made up for at once
         assert (ManifestCopies(engine).write_changed(), ManifestCopies(engine).write_changed()) == (1, 0)
         check(engine, table)
+
+
+def test_users_partitions_have_copies_even_if_they_left_memory_before(tmp_path: Path, clock: ManualClock):
+    with opened(tmp_path, clock, StorageSettings(user_partitions_max=1)) as engine:
+        copies = ManifestCopies(engine)
+        table = make_table(engine, kind=TableKind.USER)
+        owned = [table.owned_by(engine.users.owner(OwnerKey(name))) for name in ("ann", "bob", "cy")]
+        for number, each in enumerate(owned):
+            insert(engine, each, (number, "a"))
+            flush(engine, each)
+        assert len(list(engine.partitions_in_memory(table))) < 3
+        assert (copies.write_changed(), copies.write_changed()) == (3, 0)
+        for each in owned:
+            assert [file.rows for file in stored(engine, each).files] == [1]
+        drop(engine, table)
+        copies.write_changed()
+        assert not list(engine.files.root.rglob(COPY_NAME))
