@@ -1,9 +1,10 @@
-"""Writers, readers and evictions on three streams of one server at once, and an oracle that counts every event.
+"""Writers, readers, subscribers and evictions on streams of one server at once; an oracle counts every event.
 
 Each writer numbers its events. What is checked while all goes on, and again at the end:
   by_age     (a short retention, endless room) shows every event that is younger and none that is older
   by_room    (a long retention, little room)   shows exactly max_buffer events, of each writer its last ones
   by_value   (the same, by priority)           shows exactly the events with the highest values there ever were
+  heard      (ephemeral)                       tells a subscriber every event while it listens; others are discarded
 An event's age is not known to the millisecond: it is committed between a writer's call and its answer.
 """
 
@@ -18,12 +19,15 @@ from random import Random
 from typing import Any, Final
 
 from tests.server_process import ServerProcess
+from tests.sql_end_to_end.listener import listen
 
 WRITERS: Final = 3
 READERS: Final = 2
+SUBSCRIBERS: Final = 2
 RETENTION_SECONDS: Final = 2
 ROOM: Final = 300
 BATCH_MAX: Final = 40
+SLOW_SECONDS_MAX: Final = 30.0  # more, on a machine on which nobody has read or heard anything by then
 MISSED: Final = "by_age shows an event of {} that is {} ms too old"
 
 TABLES: Final = {
@@ -31,6 +35,7 @@ TABLES: Final = {
     "by_room": f"retention = '1d', max_buffer = {ROOM}",
     "by_value": f"retention = '1d', max_buffer = {ROOM}, eviction = 'priority(value)'",
 }
+HEARD: Final = f"retention = '1d', max_buffer = {ROOM}, ephemeral = true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,14 @@ class Soak:
     values: list[tuple[int, int, int]] = field(default_factory=list)  # value, writer, n
     failures: list[str] = field(default_factory=list)
     reads: int = 0
+    accepted: int = 0  # events that were heard
+    told: int = 0  # events that subscribers were told of
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def create(self) -> None:
         with self._cursor() as cursor:
-            for table, options in TABLES.items():
+            for table, options in {**TABLES, "heard": HEARD}.items():
                 columns = "writer INTEGER, n BIGINT, value BIGINT"
                 cursor.execute(f"CREATE STREAM TABLE {table} ({columns}) WITH ({options})")
 
@@ -67,10 +75,14 @@ class Soak:
         random = Random(self.seed)
         writers = [self._thread(self._write, number, Random(random.random())) for number in range(WRITERS)]
         others = [self._thread(self._read, Random(random.random())) for _ in range(READERS)]
+        others += [self._thread(self._subscribe, Random(random.random())) for _ in range(SUBSCRIBERS)]
         others.append(self._thread(self._evict))
         for thread in (*writers, *others):
             thread.start()
         self._stop.wait(seconds)
+        deadline = time.monotonic() + SLOW_SECONDS_MAX
+        while not (self.told and self.reads) and time.monotonic() < deadline and not self._stop.is_set():
+            time.sleep(0.05)
         self._stop.set()
         for thread in (*writers, *others):
             thread.join(60)
@@ -98,6 +110,11 @@ class Soak:
                     if table == "by_age":
                         answered_ms = time.time_ns() // 1_000_000
                         self.sent.append(Sent(writer, rows[0][0], rows[-1][0], called_ms, answered_ms))
+                cursor.execute(f"INSERT INTO heard VALUES {listed}")
+                if cursor.rowcount not in (0, len(rows)):
+                    self.failures.append(f"heard took {cursor.rowcount} of {len(rows)} events")
+                with self._lock:
+                    self.accepted += cursor.rowcount
                 self.values += [(value, writer, number) for number, value in rows]
                 if random.random() < 0.05:
                     self._stop.wait(random.random())
@@ -109,6 +126,18 @@ class Soak:
                     self._check_by_age(cursor)
                     self._check_by_room(cursor, quiet=False)
                     self.reads += 1
+
+    def _subscribe(self, random: Random) -> None:
+        while not self._stop.wait(random.random() / 5):
+            with listen(self.server, "SUBSCRIBE TO SELECT writer, n FROM heard WITH (snapshot = false)") as live:
+                self._stop.wait(random.random())
+            found = [(row["writer"], row["n"]) for row in live.rows]
+            with self._lock:
+                self.told += len(found)
+            for writer in range(WRITERS):
+                mine = [n for by, n in found if by == writer]
+                if mine and mine != list(range(mine[0], mine[-1] + 1)):
+                    self.failures.append(f"a subscriber was told {mine} of writer {writer}")
 
     def _evict(self) -> None:
         with self._cursor() as cursor:
@@ -159,9 +188,12 @@ class Soak:
         """Whatever came has left or is there."""
         total = len(self.values)
         for table in ("by_room", "by_value"):
-            facts = {name: value for name, kind, _, value, *_ in _rows(cursor, f"DESCRIBE {table}") if kind == "figure"}
-            if int(facts["events_buffered"]) + int(facts["events_evicted"]) != total:
+            facts = _figures(cursor, table)
+            if facts != (total, 0):
                 self.failures.append(f"{table}: {facts} of {total} events")
+        facts = _figures(cursor, "heard")
+        if facts != (self.accepted, total - self.accepted):
+            self.failures.append(f"heard: {facts}, though {self.accepted} of {total} events were accepted")
 
     # --- furniture ------------------------------------------------------------------------------------------
 
@@ -188,3 +220,10 @@ class Soak:
 def _rows(cursor: Any, sql: str) -> list[tuple[Any, ...]]:
     cursor.execute(sql)
     return [tuple(row.values()) for row in cursor.fetch_arrow_table().to_pylist()]
+
+
+def _figures(cursor: Any, table: str) -> tuple[int, int]:
+    """(events that were stored, events that were discarded) by what DESCRIBE says."""
+    rows = _rows(cursor, f"DESCRIBE {table}")
+    facts = {name: int(value) for name, kind, _, value, *_ in rows if kind == "figure"}
+    return facts["events_buffered"] + facts["events_evicted"], facts["events_discarded"]

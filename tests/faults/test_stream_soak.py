@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.faults.stream_soak import Soak
 from tests.server_process import ServerProcess
 
-SECONDS = 2.5
+SECONDS = 2.0
 
 
 def test_streams_count_right_while_events_come_and_leave(tmp_path: Path):
@@ -17,4 +17,5 @@ def test_streams_count_right_while_events_come_and_leave(tmp_path: Path):
         soak.run(SECONDS)
     assert soak.failures[:5] == []
     assert soak.reads > 0
-    assert soak.values
+    assert 0 < soak.accepted
+    assert soak.told > 0

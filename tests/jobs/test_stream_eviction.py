@@ -11,6 +11,7 @@ from jobs.eviction_planner import EvictionPlanner
 from jobs.executor import Step
 from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.outcome import Completed, Continue, Outcome
+from jobs.schedule import plan_flushes
 from jobs.settings import JobSettings
 from jobs.stream_eviction import StreamEvictionExecutor
 from jobs.targets import table_parameters
@@ -151,6 +152,13 @@ def test_tables_of_other_kinds_and_fifo_streams_are_never_looked_at(stream: Stre
     assert planner.look() == []
     stream.clock.advance(3600)
     assert planner.look() == []
+
+
+def test_a_stream_is_never_registered_for_a_flush_whatever_presses(stream: Stream):
+    stream.put(*range(1000))
+    stream.clock.advance(3600)
+    for hot_bytes_max in (1 << 30, stream.engine.state.hot_bytes, 0):
+        assert list(plan_flushes(stream.engine.state, stream.clock.wall_ms(), hot_bytes_max)) == []
 
 
 # --- the job ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client
+from tests.sql_end_to_end.listener import listen
 from tests.sql_end_to_end.people import ROLES, People
 
 WAIT_SECONDS_MAX = 20.0
@@ -153,3 +154,36 @@ def test_a_restart_and_a_kill_keep_the_events_that_were_there_and_no_others(tmp_
         assert client.rows(numbers) == [*before[1:], (1000,)]
         client.do("ALTER TABLE ticks SET (retention = '1s')")
         assert becomes(lambda: client.rows(numbers), [])
+
+
+# --- subscribers -----------------------------------------------------------------------------------------------
+
+
+def test_an_event_of_an_ephemeral_stream_is_stored_while_somebody_listens_and_the_count_says_so(
+    server: ServerProcess, client: Client
+):
+    client.do("CREATE STREAM TABLE calls (n BIGINT) WITH (retention = '1h', ephemeral = true)")
+    assert client.do("INSERT INTO calls VALUES (1), (2)") == 0
+    with listen(server, f"SUBSCRIBE TO SELECT n FROM {client.namespace}.calls") as live:
+        assert client.do("INSERT INTO calls VALUES (3), (4)") == 2
+        assert client.rows("INSERT INTO calls VALUES (5) RETURNING n") == [(5,)]
+        live.until_told(3)
+        assert live.told("n") == [("insert", 3), ("insert", 4), ("insert", 5)]
+    assert becomes(lambda: client.do("INSERT INTO calls VALUES (6)"), 0)
+    numbers = [row[0] for row in client.rows("SELECT n FROM calls ORDER BY _seq")]
+    assert numbers[:3] == [3, 4, 5]
+    assert set(numbers[3:]) <= {6}, "those that came before the end of the subscriber was noticed"
+
+
+def test_a_subscriber_hears_every_event_even_those_that_leave_in_the_commit_that_brings_them(
+    server: ServerProcess, client: Client
+):
+    client.do("CREATE STREAM TABLE ticks (n BIGINT) WITH (retention = '1h', max_buffer = 3)")
+    client.do("INSERT INTO ticks VALUES (1), (2), (3), (4)")
+    with listen(server, f"SUBSCRIBE TO SELECT n FROM {client.namespace}.ticks") as live:
+        client.do("INSERT INTO ticks SELECT value FROM generate_series(5, 30)")
+        client.do("INSERT INTO ticks VALUES (31)")
+        live.until_told(3 + 27)
+        assert [n for _, n in live.told("n")] == list(range(2, 32))
+        assert {change for change, _ in live.told("n")} == {"insert"}, "an event that leaves is not told"
+    assert client.rows("SELECT n FROM ticks ORDER BY n") == [(29,), (30,), (31,)]

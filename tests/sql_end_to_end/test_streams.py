@@ -271,7 +271,9 @@ def test_a_stream_made_from_a_query_and_one_that_replaces_another(ticks: Streame
     assert ticks.numbers() == []
 
 
-def test_streams_join_with_shared_tables(ticks: Streamer):
+def test_streams_join_with_shared_and_user_tables(ticks: Streamer):
+    ticks.do("CREATE USER TABLE mine (n BIGINT); INSERT INTO mine VALUES (2), (9)")
     ticks.do("CREATE TABLE words (n BIGINT PRIMARY KEY, long VARCHAR); INSERT INTO words VALUES (1, 'one'), (2, 'two')")
     ticks.put(2, 2, 3)
     assert ticks.numbers("SELECT long FROM ticks JOIN words USING (n)") == ["two", "two"]
+    assert ticks.numbers("SELECT long FROM ticks JOIN words USING (n) JOIN mine USING (n)") == ["two", "two"]

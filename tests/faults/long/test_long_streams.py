@@ -35,5 +35,5 @@ def test_streams_count_right_for_minutes(tmp_path: Path, shift: Shift):
         soak = Soak(server, shift.seed)
         soak.create()
         soak.run(max(SOAK_SECONDS_MIN, shift.seconds_left))
-        print(f"{len(soak.values)} events, {soak.reads} rounds of reads")
+        print(f"{len(soak.values)} events, {soak.reads} rounds of reads, {soak.told} events told")
     assert soak.failures[:5] == []
