@@ -2,7 +2,8 @@
 
   1. rows     hot rows, delete records and keys, in one edit
   2. files    some at a time: first the files, then, in one edit, their places in the manifest
-  3. records  the table's definitions and, with the same edit, the `dropped` record that says all this is to be done
+  3. records  the table's definitions, those of its bulk loads and, with the same edit, the `dropped` record that says
+              all this is to be done
 A crash anywhere leaves the `dropped` record, and every step is the same when it is done again. A file that an open
 snapshot reads is out of the manifest like the others, and goes when nobody reads it any more (see `retired`).
 """
@@ -18,8 +19,9 @@ from storage.edits import Edit, ForgetChange, ForgetFiles, ForgetRows, Maintenan
 from storage.errors import NotFound
 from storage.failpoints import reach
 from storage.hot import HotStore
-from storage.keys import DELETES, HOT, MANIFEST, PK, dropped_range, pk_prefix
+from storage.keys import DELETES, HOT, MANIFEST, META, PK, dropped_range, pk_prefix
 from storage.manifest import decode_cold_file
+from storage.meta import LOAD_KEYS, loads_into
 from storage.state import ColdFile, file_address
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def clean_step(engine: Engine, store: HotStore, partition_id: int, *, count: boo
         reach("cleanup.after_files")
         return CleanFigures(*removed, before)
     reach("cleanup.before_forget")
-    _commit(engine, ForgetChange(partition_id))
+    _commit(engine, ForgetChange(partition_id, loads_into(store.scan(META, *LOAD_KEYS), start, end)))
     reach("cleanup.after_forget")
     for waiting in [id_ for id_ in engine.owned.waiting() if start <= pk_prefix(id_) < end]:
         engine.owned.forget(waiting)

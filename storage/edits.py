@@ -114,9 +114,13 @@ class ForgetFiles:
 
 @dataclass(frozen=True, slots=True)
 class ForgetChange:
-    """Remove all that is left in the row store of what was dropped under `partition_id`, its records too."""
+    """Remove all that is left in the row store of what was dropped under `partition_id`, its records too.
+
+    loads: bulk loads into it
+    """
 
     partition_id: int
+    loads: tuple[int, ...] = ()
 
 
 Forgetting = ForgetRows | ForgetFiles | ForgetChange

@@ -26,9 +26,9 @@ def forget_operations(change: Forgetting, catalog: Catalog) -> list[Operation]:
             return [Remove(MANIFEST, pair_key(partition_id, file_id)) for partition_id, file_id in entries]
         case ForgetRows(partition_id):
             return _ranges(partition_id, catalog, (HOT, DELETES, PK))
-        case ForgetChange(partition_id):
+        case ForgetChange(partition_id, loads):
             ranges = _ranges(partition_id, catalog, (HOT, DELETES, PK, MANIFEST))
-            return ranges + forgotten_operations(partition_id)
+            return ranges + forgotten_operations(partition_id, loads)
 
 
 def without_forgotten(state: DatabaseState, change: Forgetting) -> DatabaseState:

@@ -234,7 +234,7 @@ def _insert_files(draft: Draft, table: TableDef, state: PartitionState, change: 
     draft.operations += [_manifest_put(table.partition_id, file) for file in files]
     draft.next_seq += sum(file.rows for file in files)
     if change.load_id and table.primary_key:
-        draft.operations.append(load_operation(change.load_id, base))
+        draft.operations.append(load_operation(change.load_id, base, table.partition_id))
         draft.loads[change.load_id] = base
     late = change.late_keys
     draft.operations += [Put(PK, pk_key(table.partition_id, k), load_entry(change.load_id, n)) for k, n in late]

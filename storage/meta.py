@@ -21,6 +21,7 @@ from storage.keys import (
     MetaKind,
     meta_key,
     owner_of_partition,
+    pk_prefix,
     split_meta_key,
     table_of_partition,
     table_version_name,
@@ -31,6 +32,7 @@ from storage.storages import LOCAL, LOCAL_STORAGE, StorageDef
 from storage.users import Grant, UserRecord
 
 FORMAT_VERSION: Final = 1
+LOAD_KEYS: Final = (MetaKind.LOAD.value, MetaKind.LOAD.value + b"\xff")  # [start, end)
 DROPPED_KEYS: Final = (MetaKind.DROPPED.value, MetaKind.DROPPED.value + b"\xff")  # [start, end)
 
 
@@ -86,14 +88,24 @@ def dropped_operation(record: DroppedPartition) -> Operation:
     return Put(META, key, encode_record(record))
 
 
-def load_operation(load_id: int, first_seq: int) -> Operation:
-    return Put(META, meta_key(MetaKind.LOAD, f"{load_id:020d}"), str(first_seq).encode())
+def load_operation(load_id: int, first_seq: int, partition_id: int) -> Operation:
+    return Put(META, meta_key(MetaKind.LOAD, f"{load_id:020d}"), f"{first_seq} {partition_id}".encode())
 
 
-def forgotten_operations(partition_id: int) -> list[Operation]:
-    """Nothing is left of it: its `dropped` record goes, and, unless it was one owner's part, the table's versions."""
+def loads_into(pairs: Iterable[tuple[bytes, bytes]], start: bytes, end: bytes) -> tuple[int, ...]:
+    """Of records under `LOAD_KEYS`: the loads into partitions in [start, end). Old records don't tell theirs."""
+    told = ((key, value.split()) for key, value in pairs)
+    return tuple(
+        int(split_meta_key(key)[1]) for key, words in told if len(words) > 1 and start <= pk_prefix(int(words[1])) < end
+    )
+
+
+def forgotten_operations(partition_id: int, loads: tuple[int, ...]) -> list[Operation]:
+    """Nothing is left of it: its `dropped` record goes, those of its `loads` and, unless it was one owner's part, the
+    table's versions."""
     dropped = Remove(META, meta_key(MetaKind.DROPPED, f"{partition_id:020d}"))
     operations: list[Operation] = [dropped, not_evicted_operation(partition_id)]
+    operations += [Remove(META, meta_key(MetaKind.LOAD, f"{load_id:020d}")) for load_id in loads]
     if owner_of_partition(partition_id) == 0:
         first = table_version_name(table_of_partition(partition_id), 0)
         last = table_version_name(table_of_partition(partition_id) + 1, 0)
@@ -176,7 +188,7 @@ def _records(found: dict[MetaKind, dict[str, bytes]]) -> MetaRecords:
             MappingProxyType({LOCAL: LOCAL_STORAGE} | {s.name: s for s in storages}),
         ),
         versions={(t.table_id, t.version): t for t in versions},
-        loads={int(n): int(v) for n, v in found[MetaKind.LOAD].items()},
+        loads={int(n): int(v.split()[0]) for n, v in found[MetaKind.LOAD].items()},
         dropped={d.partition_id: d for d in dropped},
         evicted={int(n): int(v) for n, v in found[MetaKind.EVICTED].items()},
         last_seq=int(found[MetaKind.LAST_SEQ].get("", b"0")),

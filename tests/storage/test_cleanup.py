@@ -10,7 +10,7 @@ from storage.cleanup import CleanFigures
 from storage.clock import ManualClock
 from storage.edits import Edit, ForgetRows
 from storage.engine import Engine
-from storage.errors import Conflict
+from storage.errors import Conflict, ConstraintViolated
 from storage.failpoints import arm, disarm
 from storage.keys import (
     DELETES,
@@ -45,7 +45,7 @@ ROWS_AND_FILES = (HOT, DELETES, PK, MANIFEST)
 def left(engine: Engine) -> list[bytes]:
     """Keys of everything in the row store that belongs to a table, its definitions too."""
     rows = [key for family in ROWS_AND_FILES for key, _ in engine._store.scan(family)]
-    kinds = (MetaKind.TABLE, MetaKind.TABLE_VERSION, MetaKind.DROPPED)
+    kinds = (MetaKind.TABLE, MetaKind.TABLE_VERSION, MetaKind.DROPPED, MetaKind.LOAD)
     return rows + [key for key, _ in engine._store.scan(META) if MetaKind(key[:1]) in kinds]
 
 
@@ -68,6 +68,23 @@ def test_a_dropped_table_leaves_no_rows_no_keys_no_files_and_no_records(tmp_path
         insert(engine, again, (1, "new"))
         assert values(engine, again) == [1]
         assert clean(engine) == []
+
+
+def test_records_of_bulk_loads_go_with_their_table_and_no_others(tmp_path: Path, clock: ManualClock):
+    with opened(tmp_path, clock, SPILLING) as engine:
+        first, second = make_table(engine, "first", key=("k",)), make_table(engine, "second", key=("k",))
+        for table in (first, second):
+            load(engine, table, *((n, "x") for n in range(5)))
+            load(engine, table, *((n, "x") for n in range(5, 9)))
+        drop(engine, first)
+        clean(engine)
+        assert len([key for key, _ in engine._store.scan(META) if key.startswith(MetaKind.LOAD.value)]) == 2
+    with opened(tmp_path, clock, SPILLING) as engine:
+        with pytest.raises(ConstraintViolated):
+            insert(engine, second, (3, "taken"))
+        drop(engine, second)
+        clean(engine)
+        assert left(engine) == []
 
 
 def test_files_go_a_few_at_a_time_and_a_table_of_the_same_name_keeps_its_own(engine: Engine):
