@@ -88,11 +88,13 @@ def _front(sources: Sources) -> Iterator[Figure]:
 
 def _live(sources: Sources) -> Iterator[Figure]:
     live = sources.live
-    waiting = sum(subscription.waiting_bytes for subscription in live)
-    yield Figure("subscribers", "Live queries that are open", len(live))
+    now = list(live)
+    waiting, rows = sum(one.waiting_bytes for one in now), live.figures.rows + sum(one.rows for one in now)
+    yield Figure("subscribers", "Live queries that are open", len(now))
     yield Figure("subscribers_waiting_bytes", "Bytes that wait for subscribers", waiting)
     yield Figure("subscriptions_begun", "Live queries that began", live.figures.begun, is_rising=True)
     yield Figure("subscriptions_slow", "Live queries ended for reading too slowly", live.figures.slow, is_rising=True)
+    yield Figure("subscription_rows", "Rows delivered to subscribers", rows, is_rising=True)
 
 
 def _jobs(sources: Sources) -> Iterator[Figure]:

@@ -39,7 +39,7 @@ class LoadClaims:
         self._engine = engine
         self._change = change
         self._load_id = load_id
-        self._replaced = np.empty(0, np.int64) if change.deletes is None else change.deletes
+        self._replaced = np.empty(0, np.int64) if change.deletes is None else np.sort(change.deletes)
         self._unseen: list[np.ndarray] = []  # hashes of the keys that nobody looked up
         self._files: list[ColdFile] = []
         self._may_skip = True

@@ -315,7 +315,7 @@ class Transaction:
         change = RowChange(
             table=table,
             inserts=tuple(batches),
-            deletes=np.sort(all_of(pending.deletes)),
+            deletes=all_of(pending.deletes),  # in the order of their keys
             new_keys=tuple(keys),
             deleted_keys=tuple(pending.deleted_keys),
             checked_on=self._snapshot.state.partition(table.partition_id),

@@ -38,7 +38,7 @@ TICK_SECONDS_MAX: Final = 0.5
 
 @dataclass(slots=True)
 class LiveFigures:
-    """Since the server started. rows: told to readers, progress rows left out; slow: ended because they read slowly."""
+    """Since the server started. rows: of readers that are gone; slow: ended because they read slowly."""
 
     begun: int = 0
     rows: int = 0
