@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from jobs.executor import Step
-from jobs.outcome import Completed, Figures, Outcome
+from jobs.outcome import Completed, Failed, Figures, Outcome
 from storage.backup_places import allowed_target
 from storage.engine import Engine
-from storage.restore import check_empty, stage
+from storage.errors import NotFound
+from storage.restore import check_empty, forget_staged, stage
 
 UNDER_WAY: Final = "a backup is being restored"
 STAGED: Final = "a restored database waits for a restart of the server"
@@ -27,12 +28,17 @@ class RestoreExecutor:
     def __call__(self, step: Step) -> Outcome:
         """Raises as `stage`, InvalidRequest when the database is not empty, and PermissionDenied for the place."""
         engine, parameters = self._engine, step.record.parameters
+        if engine.moments.restart_wanted:
+            return Completed(f"{engine.moments.restart_wanted} already")
         target = allowed_target(engine, parameters["uri"])
+        forget_staged(engine.directory)
         engine.moments.freeze(check_empty, UNDER_WAY)
         try:
             record = stage(engine.directory, target, parameters["backup_id"], step.cancelled, step.report)
-        except BaseException:
+        except BaseException as error:
             engine.moments.thaw()
+            if isinstance(error, NotFound):  # somebody removed the backup meanwhile
+                return Failed(error.message)
             raise
         engine.moments.await_restart(STAGED)
         told = f"backup {record.backup_id} with {len(record.files)} files is in place; restart the server to serve it"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +13,6 @@ import pytest
 from storage import failpoints
 from storage.backup import take_backup
 from storage.backup_folder import BackupFolder
-from storage.backup_places import allowed_folder, any_target
 from storage.backup_record import BackupRecord, decode_backup, encode_backup, record_name, stored_name
 from storage.backup_target import chosen, listed
 from storage.claim import new_claim
@@ -28,16 +25,13 @@ from storage.errors import (
     InvalidRequest,
     LimitExceeded,
     NotFound,
-    PermissionDenied,
     StorageUnavailable,
 )
 from storage.restore import PART, READY, check_empty, restore_into, stage, take_over
 from storage.schema import TableDef
 from storage.storages import StorageDef, StorageType
 from storage.users import Role, UserRecord
-from tests.server_process import REPOSITORY
 from tests.storage import furniture
-from tests.storage.backup_and_restore import POINTS
 from tests.storage.furniture import never
 
 
@@ -326,40 +320,6 @@ def test_frozen_for_a_restore_nothing_is_written_and_thawed_it_is(engine: Engine
     assert engine.health == "a restored database waits"
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders by fail point: what there was when a backup or a restore was killed there."""
-    folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, "-m", "tests.storage.backup_and_restore", str(folder)]
-    subprocess.run(command, cwd=REPOSITORY, timeout=120, check=True)
-    return folder
-
-
-@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("backup.")])
-def test_a_backup_killed_at_any_step_is_whole_or_none(point: str, killed: Path):
-    folder = killed / point
-    with furniture.opened(folder / "data") as engine:
-        assert not list((folder / "data").glob("checkpoint.*"))
-        before = contents(engine)
-        if not list(listed(BackupFolder(folder / "backups"))):
-            backup(engine, folder / "backups")
-    restore(folder / "again", folder / "backups")
-    with furniture.opened(folder / "again") as restored:
-        assert contents(restored) == before
-
-
-@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("restore.")])
-def test_a_restore_killed_at_any_step_is_finished_at_the_start_or_refused(point: str, killed: Path):
-    folder = killed / point
-    if point in ("restore.after_file", "restore.before_ready"):
-        with pytest.raises(InvalidRequest, match="run frostline restore again"), furniture.opened(folder / "new"):
-            pass
-        restore(folder / "new", folder / "backups")
-    with furniture.opened(folder / "data") as engine, furniture.opened(folder / "new") as restored:
-        assert contents(restored) == contents(engine)
-    assert sorted(path.name for path in (folder / "new").iterdir()) == ["cold", "frostline.lock", "rows"]
-
-
 def test_a_restore_beside_an_empty_database_takes_its_place_at_the_next_start(
     engine: Engine, table: TableDef, folder: Path, tmp_path: Path, clock: ManualClock
 ):
@@ -372,41 +332,6 @@ def test_a_restore_beside_an_empty_database_takes_its_place_at_the_next_start(
         assert contents(started) == contents(engine)
         assert not (new / PART).exists()
     assert take_over(new) is False
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "/backups",
-        "file://host/backups",
-        "file:backups",
-        "http://x/y",
-        "file:///backups/../etc",
-        "file:///b?x=1",
-        "file:///b\n",
-        "",
-        "file:///" + "b" * 2000,
-    ],
-)
-def test_a_place_that_is_no_folder_is_refused(uri: str):
-    with pytest.raises(InvalidRequest):
-        any_target(uri)
-
-
-def test_statements_keep_to_the_folders_that_the_settings_name(tmp_path: Path):
-    allowed, data = tmp_path / "allowed", tmp_path / "data"
-    for folder in (allowed, data, tmp_path / "elsewhere"):
-        folder.mkdir()
-    (allowed / "link").symlink_to(tmp_path / "elsewhere")
-    directories = [str(allowed), str(tmp_path / "data")]
-    allowed_folder(f"file://{allowed}/deep/er", directories, data)
-    for refused in (tmp_path / "elsewhere", allowed / "link", allowed / "link" / "deep", tmp_path / "allowed2"):
-        with pytest.raises(PermissionDenied, match="backup_directories"):
-            allowed_folder(f"file://{refused}", directories, data)
-    with pytest.raises(PermissionDenied, match="it is empty"):
-        allowed_folder(f"file://{allowed}", [], data)
-    with pytest.raises(InvalidRequest, match="inside of the data directory"):
-        allowed_folder(f"file://{data}/backups", directories, data)
 
 
 def flip(path: Path) -> None:
