@@ -60,7 +60,7 @@ class Files(Protocol):
         """Where `url` leads; None for a folder of this machine. Another value once its credentials were renewed."""
 
     def is_taken(self, path: str) -> bool:
-        """Whether a file is there that a crash may have left. May say no where only `publish` finds out."""
+        """Whether a file is there that a crash may have left."""
 
     def hold(self, path: str) -> None:
         """The file is being made or waits for its edit: the sweep must leave it."""
@@ -123,7 +123,7 @@ class Places:
         wanted = self._catalog().storage(storage)
         with self._lock:
             kept = self._open.get(storage)
-            if kept is None or kept[0] != wanted:
+            if kept is None or (kept[0] is not wanted and kept[0] != wanted):
                 kept = (wanted, self._opener(wanted, self._held.setdefault(storage, set())))
                 self._open[storage] = kept
             return kept[1]

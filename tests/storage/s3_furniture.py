@@ -20,7 +20,7 @@ from tests.storage.furniture import opened
 
 # Impatient: a test waits for no more than it has to.
 S3_SETTINGS = StorageSettings(
-    s3_attempts_max=2, s3_connect_seconds_max=2.0, s3_read_seconds_max=2.0, s3_part_bytes=5 << 20, s3_look_seconds=0.0
+    s3_attempts_max=2, s3_connect_seconds_max=2.0, s3_read_seconds_max=1.0, s3_part_bytes=5 << 20, s3_look_seconds=0.0
 )
 KEY = b"0123456789abcdef0123456789abcdef"
 

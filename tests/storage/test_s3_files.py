@@ -407,3 +407,18 @@ def test_the_environment_gives_credentials_where_none_are_given(monkeypatch: pyt
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", here.endpoint.credentials.secret_access_key)
     here.alter(lambda storage: msgspec.structs.replace(storage, description="opened anew"))
     here.engine.places.get("cloud").probe()
+
+
+def test_a_profile_gives_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: Cloud):
+    keys = here.endpoint.credentials
+    (tmp_path / "profiles").write_text(
+        f"[lake]\naws_access_key_id = {keys.access_key_id}\naws_secret_access_key = {keys.secret_access_key}\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "profiles"))
+    sealed = here.engine.secrets.seal(S3Credentials(profile="lake"))
+    here.alter(lambda storage: msgspec.structs.replace(storage, credentials=sealed))
+    here.engine.places.get("cloud").probe()
+    sealed = here.engine.secrets.seal(S3Credentials(profile="missing"))
+    here.alter(lambda storage: msgspec.structs.replace(storage, credentials=sealed))
+    with pytest.raises(StorageUnavailable, match="can't be used"):
+        here.engine.places.get("cloud").probe()
