@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +25,7 @@ from storage.errors import StorageUnavailable
 from storage.failpoints import arm, disarm
 from tests.jobs.furniture import MemoryLedgerStore, Scripted, running
 from tests.jobs.test_with_engine import insert, jobs_over, make_table
+from tests.server_process import ServerProcess
 from tests.storage.furniture import drop, files_on_disk, flush, opened
 
 
@@ -156,3 +159,39 @@ def test_a_job_of_many_steps_ends_with_the_message_of_its_last():
             assert record.message == "7 files with 9 bytes removed"
 
     trio.run(main)
+
+
+def test_every_way_to_drop_a_table_is_followed_by_its_cleanup(server: ServerProcess):
+    with server.connect() as connection, connection.cursor() as cursor:
+        for name in ("n.a", "n.b", "n.again"):
+            cursor.execute(f"CREATE NAMESPACE IF NOT EXISTS n; CREATE TABLE {name} (k BIGINT PRIMARY KEY)")
+            cursor.execute(f"INSERT INTO {name} VALUES (1), (2)")
+            cursor.execute(f"FLUSH TABLE {name}")
+            [(job_id, *_)] = cursor.fetchall()
+            cursor.execute(f"WAIT FOR JOB '{job_id}'")
+            cursor.fetchall()
+        cursor.execute("DROP TABLE n.a")
+        cursor.execute("CREATE OR REPLACE TABLE n.again (k BIGINT PRIMARY KEY)")
+        cursor.execute("INSERT INTO n.again VALUES (1)")  # nobody has the key any more, at once
+        assert cleaned(cursor, 2) == ["n.a", "n.again"]
+        cursor.execute("DROP NAMESPACE n CASCADE")
+        assert cleaned(cursor, 4) == ["n.a", "n.again", "n.again", "n.b"]
+        [(job_id,)] = rows_of(cursor, "SELECT min(job_id) FROM system.jobs WHERE job_type = 'cleanup'")
+        [(*_, status, _, _)] = rows_of(cursor, f"KILL JOB '{job_id}'")
+        assert status == "completed"
+    assert list((server.data / "cold").rglob("*.parquet")) == []
+
+
+def cleaned(cursor: Any, jobs: int) -> list[str]:
+    """Names of the tables that were cleaned up, once there are so many."""
+    sql = "SELECT target FROM system.jobs WHERE job_type = 'cleanup' AND status = 'completed'"
+    deadline = time.monotonic() + 30
+    while len(found := rows_of(cursor, sql)) < jobs and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return sorted(target.partition("#")[0] for (target,) in found)
+
+
+def rows_of(cursor: Any, sql: str) -> list[tuple[Any, ...]]:
+    cursor.execute(sql)
+    found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
