@@ -29,7 +29,8 @@ class FlushExecutor:
         table = table_of(state, step.record)
         if table.kind is TableKind.USER:
             return self._flush_users(table, step)
-        figures = flush_partition(self._engine, table, state.partition(table.partition_id), step.cancelled)
+        partition = state.partition(table.partition_id)
+        figures = flush_partition(self._engine, table, partition, step.cancelled, step.report)
         return self._ended(step, Figures() if figures is None else _moved(figures))
 
     def _flush_users(self, table: TableDef, step: Step) -> Outcome:
@@ -47,14 +48,17 @@ class FlushExecutor:
                 failed[partition_id] = error.message
                 continue
             moved += _moved(figures) if figures is not None else Figures()
-        if len(due) > PARTITIONS_A_STEP:
-            return Continue(moved, message=f"{len(due) - PARTITIONS_A_STEP} users to go")
+        left = len(due) - PARTITIONS_A_STEP
+        if left > 0:
+            done = step.record.files + moved.files  # a file for each
+            return Continue(moved, progress=done / (done + left), message=f"{left} users to go")
         return self._ended(step, moved)
 
     def _ended(self, step: Step, moved: Figures) -> Outcome:
         failed = self._failed.pop(step.record.job_id, {})
         if failed:
-            return Retry(f"the rows of {len(failed)} users stay hot for now: {next(iter(failed.values()))}")
+            why = f"the rows of {len(failed)} users stay hot for now: {next(iter(failed.values()))}"
+            return Retry(why, figures=moved)
         whole = step.record.figures + moved  # of all steps, and it may have been asked for again while it ran
         return Completed(str(whole) if whole.rows else "no hot rows", moved)
 

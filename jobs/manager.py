@@ -278,6 +278,7 @@ class JobManager:
         live.ready_seconds = trio.current_time() + outcome.after_seconds
 
     async def _retry(self, record: JobRecord, outcome: Retry) -> None:
+        record = record.with_figures(outcome.figures)
         attempts = record.attempts + 1
         if attempts >= self._settings.attempts_max:
             await self._finish(record.replaced(attempts=attempts), JobState.FAILED, error=outcome.error)

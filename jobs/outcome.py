@@ -76,10 +76,11 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Failed for now. `after_seconds` overrides the policy's wait."""
+    """Failed for now. `after_seconds` overrides the policy's wait; `figures` are of what was done all the same."""
 
     error: str
     after_seconds: float | None = None
+    figures: Figures = Figures()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,13 @@ def is_interval_over(table: TableDef, oldest_ms: int, now_ms: int) -> bool:
 
 
 def flush_partition(
-    engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]
+    engine: Engine,
+    table: TableDef,
+    partition: PartitionState,
+    cancelled: Callable[[], bool],
+    report: Callable[[float], None] = lambda share: None,
 ) -> FlushFigures | None:
-    """Run steps 2 to 4 for what is hot in `partition`; None when nothing is.
+    """Run steps 2 to 4 for what is hot in `partition`; None when nothing is. `report`: told the share that is written.
 
     Raises Cancelled (nothing changed), StorageUnavailable, NotFound (the table was dropped meanwhile).
     """
@@ -77,7 +81,7 @@ def flush_partition(
         partition = state.partition(partition.partition_id)
         if not partition.hot:
             return None
-        file = _written(engine, table, partition, cancelled)
+        file = _written(engine, table, partition, _reporting(partition, cancelled, report))
         seq_max = int(partition.hot[-1].seqs[-1])
         change = FlushChange(partition.partition_id, seq_max, (file,))
         try:
@@ -91,10 +95,22 @@ def flush_partition(
     return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)
 
 
-def _written(engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]) -> ColdFile:
+_Before = Callable[[int], bool]
+"""Called before each chunk with the rows that were written; True = stop."""
+
+
+def _reporting(partition: PartitionState, cancelled: Callable[[], bool], report: Callable[[float], None]) -> _Before:
+    def before(rows: int) -> bool:
+        report(rows / partition.hot_rows)
+        return cancelled()
+
+    return before
+
+
+def _written(engine: Engine, table: TableDef, partition: PartitionState, before: _Before) -> ColdFile:
     """As `_write`; whoever waits for room is told what stands in the way."""
     try:
-        file = _write(engine, table, partition, cancelled)
+        file = _write(engine, table, partition, before)
     except StorageUnavailable as error:
         engine.places.trouble = error.message
         raise
@@ -102,7 +118,7 @@ def _written(engine: Engine, table: TableDef, partition: PartitionState, cancell
     return file
 
 
-def _write(engine: Engine, table: TableDef, partition: PartitionState, cancelled: Callable[[], bool]) -> ColdFile:
+def _write(engine: Engine, table: TableDef, partition: PartitionState, before: _Before) -> ColdFile:
     now_ms = engine.clock.wall_ms()
     first_seq = int(partition.hot[0].seqs[0])
     file_id = engine.new_id()
@@ -113,15 +129,17 @@ def _write(engine: Engine, table: TableDef, partition: PartitionState, cancelled
     schema = partition.hot[0].batch.schema.remove(0)
     writer = ColdWriter(files, path, schema, layout_of(table, engine.settings.row_group_rows))
     try:
-        _write_chunks(writer, partition.hot, cancelled)
+        _write_chunks(writer, partition.hot, before)
         return writer.finish(file_id, table.version, now_ms)
     except BaseException:
         writer.abandon()
         raise
 
 
-def _write_chunks(writer: ColdWriter, chunks: tuple[HotChunk, ...], cancelled: Callable[[], bool]) -> None:
+def _write_chunks(writer: ColdWriter, chunks: tuple[HotChunk, ...], before: _Before) -> None:
+    rows = 0
     for chunk in chunks:
-        if cancelled():
+        if before(rows):
             raise Cancelled("the flush was cancelled; its rows stay hot")
         writer.write(chunk.batch)
+        rows += chunk.rows

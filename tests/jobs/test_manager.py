@@ -67,6 +67,11 @@ def test_a_job_in_trouble_is_tried_again_and_may_yet_complete(trouble: Outcome |
     assert (record.status, record.attempts, record.error) == (JobState.COMPLETED, 2, "")
 
 
+def test_what_was_done_before_a_retry_counts():
+    record = run_one(Scripted(Retry("busy", figures=Figures(rows=3)), Completed("done", Figures(rows=4))))
+    assert (record.status, record.rows, record.attempts) == (JobState.COMPLETED, 7, 1)
+
+
 def test_a_job_fails_after_its_last_attempt_with_the_last_error():
     record = run_one(Scripted(Retry("one"), Retry("two"), Retry("three")))
     assert (record.status, record.attempts, record.error) == (JobState.FAILED, 3, "three")

@@ -27,6 +27,7 @@ from tests.storage.furniture import (
     flush,
     insert,
     make_table,
+    never,
     now,
     partition,
     read,
@@ -110,6 +111,14 @@ def test_a_table_renamed_during_a_flush_keeps_its_rows(engine: Engine, table: Ta
     insert(engine, now(engine, table), (2, "b"))
     flush(engine, now(engine, table))
     assert values(engine, table) == [1, 2]
+
+
+def test_a_flush_tells_how_far_it_is(engine: Engine, table: TableDef):
+    for size in (8, 4, 2):  # so that they stay chunks of their own
+        insert(engine, table, *[(k, "x") for k in range(size)])
+    shares: list[float] = []
+    flush_partition(engine, table, partition(engine, table), never, shares.append)
+    assert shares == [0, 8 / 14, 12 / 14]
 
 
 def test_a_cancelled_flush_leaves_rows_hot_and_no_file(engine: Engine, table: TableDef):
