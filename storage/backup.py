@@ -38,9 +38,10 @@ from storage.backup_target import BackupTarget, Stop, read_file
 from storage.errors import Cancelled
 from storage.failpoints import reach
 from storage.hot import HotStore
-from storage.keys import MANIFEST
+from storage.keys import MANIFEST, META, dropped_range, pk_prefix
 from storage.local_files import disk_error
 from storage.manifest import every_file
+from storage.meta import DROPPED_KEYS, read_dropped
 from storage.state import ColdFile, DatabaseState
 from storage.storages import LOCAL
 
@@ -69,7 +70,7 @@ def take_backup(
     """
     with target.writing(), engine.snapshots.pin() as pin, _checkpoint(engine) as (state, taken_ms, rows):
         reach("backup.after_checkpoint")
-        cold = list(_manifest(rows))
+        cold = _manifest(rows)
         pin.narrow(file.address for file in cold)
         sources = [*_row_files(rows, stop), *_cold_files(engine, cold)]
         written = _copy(sources, target, stop, report)
@@ -111,14 +112,21 @@ def remove_checkpoints(directory: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _manifest(rows: Path) -> Iterator[ColdFile]:
-    """All cold files that are live at the moment of the copy, of partitions that nobody has touched yet too."""
+def _manifest(rows: Path) -> list[ColdFile]:
+    """The cold files that count at the moment of the copy, of partitions that nobody has touched yet too."""
     store = HotStore(rows, read_only=True)
     try:
-        for _, file in every_file(store.scan(MANIFEST)):
-            yield file
+        return list(needed_files(store))
     finally:
         store.close()
+
+
+def needed_files(store: HotStore) -> Iterator[ColdFile]:
+    """What the manifest names, but for dropped tables: their cleanup removes files first and entries later."""
+    dropped = [dropped_range(each.partition_id) for each in read_dropped(store.scan(META, *DROPPED_KEYS))]
+    for partition_id, file in every_file(store.scan(MANIFEST)):
+        if not any(start <= pk_prefix(partition_id) < end for start, end in dropped):
+            yield file
 
 
 def _here(path: Path) -> Callable[[], AbstractContextManager[Path]]:

@@ -91,10 +91,11 @@ def _files(store: HotStore, start: bytes = b"", end: bytes | None = None) -> Ite
 
 def _remove(engine: Engine, files: list[ColdFile]) -> tuple[int, int]:
     """(files, bytes) that are gone by this call."""
+    keeps_all = engine.snapshots.keeps_every_file  # asked first: a backup then names its files
     in_use = engine.snapshots.paths_in_use()
     gone = freed = 0
     for file in files:
-        if file.address in in_use:
+        if keeps_all or file.address in in_use:
             engine.retired.add([file])
             continue
         reach("cleanup.before_remove")

@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from storage.backup import remove_checkpoints
+from storage.backup import needed_files, remove_checkpoints
 from storage.backup_folder import sync_folder, write_synced
 from storage.backup_record import COLD, ROWS, BackupRecord, local_path
 from storage.backup_target import BackupTarget, Stop, chosen
@@ -179,7 +179,7 @@ def _check(record: BackupRecord, staged: Path) -> None:
     files = {file.path: (file.bytes, file.checksum) for file in record.files}
     store = HotStore(staged / ROWS, read_only=True)
     try:
-        for _, cold in every_file(store.scan(MANIFEST)):
+        for cold in needed_files(store):
             if files.get(f"{COLD}/{local_path(cold)}") != (cold.bytes, cold.checksum):
                 raise Corruption(f"backup '{record.backup_id}' lacks the cold file '{cold.path}'; use another backup")
     finally:

@@ -29,10 +29,12 @@ from storage.errors import (
 )
 from storage.restore import PART, READY, check_empty, restore_into, stage, take_over
 from storage.schema import TableDef
+from storage.settings import StorageSettings
 from storage.storages import StorageDef, StorageType
 from storage.users import Role, UserRecord
 from tests.storage import furniture
 from tests.storage.furniture import never
+from tests.storage.test_user_partitions import own, user_table
 
 
 def backup(engine: Engine, folder: Path, stop: Callable[[], bool] = never) -> BackupRecord:
@@ -235,6 +237,62 @@ def test_files_that_compaction_replaced_meanwhile_are_in_the_backup(
     with furniture.opened(tmp_path / "restored") as restored:
         assert contents(restored) == before
         assert restored.verify_cold_files() == 2
+
+
+def test_a_table_that_is_dropped_just_after_the_moment_is_in_the_backup(
+    engine: Engine, table: TableDef, folder: Path, tmp_path: Path, disarmed: None
+):
+    before = contents(engine)
+
+    def drop() -> None:
+        failpoints.disarm()
+        furniture.drop(engine, table)
+        furniture.clean(engine)
+        engine.sweep_now()
+
+    failpoints.arm("backup.after_checkpoint", drop)
+    backup(engine, folder)
+    assert contents(engine) == {}
+    engine.sweep_now()
+    assert furniture.files_on_disk(engine) == set()
+    restore(tmp_path / "restored", folder)
+    with furniture.opened(tmp_path / "restored") as restored:
+        assert contents(restored) == before
+        assert restored.verify_cold_files() == 1
+
+
+def test_files_of_a_dropped_table_are_not_missed(engine: Engine, table: TableDef, folder: Path, tmp_path: Path):
+    """Its cleanup removes a file before its place in the manifest."""
+    other = furniture.make_table(engine, "other")
+    furniture.insert(engine, other, (1, "a"))
+    furniture.flush(engine, other)
+    [file] = furniture.partition(engine, other).cold
+    furniture.drop(engine, other)
+    engine.files.full(file.path).unlink()
+    record = backup(engine, folder)
+    assert file.checksum not in {each.checksum for each in record.files}
+    restore(tmp_path / "restored", folder)
+    with furniture.opened(tmp_path / "restored") as restored:
+        furniture.clean(restored)
+        assert (contents(restored), restored.dropped()) == (contents(engine), [])
+
+
+def test_users_partitions_are_in_it_whether_they_are_in_memory_or_not(tmp_path: Path, clock: ManualClock, folder: Path):
+    few = StorageSettings(user_partitions_max=2)
+    with furniture.opened(tmp_path / "data", clock, few) as engine:
+        table = user_table(engine)
+        for number in range(6):
+            owned = own(engine, table, f"u{number}")
+            furniture.insert(engine, owned, (number, "x"))
+            furniture.flush(engine, owned)
+            furniture.insert(engine, owned, (100 + number, "hot"))
+        assert len(engine.state.partitions) < 6
+        backup(engine, folder)
+    restore(tmp_path / "restored", folder)
+    with furniture.opened(tmp_path / "restored", clock, few) as engine:
+        for number in range(6):
+            owned = own(engine, table, f"u{number}")
+            assert furniture.values(engine, owned) == [number, 100 + number]
 
 
 def test_under_load_each_transaction_is_in_it_whole_or_not_and_all_that_came_before(
