@@ -12,6 +12,7 @@ import pyarrow as pa
 from flight_server.access.passwords import Passwords
 from flight_server.access.principal import Principal
 from flight_server.access.sessions import Session, Sessions
+from flight_server.live.settings import LiveSettings
 from flight_server.query.engine import QueryEngine
 from flight_server.query.settings import QuerySettings
 from flight_server.sql.call import Services
@@ -29,13 +30,20 @@ ROOT = Principal("root", Role.SYSTEM)
 class House:
     """Engine, queries, sessions and the executor, without a port and without jobs."""
 
-    def __init__(self, engine: Engine, queries: QueryEngine, clock: ManualClock, idle_seconds_max: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        queries: QueryEngine,
+        clock: ManualClock,
+        idle_seconds_max: float,
+        live: LiveSettings | None = None,
+    ) -> None:
         self.engine = engine
         self.clock = clock
         self.sessions = Sessions(clock, idle_seconds_max)
         no_jobs: Any = None
         services = Services(engine, queries, no_jobs, clock, Generator(clock), Passwords(), 0)
-        self.statements = StatementExecutor(services, GuardLimits(), self.sessions, {})
+        self.statements = StatementExecutor(services, GuardLimits(), self.sessions, {}, live)
 
     def enter(self, id_: str = "s") -> Session:
         """A session without a running call."""
@@ -54,12 +62,17 @@ class House:
 
 
 @contextmanager
-def house(directory: Path, storage: StorageSettings | None = None, idle_seconds_max: float = 100.0) -> Iterator[House]:
+def house(
+    directory: Path,
+    storage: StorageSettings | None = None,
+    idle_seconds_max: float = 100.0,
+    live: LiveSettings | None = None,
+) -> Iterator[House]:
     """Opened on an empty directory, closed afterwards."""
     clock = ManualClock()
     engine = Engine.open(directory / "data", storage or StorageSettings(), clock)
     queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.places)
-    opened = House(engine, queries, clock, idle_seconds_max)
+    opened = House(engine, queries, clock, idle_seconds_max, live)
     try:
         yield opened
     finally:

@@ -47,7 +47,8 @@ public final class Main {
         new Times(server),
         new TimesElsewhere(server),
         new Transactions(server),
-        new LongRuns(server));
+        new LongRuns(server),
+        new LiveQueries(server));
   }
 
   private static List<Method> checks(Object suite) {
