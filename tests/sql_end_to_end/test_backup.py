@@ -185,6 +185,8 @@ def test_who_may_and_where(server: ServerProcess, place: Place, tmp_path: Path):
         service, dba, user = (people.connect(role) for role in ("service", "dba", "user"))
         backed_up(service, f"{place.uri}/four")
         assert len(service.rows(f"SHOW BACKUP '{place.uri}/four'")) == 1
+        mine = f"SELECT status FROM system.jobs WHERE job_type = 'backup' AND target = '{place.uri}/four'"
+        assert (service.rows(mine), user.rows(mine)) == ([("completed",)], [])
         for client, sql in (
             (user, f"BACKUP DATABASE TO '{place.uri}'"),
             (user, f"SHOW BACKUP '{place.uri}'"),

@@ -265,3 +265,16 @@ def test_files_of_a_storage_of_this_machine_come_back_where_they_are(tmp_path: P
         furniture.insert(engine, table, (1000, "b"))
         furniture.flush(engine, table)
         assert {file.storage for file in furniture.partition(engine, table).cold} == {"archive"}
+
+
+def test_cut_off_anywhere_it_can_be_run_again(tmp_path: Path, clock: ManualClock):
+    before = made(tmp_path, clock, lambda engine, _: cold_table(engine, key=("k",)))
+    (tmp_path / "rows.part").mkdir()  # while it was being built
+    (tmp_path / "rows.part" / "000008.log").write_bytes(b"half of it")
+    recovered(tmp_path)
+    (tmp_path / "rows").rename(tmp_path / "rows.lost-9")  # between the two renames
+    with pytest.raises(Corruption, match="recover"), furniture.opened(tmp_path, clock):
+        pass
+    recovered(tmp_path)
+    with furniture.opened(tmp_path, clock) as engine:
+        assert contents(engine) == before

@@ -18,7 +18,8 @@ from storage.state import DatabaseState
 def _jobs(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     names = {str(name) for name in state.catalog.tables}
     for job in sources.jobs.rows():
-        if job.target not in names and not who.may_do(Deed.SEE_OTHERS):
+        deed = Deed.BACKUP if job.job_type == "backup" else Deed.SEE_OTHERS
+        if job.target not in names and not who.may_do(deed):
             continue
         yield (
             *(job.job_id, job.job_type, job.status, job.target, list(dict(job.parameters).items()), job.message),
