@@ -283,7 +283,7 @@ def test_an_upload_that_does_not_get_through_leaves_the_rows_hot(here: Cloud, na
     table = make_table(here.engine, key=("k",), storage="cloud")
     insert(here.engine, table, *((n, "x") for n in range(100)))
     calls = here.proxy.seen["PUT"]
-    here.proxy.fault = lambda method, path: fault if objects_only(path) else PASS
+    here.proxy.fault = lambda method, path: fault if method == "PUT" and objects_only(path) else PASS
     with pytest.raises(StorageUnavailable, match=said):
         flush(here.engine, table)
     tries = here.proxy.seen["PUT"] - calls
@@ -295,6 +295,18 @@ def test_an_upload_that_does_not_get_through_leaves_the_rows_hot(here: Cloud, na
     assert values(here.engine, table) == list(range(100))
     flush(here.engine, table)
     assert here.engine.verify_cold_files() == 1
+
+
+def test_a_flush_to_an_unreachable_storage_ends_before_it_writes_anything(here: Cloud):
+    here.engine.places.get("cloud").probe()
+    table = make_table(here.engine, storage="cloud")
+    insert(here.engine, table, (1, "x"))
+    calls = here.proxy.seen["PUT"]
+    here.proxy.always(Fault(status=403))
+    with pytest.raises(StorageUnavailable, match="access is denied"):
+        flush(here.engine, table)
+    assert here.proxy.seen["PUT"] == calls
+    assert values(here.engine, table) == [1]
 
 
 def test_a_wrong_etag_in_the_answers_harms_nothing(here: Cloud, queries: QueryEngine):
