@@ -50,7 +50,10 @@ def figures_of(sources: Sources, state: DatabaseState) -> Iterator[Figure]:
 def _storage(sources: Sources, state: DatabaseState) -> Iterator[Figure]:
     engine = sources.engine
     yield Figure("storage_well", "1 while the disk takes writes, 0 while it refuses them", int(engine.health == "ok"))
-    yield Figure("hot_bytes_max", "Bytes of hot rows at which writers wait (storage.hot_bytes_max)", _hot_max(sources))
+    limits = engine.settings
+    yield Figure("hot_bytes_max", "Bytes of hot rows but events at which writers wait", limits.hot_bytes_max)
+    yield Figure("stream_bytes", "Bytes of the events of all streams", state.stream_bytes)
+    yield Figure("stream_bytes_max", "Bytes of events at which those who bring more wait", limits.stream_bytes_max)
     yield Figure("commits_waiting", "Edits that wait for the committer", engine.commits_waiting)
     yield Figure("writers_waiting", "Statements that wait for room for their rows", engine.writers_waiting)
     yield Figure("snapshots_open", "Moments of the database that somebody reads", engine.snapshots.count())
@@ -58,10 +61,6 @@ def _storage(sources: Sources, state: DatabaseState) -> Iterator[Figure]:
     yield Figure("last_seq", "The newest _seq that was given out", state.last_seq)
     for kind, tables in Counter(str(table.kind) for table in state.catalog.tables.values()).items():
         yield Figure("tables", "Tables", tables, {"kind": kind})
-
-
-def _hot_max(sources: Sources) -> int:
-    return sources.engine.settings.hot_bytes_max
 
 
 def _partitions(state: DatabaseState) -> Iterator[Figure]:

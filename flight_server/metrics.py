@@ -20,6 +20,7 @@ from storage.durations import Spread
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "frostline_"
+EXACT_MAX: Final = 1 << 53  # the format has floats: a `_seq` would be another one
 
 
 class Metrics:
@@ -47,7 +48,8 @@ class _Frostline(Collector):
         built = GaugeMetricFamily(f"{PREFIX}build_info", "The server's version", labels=["version"])
         built.add_metric([self._version], 1)
         yield built
-        yield from _families(figures_of(self._sources, self._sources.engine.state))
+        figures = figures_of(self._sources, self._sources.engine.state)
+        yield from _families(figure for figure in figures if figure.value < EXACT_MAX)
         statements, jobs = self._sources.statements.durations.now(), self._sources.jobs.durations()
         yield _histogram("statement_seconds", "From a statement's arrival to its end", ["state"], statements)
         yield _histogram("job_seconds", "From a job's start to its end", ["type", "status"], jobs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,7 @@ def test_the_page_tells_of_rows_jobs_statements_and_the_process(page: tuple[str,
     assert values["frostline_rows_inserted_total"] == 4
     assert values["frostline_rows_flushed_total"] == 3
     assert values["frostline_storage_well"] == 1
+    assert "frostline_last_seq" not in values, "a float can't hold it"
     assert values["frostline_sessions"] >= 1
     assert values["frostline_subscribers"] == 0
     assert values['frostline_tables{kind="shared"}'] == 1
@@ -84,6 +87,13 @@ def test_no_figure_is_about_a_user_a_table_or_a_text(page: tuple[str, Mapping[st
     for name in values:
         labels = name.partition("{")[2].removesuffix("}")
         assert {label.partition("=")[0] for label in labels.split(",") if label} <= LABELS, name
+
+
+def test_every_figure_is_explained_to_operators(page: tuple[str, Mapping[str, float]]):
+    told = (Path(__file__).parent.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+    names = {name.partition("{")[0].removeprefix("frostline_") for name in page[1] if name.startswith("frostline_")}
+    names = {re.sub("_(bucket|count|sum)$", "", name) for name in names}
+    assert [name for name in sorted(names) if not re.search(rf"`{name}[`{{]", told)] == []
 
 
 def test_before_there_are_figures_the_page_says_so():
