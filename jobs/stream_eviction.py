@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.executor import Step
-from jobs.outcome import Completed, Continue, Figures, Outcome
+from jobs.outcome import Completed, Continue, Figures, Outcome, Skipped
 from jobs.settings import JobSettings
 from jobs.targets import table_of
 from storage.engine import Engine
@@ -25,7 +25,7 @@ class StreamEvictionExecutor:
         partition = state.partition(table.partition_id)
         plan = plan_eviction(table, partition, self._engine.clock.wall_ms(), self._rows_max)
         if plan is None:
-            return Completed(_nothing(table)) if not step.record.rows else Completed(_said(step.record.rows))
+            return Completed(_said(step.record.rows)) if step.record.rows else Skipped(_nothing(table))
         rows = evict(self._engine, table, plan)
         figures = Figures(rows=rows, bytes=plan.bytes, reason="ttl", oldest_ms=plan.oldest_ms, newest_ms=plan.newest_ms)
         if not plan.is_last:

@@ -10,7 +10,7 @@ from jobs.eviction_pace import EVENTS_AT_ONCE, Arrivals, DueTimes, pace_seconds
 from jobs.eviction_planner import EvictionPlanner
 from jobs.executor import Step
 from jobs.ledger import JobRecord, JobType, Trigger
-from jobs.outcome import Completed, Continue, Outcome
+from jobs.outcome import Completed, Continue, Outcome, Skipped
 from jobs.schedule import plan_flushes
 from jobs.settings import JobSettings
 from jobs.stream_eviction import StreamEvictionExecutor
@@ -188,9 +188,9 @@ def test_more_expired_events_than_a_batch_are_evicted_batch_by_batch_without_cou
 
 def test_an_eviction_with_nothing_to_do_says_so(stream: Stream):
     execute = StreamEvictionExecutor(stream.engine, SETTINGS)
-    assert execute(step(stream)) == Completed("no event is past the retention")
+    assert execute(step(stream)) == Skipped("no event is past the retention")
     stream.alter(eviction=Eviction("fifo"))
-    assert execute(step(stream)) == Completed("no event leaves a fifo stream before there is no room for it")
+    assert execute(step(stream)) == Skipped("no event leaves a fifo stream before there is no room for it")
 
 
 def test_an_eviction_takes_nothing_that_came_after_it_looked(stream: Stream):
