@@ -34,6 +34,7 @@ from storage.history import read_dropped_tables, read_versions, trim_dropped
 from storage.hot import HotStore, Put, Remove
 from storage.key_claims import KeyClaim, UnseenClaim
 from storage.key_index import KeyIndex
+from storage.key_release import release_keys
 from storage.keys import (
     DELETES,
     HOT,
@@ -118,7 +119,7 @@ class Engine:
         if meta.is_new:
             self._store.write([format_operation()], durable=True)
         self._next_id = self._reserved_below = meta.next_id
-        self.keys = KeyIndex(self._store, dict(meta.loads))
+        self.keys = KeyIndex(self._store, dict(meta.loads), dict(meta.cut_off))
         self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
         settings = self.settings
         self.owners = Owners(self._store, self.new_id)
@@ -319,6 +320,10 @@ class Engine:
         gone += trim_dropped(self._store, now_ms, settings.audit_kept_days)
         if gone:
             self._store.write(gone, durable=True)
+
+    def release_keys(self) -> int:
+        """Remove what bulk loads that came to nothing left in the key index; see `key_release`."""
+        return release_keys(self.keys, self._store, self._committer.between_commits)
 
     def sweep_now(self) -> SweepFigures:
         """Remove what nothing names; see `sweep`."""

@@ -52,6 +52,7 @@ POINTS: Final = frozenset(
         "compact.before_commit",
         "compact.after_commit",
         "load.after_file",
+        "load.before_release",  # of keys of a load that came to nothing
         "load.after_claim",  # some of its primary keys are entered
         "retention.before_commit",  # of hot rows; cold files are rewritten as a compaction does
         "retention.after_commit",

@@ -34,10 +34,11 @@ from storage.forget import forget_operations, without_forgotten
 from storage.history import dropped_tables, stamped
 from storage.hot import Operation, Put, PutEach, Remove, RemoveRange
 from storage.hot_codec import encode_rows, encode_versions, with_seq
-from storage.key_index import UNDER_WAY, KeyIndex
+from storage.key_index import UNDER_WAY, KeyIndex, loading_key
 from storage.keys import (
     HOT,
     MANIFEST,
+    META,
     PK,
     is_owned,
     owner_of_partition,
@@ -235,6 +236,7 @@ def _insert_files(draft: Draft, table: TableDef, state: PartitionState, change: 
     draft.next_seq += sum(file.rows for file in files)
     if change.load_id and table.primary_key:
         draft.operations.append(load_operation(change.load_id, base, table.partition_id))
+        draft.operations.append(Remove(META, loading_key(change.load_id)))
         draft.loads[change.load_id] = base
     late = change.late_keys
     draft.operations += [Put(PK, pk_key(table.partition_id, k), load_entry(change.load_id, n)) for k, n in late]

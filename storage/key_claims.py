@@ -50,7 +50,8 @@ def claim_unseen(claim: UnseenClaim, partition: PartitionState, store: HotStore,
     if not partition.is_empty or index.is_loading(claim.partition_id, but=claim.load_id):
         return False
     entries = load_entries(claim.load_id, claim.ordinals)
-    store.write([PutEach(PK, pk_prefix(claim.partition_id), claim.keys, entries)], durable=False)
+    marked = index.mark(claim.load_id, claim.partition_id)
+    store.write([*marked, PutEach(PK, pk_prefix(claim.partition_id), claim.keys, entries)], durable=False)
     return True
 
 
@@ -73,7 +74,7 @@ def claim_keys(claim: KeyClaim, store: HotStore, index: KeyIndex) -> list[tuple[
         else:
             late.append((key, ordinal))
     # Not synced: without the load's own edit, which is, the entries mean nothing.
-    store.write(operations, durable=False)
+    store.write(index.mark(claim.load_id, claim.partition_id) + operations if operations else [], durable=False)
     return late
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from storage.hot import HotStore
-from storage.keys import PK, pk_prefix
+from storage.hot import HotStore, Operation, Put
+from storage.keys import META, PK, MetaKind, meta_key, pk_prefix
 from storage.primary_key import read_entry
 
 UNDER_WAY: Final = -1  # the key belongs to a bulk load that is not committed yet
@@ -19,10 +19,13 @@ UNDER_WAY: Final = -1  # the key belongs to a bulk load that is not committed ye
 class KeyIndex:
     """Lookups are safe from any thread; `loads` and `under_way` change on the committer thread alone."""
 
-    def __init__(self, store: HotStore, loads: dict[int, int]) -> None:
+    def __init__(self, store: HotStore, loads: dict[int, int], cut_off: dict[int, int]) -> None:
+        """loads: committed ones -> first `_seq`; cut_off: those that an earlier life left -> partition"""
         self._store = store
         self._loads = loads
         self._under_way: dict[int, int] = {}  # load -> partition
+        self._marked: set[int] = set()  # of those, which have entries
+        self._given_up = cut_off
 
     def find(
         self, partition_id: int, keys: Sequence[bytes], pending: Mapping[bytes, int | None] | None = None
@@ -44,6 +47,21 @@ class KeyIndex:
         """From now on the load's entries count as taken."""
         self._under_way[load_id] = partition_id
 
+    def mark(self, load_id: int, partition_id: int) -> list[Operation]:
+        """What is written with the first entries of a load: that it is under way."""
+        if load_id in self._marked:
+            return []
+        self._marked.add(load_id)
+        return [Put(META, loading_key(load_id), str(partition_id).encode())]
+
+    def given_up(self) -> dict[int, int]:
+        """Loads that came to nothing and may have left entries -> partition."""
+        return self._given_up.copy()
+
+    def forget_load(self, load_id: int) -> None:
+        """No entry of a load that was given up is left."""
+        self._given_up.pop(load_id, None)
+
     def is_loading(self, partition_id: int, but: int = 0) -> bool:
         """Whether a load into the partition is under way, other than `but`."""
         return any(found == partition_id and id_ != but for id_, found in tuple(self._under_way.items()))
@@ -56,10 +74,14 @@ class KeyIndex:
         """The load is on disk: its entries stand for first_seq + ordinal."""
         self._loads[load_id] = first_seq
         self._under_way.pop(load_id, None)
+        self._marked.discard(load_id)
 
     def abort_load(self, load_id: int) -> None:
         """The load's entries mean nothing any more."""
-        self._under_way.pop(load_id, None)
+        partition_id = self._under_way.pop(load_id, None)
+        if partition_id is not None and load_id in self._marked:
+            self._marked.discard(load_id)
+            self._given_up[load_id] = partition_id
 
     def _live(self, entry: bytes | None) -> int | None:
         if entry is None:
@@ -71,3 +93,8 @@ class KeyIndex:
         if first_seq is not None:
             return first_seq + number
         return UNDER_WAY if load_id in self._under_way else None
+
+
+def loading_key(load_id: int) -> bytes:
+    """Of the record that a load is under way; its value is the partition's id, as text."""
+    return meta_key(MetaKind.LOADING, f"{load_id:020d}")

@@ -49,6 +49,7 @@ class MetaKind(Enum):
     STORAGE = b"P"  # places for cold files, by name
     GRANT = b"G"  # privileges of one user on one table or view
     LOAD = b"L"  # load id -> first `_seq` of a committed bulk load into a keyed table
+    LOADING = b"B"  # load id -> partition of a bulk load under way, or cut off, that has entered primary keys
     DROPPED = b"D"  # partitions whose rows and files are still to be removed
     DROPPED_TABLE = b"X"  # last definitions of dropped tables, by id
     NEXT_ID = b"I"  # ids below this are given out

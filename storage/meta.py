@@ -54,6 +54,7 @@ class MetaRecords:
     catalog: Catalog
     versions: Mapping[tuple[int, int], TableDef]  # (table id, schema version)
     loads: dict[int, int] = field(default_factory=dict)  # load id -> first `_seq`
+    cut_off: dict[int, int] = field(default_factory=dict)  # load id -> partition
     dropped: dict[int, DroppedPartition] = field(default_factory=dict)
     evicted: dict[int, int] = field(default_factory=dict)  # partition id -> `_seq` before which nothing is left
     next_id: int = 1
@@ -189,6 +190,7 @@ def _records(found: dict[MetaKind, dict[str, bytes]]) -> MetaRecords:
         ),
         versions={(t.table_id, t.version): t for t in versions},
         loads={int(n): int(v.split()[0]) for n, v in found[MetaKind.LOAD].items()},
+        cut_off={int(n): int(v) for n, v in found[MetaKind.LOADING].items()},
         dropped={d.partition_id: d for d in dropped},
         evicted={int(n): int(v) for n, v in found[MetaKind.EVICTED].items()},
         last_seq=int(found[MetaKind.LAST_SEQ].get("", b"0")),

@@ -1,7 +1,8 @@
 """Sweep: remove what nothing names any more. Safe to repeat, safe to interrupt.
 
   1. in each storage, files that no manifest, no open snapshot and no writer names
-  2. records of the audit log that are too old or too many
+  2. entries in the key index of bulk loads that came to nothing
+  3. records of the audit log that are too old or too many
 The order of looking matters: first the folder, then the writers, then states and snapshots. A file that is being
 committed meanwhile is in one of the later two. A storage that can't be reached does not hold up the others.
 """
@@ -40,6 +41,7 @@ def sweep(engine: Engine) -> SweepFigures:
             unreachable.append(error)
             continue
         files, freed = files + len(removed), freed + sum(removed)
+    engine.release_keys()
     engine.trim_audit()
     if unreachable:
         raise unreachable[0]

@@ -13,11 +13,13 @@ from typing import Final
 
 import msgspec
 import pyarrow as pa
+import pytest
 
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.states import JobState
 from storage.clock import SystemClock
 from storage.engine import Engine
+from storage.errors import ConstraintViolated
 from storage.names import table_name
 from storage.schema import Column, TableDef
 from storage.state import SEQ_TIME_SHIFT
@@ -74,6 +76,7 @@ class Work:
         yield from self._moves("purge", "log")
         yield from self._moves("flush", "kv", "log")
         yield self._loading("kv", 1000)
+        yield self._refused_load("kv", 700)
         yield self._loading("gone", 5000)
         yield self._inserting("gone", range(5), 1)
         yield self._replacing("kv", [1, 2, 1001, 1002], 2)
@@ -116,6 +119,16 @@ class Work:
     def _inserting(self, name: str, keys: range, v: int) -> tuple[str, Content, Callable[[], object]]:
         rows = self._rows(name, keys, v)
         return "insert", self._with_rows(name, keys, v), lambda: furniture.insert(self.engine, self._table(name), *rows)
+
+    def _refused_load(self, name: str, first: int) -> tuple[str, Content, Callable[[], object]]:
+        """A load whose last keys are taken: it leaves nothing but entries in the key index, for the sweep."""
+        _, _, load = self._loading(name, first)
+
+        def act() -> None:
+            with pytest.raises(ConstraintViolated):
+                load()
+
+        return "refused load", self.content, act
 
     def _loading(self, name: str, first: int) -> tuple[str, Content, Callable[[], object]]:
         keys = range(first, first + LOADED_ROWS)

@@ -14,7 +14,7 @@ from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
 from storage.key_claims import KeyClaim
 from storage.key_index import UNDER_WAY
-from storage.keys import META, MetaKind
+from storage.keys import META, PK, MetaKind
 from storage.local_files import checksum_of
 from storage.schema import TableDef
 from storage.transaction import Transaction
@@ -277,3 +277,41 @@ def test_published_files_match_the_checksum_in_the_manifest(engine: Engine, tabl
     for file in partition(engine, table).cold:
         assert checksum_of(engine.files.full(file.path)) == file.checksum
     assert engine.verify_cold_files() == 1
+
+
+def key_entries(engine: Engine) -> int:
+    return sum(1 for _ in engine._store.scan(PK))
+
+
+def test_the_sweep_takes_entries_of_a_refused_load_and_no_others(tmp_path: Path, clock: ManualClock):
+    with opened(tmp_path, clock, SPILLING) as engine:
+        table = make_table(engine, key=("k",))
+        insert(engine, table, (99_999, "taken"))
+        with pytest.raises(ConstraintViolated):
+            load(engine, table, *((n, "x") for n in range(90_000, 100_000)))
+        assert key_entries(engine) > 4096
+        engine.sweep_now()
+        assert key_entries(engine) == 1
+        load(engine, table, *((n, "x") for n in range(20)))
+        engine.sweep_now()
+        assert key_entries(engine) == 21
+        with pytest.raises(ConstraintViolated):
+            insert(engine, table, (7, "taken"))
+
+
+def test_entries_of_a_load_that_a_crash_cut_off_go_after_the_restart(tmp_path: Path, clock: ManualClock):
+    with opened(tmp_path, clock) as engine:
+        table = make_table(engine, key=("k",))
+        insert(engine, table, (1, "a"))
+        encoded = keys(table, rows_batch(table, [(5, "x"), (6, "y")]))
+        entries = tuple((key, ordinal) for ordinal, key in enumerate(encoded))
+        engine.claim_keys(KeyClaim(str(table.name), table.partition_id, 77, entries, NONE))
+        assert key_entries(engine) == 3
+        engine.sweep_now()
+        assert key_entries(engine) == 3  # it is under way
+    with opened(tmp_path, clock) as engine:
+        engine.sweep_now()
+        assert key_entries(engine) == 1
+        engine.sweep_now()
+        assert not [key for key, _ in engine._store.scan(META) if key.startswith(MetaKind.LOADING.value)]
+        insert(engine, table, (5, "free"))
