@@ -94,6 +94,7 @@ def test_everything_comes_back_as_it_was_and_writes_went_on_meanwhile(
         try:
             while len(sure) < 5:
                 assert thread.is_alive()
+                stopped.wait(0.01)
             acknowledged = len(sure)
             backed_up(client, place.uri)
         finally:
@@ -178,6 +179,26 @@ def test_a_server_killed_during_a_backup_makes_it_when_it_is_back(point: str, pl
         assert client.rows(f"WAIT FOR JOB '{job_id}'")[0][3] == "completed"
         assert len(client.rows(f"SHOW BACKUP '{uri}'")) == 1
         assert client.rows("SELECT count(*) FROM t") == [(2,)]
+
+
+def test_a_server_killed_during_a_restore_goes_on_with_it_when_it_is_back(
+    server: ServerProcess, place: Place, tmp_path: Path
+):
+    uri = f"{place.uri}/six"
+    with server.connect() as connection:
+        client = Client(connection)
+        client.do("CREATE TABLE six (k BIGINT); INSERT INTO six VALUES (6)")
+        backed_up(client, uri)
+    with place.server(tmp_path / "new", environment={"FROSTLINE_FAILPOINT": "restore.after_file:kill:2"}) as first:
+        with first.connect() as connection:
+            [(job_id, *_)] = Client(connection).rows(f"RESTORE DATABASE FROM '{uri}'")
+        assert first.wait() == -signal.SIGKILL
+    with place.server(tmp_path / "new") as second:
+        with second.connect() as connection:
+            assert Client(connection).rows(f"WAIT FOR JOB '{job_id}'")[0][3] == "completed"
+        assert second.stop() == 0
+    with place.server(tmp_path / "new") as third, third.connect() as connection:
+        assert Client(connection).rows("SELECT k FROM six") == [(6,)]
 
 
 def test_who_may_and_where(server: ServerProcess, place: Place, tmp_path: Path):

@@ -323,6 +323,7 @@ def test_under_load_each_transaction_is_in_it_whole_or_not_and_all_that_came_bef
             reached = acknowledged
             while acknowledged < reached + 30:
                 assert writer.is_alive()
+                stopped.wait(0.005)
             sure = acknowledged
             known.append((backup(engine, folder).backup_id, sure))
     finally:
