@@ -74,6 +74,8 @@ FREE = (
     "SET durability = 'full'",
     "BEGIN",
     "KILL QUERY 'q'",
+    "SUBSCRIBE TO SELECT a FROM t",
+    "KILL LIVE QUERY 'q'",
 )
 
 
