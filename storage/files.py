@@ -96,7 +96,7 @@ class Files(Protocol):
         """Write, read and remove a small file."""
 
     def give_up_claim(self) -> None:
-        """The storage is dropped: somebody else may have the place."""
+        """The storage is dropped: somebody else may have the place. Does nothing where somebody else has it already."""
 
 
 Opener = Callable[[StorageDef, set[str]], Files]

@@ -57,9 +57,10 @@ class FolderFiles(LocalFiles):
             raise StorageUnavailable(f"storage '{self.storage}' gives back something else than was written")
 
     def give_up_claim(self) -> None:
-        self._claim.forget()
-        with suppress(OSError):
-            (self.root / MARKER).unlink()
+        if self._claim.holds():
+            self._claim.forget()
+            with suppress(OSError):
+                (self.root / MARKER).unlink()
 
     def _read_marker(self) -> bytes | None:
         try:

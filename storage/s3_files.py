@@ -267,8 +267,9 @@ class S3Files:
             raise StorageUnavailable(f"storage '{self.storage}' gives back something else than was written")
 
     def give_up_claim(self) -> None:
-        self._claim.forget()
-        self._client.delete(self._key(MARKER))
+        if self._claim.holds():
+            self._claim.forget()
+            self._client.delete(self._key(MARKER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,10 @@ def test_a_second_database_is_kept_out_by_the_marker(tmp_path: Path, here: Cloud
         with pytest.raises(StorageUnavailable, match=f"another database keeps its files.*{MARKER}"):
             flush(second, table)
         second.sweep_now()
+        second.places.get("cloud").give_up_claim()
         assert values(second, table) == [7]
+    here.engine.places.get("cloud").probe()  # it is ours still
+    assert here.endpoint.content(here.bucket, f"lake/{MARKER}")
     assert here.keys == before
 
 
