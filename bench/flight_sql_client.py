@@ -16,9 +16,10 @@ from flight_server.wire.messages import pack_any
 class FlightSql:
     """One connection, logged in. Close it."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, user: str = "root") -> None:
+        """user: with the password that all of the benchmark's users have"""
         self._client = flight.connect(uri)
-        header = self._client.authenticate_basic_token(b"root", PASSWORD.encode())
+        header = self._client.authenticate_basic_token(user.encode(), PASSWORD.encode())
         self._options = flight.FlightCallOptions(headers=[header])
 
     def query(self, sql: str) -> pa.Table:

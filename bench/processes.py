@@ -34,6 +34,7 @@ class Server:
     uri: str
     pid: int
     data: Path
+    ready_seconds: float
 
     @property
     def backups(self) -> Path:
@@ -75,16 +76,25 @@ class Server:
 def frostline(directory: Path) -> Iterator[Server]:
     """A server with an empty data directory below `directory`, which is removed with it."""
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    try:
+        with started(directory) as server:
+            yield server
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def started(directory: Path) -> Iterator[Server]:
+    """A server with the data directory below `directory` as it is, which stays."""
+    directory.mkdir(parents=True, exist_ok=True)
     conf = directory / "bench.toml"
     conf.write_text(f'{_CONF}[storage]\nbackup_directories = ["{directory.resolve()}"]\n')
     command = [sys.executable, "-m", "flight_server", "serve", "--config", str(conf), "--data", str(directory / "data")]
     environment = {"FROSTLINE_ROOT_PASSWORD": PASSWORD}
-    try:
-        with _child([*command, "--port", "0", "--http-port", "0"], directory / "log", environment) as process:
-            yield Server(_ready(process, directory / "log"), process.pid, directory / "data")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    start = time.perf_counter()
+    with _child([*command, "--port", "0", "--http-port", "0"], directory / "log", environment) as process:
+        uri = _ready(process, directory / "log")
+        yield Server(uri, process.pid, directory / "data", time.perf_counter() - start)
 
 
 @contextmanager

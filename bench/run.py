@@ -31,6 +31,7 @@ from bench.case_small_writes import one_row_inserts
 from bench.case_storage import cold_in_s3, flush_and_compact
 from bench.case_streams import stream_events, stream_eviction
 from bench.case_tpch import all_cold, partly_hot
+from bench.case_users import many_users
 from bench.figures import Figure
 from bench.processes import Server, frostline
 from bench.report import write_report
@@ -59,6 +60,7 @@ CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
     backup_and_restore,
     growth,
     live_queries,
+    many_users,
     flush_and_compact,
     cold_in_s3,
 )

@@ -22,6 +22,8 @@ class Scale:
     growth_tables:     to which the tables grow, from one
     growth_calls:      point reads of each of the up to 16 clients, in a round
     live_events:       of each writer, one a call
+    users:             with rows of their own in one table
+    users_starts:      of the server on each directory with some of them
     live_idle_seconds: for which idle live queries are looked at
     """
 
@@ -37,6 +39,8 @@ class Scale:
     growth_tables: int
     growth_calls: int
     live_events: int
+    users: int
+    users_starts: int
     live_idle_seconds: float
 
 
@@ -53,6 +57,8 @@ FULL: Final = Scale(
     growth_tables=100,
     growth_calls=50,
     live_events=5000,
+    users=10_000,
+    users_starts=5,
     live_idle_seconds=10.0,
 )
 QUICK: Final = Scale(
@@ -68,6 +74,8 @@ QUICK: Final = Scale(
     growth_tables=20,
     growth_calls=3,
     live_events=300,
+    users=500,
+    users_starts=1,
     live_idle_seconds=1.0,
 )
 

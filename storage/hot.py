@@ -130,7 +130,7 @@ class HotStore:
         self._reopens()
         found = None
         try:
-            found = self._families[family].iter()
+            found = self._families[family].iter(_once())
             found.seek(start)
             while found.valid() and (end is None or found.key() < end):
                 yield found.key(), found.value()
@@ -162,7 +162,7 @@ class HotStore:
         found = None
         entries = 0
         try:
-            found = self._families[family].iter()
+            found = self._families[family].iter(_once())
             found.seek(start)
             while found.valid() and entries < PART_ENTRIES:
                 entries += 1
@@ -356,6 +356,13 @@ def _options() -> Any:
     options.set_max_total_wal_size(4 * MEMTABLE_BYTES)
     options.set_keep_log_file_num(LOG_FILES_MAX)
     options.set_paranoid_checks(True)
+    return options
+
+
+def _once() -> Any:
+    """For what is read from one end to the other: it would only drive out what is looked up again and again."""
+    options = rocksdict.ReadOptions()
+    options.fill_cache(False)  # type: ignore[call-arg]  # the stub has forgotten its argument
     return options
 
 

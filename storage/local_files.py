@@ -236,12 +236,14 @@ class LocalFiles:
 
     def listed(self) -> Iterator[tuple[str, int]]:
         """(path, modified ms) of every cold file, parts too; no copies of the manifest."""
-        for found in self.root.rglob("*"):
-            if found.name.removesuffix(PART_SUFFIX) == COPY_NAME:
-                continue
-            with suppress(FileNotFoundError):  # a part was linked or removed meanwhile
-                if found.is_file():
-                    yield str(found.relative_to(self.root)), int(found.stat().st_mtime * 1000)
+        folders = [str(self.root)]
+        while folders:
+            with suppress(FileNotFoundError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif entry.name.removesuffix(PART_SUFFIX) != COPY_NAME and (ms := _modified_ms(entry)) is not None:
+                        yield entry.path.removeprefix(f"{self.root}/"), ms
 
     def probe(self) -> None:
         """The data directory: if it could not be written to, nothing would work. Raises StorageUnavailable."""
@@ -302,3 +304,11 @@ def _sync_folder(folder: Path, sync: Sync) -> None:
         sync(handle)
     finally:
         os.close(handle)
+
+
+def _modified_ms(entry: os.DirEntry[str]) -> int | None:
+    """None for what is no file, or was linked or removed meanwhile."""
+    try:
+        return int(entry.stat().st_mtime * 1000) if entry.is_file() else None
+    except FileNotFoundError:
+        return None

@@ -117,7 +117,7 @@ class ManifestCopies:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._written: dict[str, _Shown] = {}
-        self._bases: set[str] | None = None  # of the tables that have copies
+        self._bases: set[str] | None = None  # of tables that may have copies
 
     def write_changed(self) -> int:
         """Write the copies of tables whose definition or files changed; how many. Raises StorageUnavailable.
@@ -148,8 +148,7 @@ class ManifestCopies:
         """Copies of tables that are there no more, of all their owners too."""
         files = self._engine.files
         if self._bases is None:
-            found = (path.parent.relative_to(files.root) for path in files.root.glob(f"*/*/**/{COPY_NAME}"))
-            self._bases = {"/".join(folder.parts[:2]) for folder in found}
+            self._bases = {str(path.relative_to(files.root)) for path in files.root.glob("*/*")}
         for base in self._bases - folders:
             for copy in [*(files.root / base).rglob(COPY_NAME)]:
                 _remove(files, str(copy.parent.relative_to(files.root)))
