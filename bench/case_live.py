@@ -97,8 +97,9 @@ def _idle(run: Run, server: Server) -> Iterator[Figure]:
         time.sleep(run.scale.live_idle_seconds)
         share = (server.cpu_seconds() - cpu) / (time.perf_counter() - start)
         held = rss_bytes(server.pid) - before
-        note = f"{threads(server.pid) - threads_before} threads, {share:.0%} of a processor while nothing happens"
-        yield Figure(f"memory of {IDLE} idle live queries", "bytes", held, note=note)
+        yield Figure(f"memory of {IDLE} idle live queries", "bytes", held)
+        yield Figure(f"threads of {IDLE} idle live queries", "threads", threads(server.pid) - threads_before)
+        yield Figure(f"processor time of {IDLE} idle live queries, in a second", "ms", share * 1000)
 
 
 @dataclass(slots=True)
