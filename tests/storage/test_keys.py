@@ -46,6 +46,7 @@ def test_the_first_bytes_of_meta_keys_are_the_ones_in_every_data_directory():
         "STORAGE": b"P",
         "GRANT": b"G",
         "LOAD": b"L",
+        "LOADING": b"B",
         "DROPPED": b"D",
         "DROPPED_TABLE": b"X",
         "NEXT_ID": b"I",
