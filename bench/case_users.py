@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,21 +57,20 @@ class Idle:
 
 def many_users(run: Run) -> Iterator[Figure]:
     """Start and memory by number of users, their rows in Parquet or hot; one user's query beside all the others."""
-    folder = run.data / "users"
+    base = run.data / "users"
     for kind in ("cold", "hot"):
-        found = []
-        for users in (0, int(run.scale.users * SHARE), run.scale.users):
+        folders = {users: base / str(users) for users in (0, int(run.scale.users * SHARE), run.scale.users)}
+        for users, folder in folders.items():
             shutil.rmtree(folder, ignore_errors=True)
             _make(folder)
             _fill(folder / "data", users, is_cold=kind == "cold")
-            found.append(_idle(run, folder, users))
-        yield _grown(f"start with {run.scale.users} users, {kind}, vs with none", "s", found, lambda i: i.start_seconds)
-        yield _grown(
-            f"idle RSS with {run.scale.users} users, {kind}, vs with none", "MiB", found, lambda i: i.rss_bytes / 2**20
-        )
-        with started(folder) as server:
+        found = _idle(run, folders)
+        name = f"with {run.scale.users} users, {kind}, vs with none"
+        yield _grown(f"start {name}", "s", found, lambda idle: idle.start_seconds)
+        yield _grown(f"idle RSS {name}", "MiB", found, lambda idle: idle.rss_bytes / 2**20)
+        with started(folders[run.scale.users]) as server:
             yield _asked(run, server, kind)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(base, ignore_errors=True)
 
 
 def _make(folder: Path) -> None:
@@ -117,15 +116,18 @@ def _rows(table: TableDef) -> RowChange:
     return RowChange(table=table, inserts=(batch,), new_keys=tuple(encode_keys([batch.column(0)], ["id"])))
 
 
-def _idle(run: Run, folder: Path, users: int) -> Idle:
-    """Of some starts the quickest, since what else the machine does only adds; memory a moment after the last one."""
-    seconds = []
+def _idle(run: Run, folders: Mapping[int, Path]) -> list[Idle]:
+    """Started in turn; of some starts the quickest, since what else the machine does only adds. Memory a moment after
+    the last one."""
+    seconds: dict[int, list[float]] = {users: [] for users in folders}
+    rss = dict.fromkeys(folders, 0)
     for _ in range(run.scale.users_starts):
-        with started(folder) as server:
-            seconds.append(server.ready_seconds)
-            time.sleep(1)
-            rss = rss_bytes(server.pid)
-    return Idle(users, min(seconds), rss)
+        for users, folder in folders.items():
+            with started(folder) as server:
+                seconds[users].append(server.ready_seconds)
+                time.sleep(1)
+                rss[users] = rss_bytes(server.pid)
+    return [Idle(users, min(seconds[users]), rss[users]) for users in folders]
 
 
 def _grown(name: str, unit: str, found: list[Idle], value: Callable[[Idle], float]) -> Figure:

@@ -35,7 +35,7 @@ TURNS = st.lists(st.tuples(st.integers(0, len(ROLES) - 1), STATEMENTS), min_size
 
 
 # Not shrunk: what one run stored is there in the next one.
-@settings(max_examples=20, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=14, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(turns=TURNS)
 def test_nobody_ever_sees_anything_of_anothers_rows(marks: Marks, turns: list[tuple[int, tuple[str, Any]]]) -> None:
     before = [user.saw_own for user in marks.users]
