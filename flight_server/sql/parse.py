@@ -14,6 +14,7 @@ from typing import Final
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.lexer import syntax_error
 from flight_server.sql.misread import refuse_misread
+from flight_server.sql.misread_lists import refuse_disjoint_lists
 from flight_server.sql.parse_alter import parse_alter, parse_comment
 from flight_server.sql.parse_backup import parse_backup, parse_restore
 from flight_server.sql.parse_change import parse_delete, parse_insert, parse_truncate, parse_update
@@ -53,6 +54,7 @@ def parse(text: str) -> Statement:
     if cursor.ended:
         raise syntax_error(0, NO_STATEMENT)
     refuse_misread(cursor.tokens)
+    refuse_disjoint_lists(cursor.tokens)
     statement = _parser_of(cursor)(cursor)
     cursor.expect_end()
     return statement

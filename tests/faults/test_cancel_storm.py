@@ -18,13 +18,14 @@ import pyarrow.flight as flight
 import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
+from tests.conftest import FIXED_SEED
 from tests.faults.cancel_storm import CONFIG, SPILLING, Held, Storm, is_idle, wait_for
 from tests.server_process import ROOT_PASSWORD, ServerProcess
 from tests.sql_end_to_end.furniture import Client as Sql
 from tests.wire.conftest import ACCESS, Running, start
 from tests.wire.flight_client import Client, packed, wait_until
 
-SEED = int(os.environ.get("FROSTLINE_FAULT_SEED") or Random().randrange(10**9))
+SEED = int(os.environ.get("FROSTLINE_FAULT_SEED") or FIXED_SEED or Random().randrange(10**9))
 CALLS = 300
 THREADS_MORE_MAX = 12  # gRPC keeps some threads for the next calls
 

@@ -19,11 +19,12 @@ from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.recover import live_files
 from storage.settings import StorageSettings
+from tests.conftest import FIXED_SEED
 from tests.faults.mixed_load import CONFIG, DEFINITIONS, Load, rows_of
 from tests.server_process import ServerProcess
 
 WORKERS = 3
-SEED = int(os.environ.get("FROSTLINE_CRASH_SEED") or Random().randrange(10**9))
+SEED = int(os.environ.get("FROSTLINE_CRASH_SEED") or FIXED_SEED or Random().randrange(10**9))
 ROUNDS = int(os.environ.get("FROSTLINE_CRASH_ROUNDS") or 10)
 
 

@@ -17,12 +17,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from adbc_driver_manager import dbapi
 
+from tests.conftest import FIXED_SEED
 from tests.demo.duckdb_side import assert_same, rows_of
 from tests.faults.questions import Question, Schema, change, question, schema
 from tests.server_process import ServerProcess
 
-SEED = int(os.environ.get("FROSTLINE_CROSS_CHECK_SEED") or Random().randrange(10**9))
+SEED = int(os.environ.get("FROSTLINE_CROSS_CHECK_SEED") or FIXED_SEED or Random().randrange(10**9))
 TABLES = 3
 STATEMENTS_A_TABLE = 45
 CONFIG = """
@@ -50,14 +52,14 @@ class BothSides:
         self.done = [table.ours]
 
     def change(self, sql: str) -> None:
-        self.done.append(sql)
-        self._cursor.execute(sql)
+        if not self._runs(sql):
+            return
         [[expected]] = self._oracle.execute(sql).fetchall()
         assert self._cursor.rowcount == expected, self.told()
 
     def ask(self, asked: Question) -> None:
-        self.done.append(asked.sql)
-        self._cursor.execute(asked.sql)
+        if not self._runs(asked.sql):
+            return
         found = rows_of(self._cursor.fetch_arrow_table())
         expected = rows_of(self._oracle.sql(asked.sql).to_arrow_table())
         if not asked.is_ordered:
@@ -66,6 +68,17 @@ class BothSides:
             assert_same(found, expected)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.told()}") from None
+
+    def _runs(self, sql: str) -> bool:
+        """False for the one thing that is refused since the engine answers it wrongly."""
+        self.done.append(sql)
+        try:
+            self._cursor.execute(sql)
+        except dbapi.NotSupportedError as error:
+            if "NOT IN of two lists without a common value" not in str(error):
+                raise
+            return False
+        return True
 
     def told(self) -> str:
         """What led here, newest last."""

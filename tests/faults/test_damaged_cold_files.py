@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from adbc_driver_manager import Error
 
+from tests.conftest import FIXED_SEED
 from tests.server_process import ServerProcess
 
-SEED = int(os.environ.get("FROSTLINE_DAMAGE_SEED") or Random().randrange(10**9))
+SEED = int(os.environ.get("FROSTLINE_DAMAGE_SEED") or FIXED_SEED or Random().randrange(10**9))
 ROUNDS = int(os.environ.get("FROSTLINE_DAMAGE_ROUNDS") or 60)
 TABLES = ("alpha", "beta", "gamma")
 ROWS = 3000

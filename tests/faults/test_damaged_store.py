@@ -17,10 +17,11 @@ import pytest
 
 from storage.clock import ManualClock
 from storage.errors import Corruption
+from tests.conftest import FIXED_SEED
 from tests.server_process import ServerProcess
 from tests.storage.furniture import delete, flush, insert, keys, make_table, opened, read, rows_batch
 
-SEED = int(os.environ.get("FROSTLINE_DAMAGE_SEED") or Random().randrange(10**9))
+SEED = int(os.environ.get("FROSTLINE_DAMAGE_SEED") or FIXED_SEED or Random().randrange(10**9))
 ROUNDS = int(os.environ.get("FROSTLINE_DAMAGE_ROUNDS") or 60)
 KEYS = range(60)
 FREE = ("LOG", "frostline.lock", "LOCK")  # hold no data; text for people

@@ -31,13 +31,14 @@ from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.actions import ACTIONS, decode_action
 from flight_server.wire.commands import decode_descriptor, decode_ticket
 from storage.errors import FrostlineError
+from tests.conftest import FIXED_SEED
 from tests.faults.fuzzing import Upload, corpus, damaged_upload, flight_messages, keep, packed, unpacked, upload_of
 from tests.faults.raw_grpc import Answer, call, flight_descriptor
 from tests.server_process import ROOT_PASSWORD, ServerProcess
 from tests.sql_end_to_end.furniture import Client, Refused
 from tests.wire.flight_client import packed as packed_command
 
-SEED = int(os.environ.get("FROSTLINE_FAULT_SEED") or Random().randrange(10**9))
+SEED = int(os.environ.get("FROSTLINE_FAULT_SEED") or FIXED_SEED or Random().randrange(10**9))
 ROUNDS = 150
 LIMIT_BYTES = 8 << 20
 OK, UNKNOWN, INVALID_ARGUMENT = 0, 2, 3
