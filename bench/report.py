@@ -26,14 +26,18 @@ _RATIO_MIN, _RATIO_MAX = 0.1, 10.0  # what the ratio bars show, on a logarithmic
 
 
 def write_report(figures: Sequence[Figure], path: Path) -> None:
-    """Write the page. A figure with points and no second side grows; one with both sides is a set of bars."""
+    """Write the page. A figure whose points are labelled by sizes grows; any other is a set of bars."""
     parts = [_table(figures), "<h2>Ratios, ours to theirs, with their goals (log scale)</h2>", _ratios(figures)]
     for figure in figures:
         if figure.points:
-            draw = _growth if figure.points[0].theirs is None else _pairs
+            draw = _growth if all(_is_size(point.label) for point in figure.points) else _pairs
             parts += [f"<h2>{escape(figure.name)} ({escape(figure.unit)})</h2>", draw(figure.points)]
     page = f"<!doctype html><meta charset='utf-8'><title>Frostline, measured</title><style>{_STYLE}</style>"
     path.write_text(f"{page}<h1>Frostline, measured</h1>{''.join(parts)}\n", encoding="utf-8")
+
+
+def _is_size(label: str) -> bool:
+    return label.replace(",", "").isdecimal() and label != "0"
 
 
 def _table(figures: Sequence[Figure]) -> str:

@@ -64,6 +64,8 @@ CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
     flush_and_compact,
     cold_in_s3,
 )
+# Not for every minute: they start servers by the dozen, or hold a thousand connections.
+FULL_ONLY: Final = frozenset({many_users.__name__, live_queries.__name__})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +128,9 @@ def _cases(run: Run, asked: argparse.Namespace) -> Iterator[Iterator[Figure]]:
 
 
 def _is_asked(case: Callable[..., Iterator[Figure]], asked: argparse.Namespace) -> bool:
-    return asked.only is None or asked.only in case.__name__
+    if asked.only is None:
+        return not (asked.quick and case.__name__ in FULL_ONLY)
+    return asked.only in case.__name__
 
 
 def _write(figures: Sequence[Figure], name: str) -> None:
