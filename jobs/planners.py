@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from jobs.cleanup import due_cleanups
 from jobs.eviction_planner import EvictionPlanner
@@ -15,13 +16,15 @@ from storage.compaction import plan_compaction
 from storage.engine import Engine
 from storage.retention import is_due
 
+IDLE_CHECK_SECONDS: Final = 30.0  # between two looks which users are gone, see storage.user_idle_seconds
+
 
 def planners_of(engine: Engine, settings: JobSettings, user_grace_ms: int) -> tuple[Planner, ...]:
     """user_grace_ms: for which a dropped user can be brought back."""
     return (
         Planner("compact", lambda: due_compactions(engine), lambda: settings.compact_check_seconds),
         Planner("retention", lambda: due_purges(engine), lambda: settings.retention_check_seconds),
-        Planner("idle users", lambda: nothing_idle(engine), lambda: settings.compact_check_seconds),
+        Planner("idle users", lambda: release_idle_users(engine), lambda: IDLE_CHECK_SECONDS),
         EvictionPlanner(engine, settings).planner(),
         # At the start too: what a crash left, and what was dropped just before it.
         Planner(
@@ -72,7 +75,7 @@ def due_purges(engine: Engine) -> Iterator[Wish]:
             yield table_wish(JobType.RETENTION, table)
 
 
-def nothing_idle(engine: Engine) -> Iterator[Wish]:
+def release_idle_users(engine: Engine) -> Iterator[Wish]:
     """Lets the partitions of users who are gone leave memory; wishes for no job."""
     engine.users.release_idle()
     yield from ()

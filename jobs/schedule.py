@@ -25,7 +25,6 @@ from jobs.settings import JobSettings
 from storage.engine import Engine
 from storage.errors import FrostlineError
 from storage.flush import FlushReason, is_interval_over, plan_flush
-from storage.keys import table_of_partition
 from storage.manifest_copy import ManifestCopies
 from storage.schema import TableDef
 from storage.state import DatabaseState, partitions_by_table
@@ -49,7 +48,7 @@ def plan_flushes(
 ) -> Iterator[FlushWish]:
     """Tables whose own policy is due, and the fullest ones while the hot side is filling up. Pure.
 
-    waiting: users' partitions that have hot rows but are not in memory -> commit time of the oldest row, in ms
+    waiting: user tables with hot rows that are not in memory, by id -> commit time of the oldest such row, in ms
     """
     pressed = frozenset(fullest_partitions(state, hot_bytes_max))
     users = partitions_by_table(state)
@@ -61,12 +60,8 @@ def plan_flushes(
         reasons = {plan_flush(table, partition, now_ms) for partition in partitions} - {None}
         if reasons - {FlushReason.INTERVAL}:
             yield FlushWish(table, Trigger.SIZE)
-        elif reasons or any(is_interval_over(table, oldest_ms, now_ms) for oldest_ms in _of(table, waiting)):
+        elif reasons or is_interval_over(table, waiting.get(table.table_id, now_ms), now_ms):
             yield FlushWish(table, Trigger.SCHEDULE)
-
-
-def _of(table: TableDef, waiting: Mapping[int, int]) -> Iterator[int]:
-    return (oldest_ms for id_, oldest_ms in waiting.items() if table_of_partition(id_) == table.table_id)
 
 
 class Schedule:
@@ -99,7 +94,7 @@ class Schedule:
         """Submit what is due now, or every table with hot rows. Returns the job ids."""
         state = self._engine.state
         hot_bytes_max = 0 if everything else self._engine.settings.hot_bytes_max
-        waiting = self._engine.owned.waiting()
+        waiting = self._engine.owned.oldest_waiting()
         wishes = list(plan_flushes(state, self._engine.clock.wall_ms(), hot_bytes_max, waiting))
         submitted = [await self.submit(table_wish(JobType.FLUSH, wish.table, wish.trigger)) for wish in wishes]
         return [job_id for job_id in submitted if job_id is not None]

@@ -7,15 +7,14 @@ checksum that we gave it; that its bytes stay the same is the service's business
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from storage.backup_record import BACKUPS, RECORD_SUFFIX, BackupFile, record_name, stored_name
-from storage.backup_target import Pieces, Stop, copied
+from storage.backup_target import Pieces, Stop, copied, received
 from storage.errors import Corruption, StorageUnavailable
-from storage.local_files import disk_error, made_folder
+from storage.local_files import disk_error
 from storage.s3_client import S3Client, Upload, prepared
 
 
@@ -68,19 +67,10 @@ class BackupBucket:
             raise StorageUnavailable("the bucket has another file than was sent; the backup was not made")
 
     def get(self, file: BackupFile, to: Path, stop: Stop) -> None:
-        made_folder(to.parent)
         pieces = self._client.pieces(self._key(file))
         if pieces is None:
             raise Corruption(f"the backup's copy of '{file.path}' is missing; use another backup")
-        try:
-            with to.open("wb") as sink:
-                found = copied(Pieces(pieces), (sink,), stop)
-                sink.flush()
-                os.fsync(sink.fileno())
-        except OSError as error:
-            raise disk_error(f"'{file.path}' could not be restored", error) from None
-        if found != (file.bytes, file.checksum):
-            raise Corruption(f"the backup's copy of '{file.path}' does not match its checksum; use another backup")
+        received(Pieces(pieces), file, to, stop)
 
     def _is_there(self, file: BackupFile, upload: Upload) -> bool:
         """As the service sums it up; read back where it does not."""

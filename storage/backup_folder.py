@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from storage.backup_record import BACKUPS, RECORD_SUFFIX, BackupFile, record_name, stored_name
-from storage.backup_target import Stop, copied, read_file
+from storage.backup_target import Stop, copied, read_file, received
 from storage.errors import Corruption, LimitExceeded, StorageUnavailable
-from storage.local_files import PART_SUFFIX, disk_error, made_folder
+from storage.local_files import PART_SUFFIX, disk_error, made_folder, sync_folder
 
 LOCK_FILE = "backup.lock"
 
@@ -101,32 +101,15 @@ class BackupFolder:
                 part.unlink(missing_ok=True)
 
     def get(self, file: BackupFile, to: Path, stop: Stop) -> None:
-        made_folder(to.parent)
         try:
             origin = self._path(file).open("rb")
         except OSError:
             raise Corruption(f"the backup's copy of '{file.path}' is missing; use another backup") from None
-        try:
-            with origin, to.open("wb") as sink:
-                found = copied(origin, (sink,), stop)
-                sink.flush()
-                os.fsync(sink.fileno())
-        except OSError as error:
-            raise disk_error(f"'{file.path}' could not be restored", error) from None
-        if found != (file.bytes, file.checksum):
-            raise Corruption(f"the backup's copy of '{file.path}' does not match its checksum; use another backup")
+        with origin:
+            received(origin, file, to, stop)
 
     def _path(self, file: BackupFile) -> Path:
         return self._root / stored_name(file)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make its names durable. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ a file under its name is always whole.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import BinaryIO, Final, Protocol
 
 from storage.backup_record import BackupFile, BackupRecord, decode_backup
 from storage.errors import Cancelled, Corruption, NotFound
+from storage.local_files import disk_error, made_folder
 
 CHUNK_BYTES: Final = 1 << 20
 Stop = Callable[[], bool]
@@ -102,6 +104,20 @@ def read_file(path: Path, stop: Stop) -> tuple[int, str]:
     """(bytes, blake2b-128 hex). Raises Cancelled, OSError."""
     with path.open("rb") as file:
         return copied(file, (), stop)
+
+
+def received(source: Source, file: BackupFile, to: Path, stop: Stop) -> None:
+    """Write what a target gives for `file` to `to`, synced. Raises Corruption, Cancelled, StorageUnavailable (disk)."""
+    made_folder(to.parent)
+    try:
+        with to.open("wb") as sink:
+            found = copied(source, (sink,), stop)
+            sink.flush()
+            os.fsync(sink.fileno())
+    except OSError as error:
+        raise disk_error(f"'{file.path}' could not be restored", error) from None
+    if found != (file.bytes, file.checksum):
+        raise Corruption(f"the backup's copy of '{file.path}' does not match its checksum; use another backup")
 
 
 def _some(found: Iterable[str]) -> str:

@@ -55,7 +55,7 @@ def clean_step(engine: Engine, store: HotStore, partition_id: int, *, count: boo
     start, end = dropped_range(partition_id)
     if engine.keys.is_loading_within(start, end):
         return CleanFigures(is_waiting=True)
-    if any(True for family in (HOT, DELETES, PK) for _ in store.scan(family, start, end)):
+    if any(store.first_key(family, start, end) is not None for family in (HOT, DELETES, PK)):
         _commit(engine, ForgetRows(partition_id))
         reach("cleanup.after_rows")
     before = sum(1 for _ in _files(store, start, end)) if count else 0

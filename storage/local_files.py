@@ -191,7 +191,7 @@ class LocalFiles:
             part.unlink()
             reach("file.after_unlink")
             for folder in self.full(path).parents[: len(Path(path).parents)]:  # any of them may be new
-                _sync_folder(folder, self.sync)
+                sync_folder(folder, self.sync)
             reach("file.after_folder_sync")
             self._good[path] = _identity(self.full(path))
         except OSError as error:
@@ -271,7 +271,7 @@ def made_folder(path: Path, sync: Sync = os.fsync) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
         for folder in missing:
-            _sync_folder(folder.parent, sync)
+            sync_folder(folder.parent, sync)
     except OSError as error:
         raise disk_error(f"folder '{path.name}' can't be created", error) from None
     return path
@@ -298,7 +298,8 @@ def checksum_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _sync_folder(folder: Path, sync: Sync) -> None:
+def sync_folder(folder: Path, sync: Sync = os.fsync) -> None:
+    """Make its names durable. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         sync(handle)

@@ -11,7 +11,6 @@ crash left out, is written at the next change or start. A dropped table's copy i
 
 from __future__ import annotations
 
-import os
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 from storage.deletes import DeleteChunk, DeleteSet
 from storage.errors import Corruption, StorageUnavailable
 from storage.layout import folder_of
-from storage.local_files import COPY_NAME, PART_SUFFIX, LocalFiles, disk_error, made_folder
+from storage.local_files import COPY_NAME, PART_SUFFIX, LocalFiles, disk_error, made_folder, sync_folder
 from storage.schema import TableDef, decode_record, encode_record
 from storage.state import ColdFile, DatabaseState, PartitionState
 from storage.storages import LOCAL, StorageDef
@@ -199,11 +198,7 @@ def _write(files: LocalFiles, folder: str, content: bytes) -> None:
             file.flush()
             files.sync(file.fileno())
         part.replace(to)
-        handle = os.open(to.parent, os.O_RDONLY)
-        try:
-            files.sync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(to.parent, files.sync)
     except OSError as error:
         with suppress(OSError):
             part.unlink()

@@ -113,6 +113,14 @@ class OwnedPartitions:
         """Partitions that have hot rows and are not in memory -> commit time of the oldest row, in ms."""
         return self._waiting.copy()
 
+    def oldest_waiting(self) -> dict[int, int]:
+        """Table id -> commit time of the oldest hot row that is not in memory, in ms."""
+        oldest: dict[int, int] = {}
+        for partition_id, oldest_ms in self.waiting().items():
+            table_id = table_of_partition(partition_id)
+            oldest[table_id] = min(oldest_ms, oldest.get(table_id, oldest_ms))
+        return oldest
+
     def stored(self, table_id: int) -> list[int]:
         """Every partition of a user table that has rows."""
         start, end = owned_range(table_id)
@@ -122,7 +130,7 @@ class OwnedPartitions:
     def has_rows(self, partition_id: int) -> bool:
         """Whether anything of it is on disk."""
         start, end = partition_range(partition_id)
-        return any(True for family in (HOT, MANIFEST) for _ in self._store.scan(family, start, end))
+        return any(self._store.first_key(family, start, end) is not None for family in (HOT, MANIFEST))
 
     def files(self, table_id: int | None = None) -> Iterator[tuple[int, ColdFile]]:
         """(partition, file) of user tables, or of one of them, whether the partitions are in memory or not."""

@@ -22,14 +22,13 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from storage.backup_folder import sync_folder
 from storage.catalog import Catalog
 from storage.delete_records import delete_record, purged_record
 from storage.errors import Corruption, InvalidRequest
 from storage.first_look import first_look
 from storage.hot import HotStore, Operation
 from storage.keys import MANIFEST
-from storage.local_files import COPY_NAME, checksum_of, disk_error, made_folder
+from storage.local_files import COPY_NAME, checksum_of, disk_error, made_folder, sync_folder
 from storage.lock import LOCK_FILE, DirectoryLock
 from storage.manifest import encode_cold_file
 from storage.meta import catalog_operations, format_operation, last_seq_operation, next_id_operation

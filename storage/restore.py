@@ -25,7 +25,7 @@ from typing import Final
 import msgspec
 
 from storage.backup import needed_files, remove_checkpoints
-from storage.backup_folder import sync_folder, write_synced
+from storage.backup_folder import write_synced
 from storage.backup_record import COLD, ROWS, BackupRecord, local_path
 from storage.backup_target import BackupTarget, Stop, chosen
 from storage.catalog import Catalog
@@ -35,7 +35,7 @@ from storage.failpoints import reach
 from storage.first_look import first_look
 from storage.hot import HotStore, Operation, RemoveRange
 from storage.keys import JOBS, MANIFEST, META
-from storage.local_files import disk_error, made_folder
+from storage.local_files import disk_error, made_folder, sync_folder
 from storage.lock import LOCK_FILE, DirectoryLock
 from storage.manifest import encode_cold_file, every_file
 from storage.meta import catalog_operations, read_meta

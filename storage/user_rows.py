@@ -82,7 +82,7 @@ class UserRows:
         """Whether anybody has hot rows in it, in memory or not."""
         if any(partition.hot for partition in self._of(table)):
             return True
-        return any(table_of_partition(id_) == table.table_id for id_ in self._owned.waiting())
+        return table.table_id in self._owned.oldest_waiting()
 
     def release_idle(self) -> int:
         """Let the partitions of users who are gone leave memory; returns how many."""

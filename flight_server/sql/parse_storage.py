@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flight_server.sql.cursor import Cursor, not_supported
-from flight_server.sql.lexer import TokenKind
+from flight_server.sql.parse_attributes import read_name, read_secret
 from flight_server.sql.storage_statements import AlterStorage, CheckStorage, CreateStorage, DropStorage
 from flight_server.sql.user_statements import Secret
 from storage.errors import InvalidRequest
@@ -75,10 +75,8 @@ def parse_check(cursor: Cursor) -> CheckStorage:
 
 
 def storage_name(cursor: Cursor) -> str:
-    """A string as it is; a bare name folds to lower case."""
-    if cursor.token.kind is TokenKind.STRING:
-        return checked_storage_name(cursor.string("the storage's name"))
-    return checked_storage_name(cursor.name("storage"))
+    """Raises InvalidRequest."""
+    return checked_storage_name(read_name(cursor, "storage"))
 
 
 def _options(cursor: Cursor, allowed: tuple[str, ...]) -> dict[str, Any]:
@@ -99,15 +97,7 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _credentials(cursor: Cursor) -> Secret:
-    if cursor.accept("NULL"):
-        return Secret()
-    if cursor.token.kind is TokenKind.PARAMETER:
-        number = cursor.token.value.removeprefix("$")
-        cursor.at += 1
-        return Secret(parameter=number)
-    if cursor.token.kind is not TokenKind.STRING:  # and whatever it is instead must not be repeated
-        raise InvalidRequest("expected JSON as a string in single quotes behind CREDENTIALS", sqlstate="42601")
-    return Secret(cursor.string("the credentials"))
+    return read_secret(cursor, "JSON", "CREDENTIALS")
 
 
 def _description(cursor: Cursor) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.lexer import TokenKind
+from flight_server.sql.parse_attributes import read_name, read_secret
 from flight_server.sql.user_statements import (
     AlterUser,
     CreateUser,
@@ -81,10 +82,8 @@ def parse_undrop(cursor: Cursor) -> UndropUser:
 
 
 def user_name(cursor: Cursor) -> str:
-    """A string as it is; a bare name folds to lower case, like any other."""
-    if cursor.token.kind is TokenKind.STRING:
-        return checked_user_name(cursor.string("the user's name"))
-    return checked_user_name(cursor.name("user"))
+    """Raises InvalidRequest."""
+    return checked_user_name(read_name(cursor, "user"))
 
 
 def _options(cursor: Cursor) -> _Options:
@@ -98,7 +97,7 @@ def _options(cursor: Cursor) -> _Options:
             raise InvalidRequest(f"{word} is given twice", sqlstate="42601")
         seen.add(word)
         if word == "PASSWORD":
-            options.password = _password(cursor)
+            options.password = read_secret(cursor, "the password", "PASSWORD")
         elif word == "ROLE":
             options.role = _role(cursor)
         elif word == "STORAGE":
@@ -115,8 +114,7 @@ def _storage(cursor: Cursor) -> str:
     """A name, or NULL for none of the user's own."""
     if cursor.accept("NULL"):
         return ""
-    quoted = cursor.token.kind is TokenKind.STRING
-    return checked_storage_name(cursor.string("a storage") if quoted else cursor.name("storage"))
+    return checked_storage_name(read_name(cursor, "storage"))
 
 
 def _storage_mode(cursor: Cursor) -> StorageMode:
@@ -134,18 +132,6 @@ def _email(cursor: Cursor) -> str:
     if len(text) > _EMAIL_CHARACTERS_MAX or not text.isprintable():
         raise InvalidRequest(f"an e-mail address has at most {_EMAIL_CHARACTERS_MAX} printable characters")
     return text
-
-
-def _password(cursor: Cursor) -> Secret:
-    if cursor.accept("NULL"):
-        return Secret()
-    if cursor.token.kind is TokenKind.PARAMETER:
-        number = cursor.token.value.removeprefix("$")
-        cursor.at += 1
-        return Secret(parameter=number)
-    if cursor.token.kind is not TokenKind.STRING:  # and whatever it is instead must not be repeated
-        raise InvalidRequest("expected the password as a string in single quotes behind PASSWORD", sqlstate="42601")
-    return Secret(cursor.string("the password"))
 
 
 def _role(cursor: Cursor) -> Role:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,9 +14,10 @@ from adbc_driver_manager import Error
 
 from tests.clients.messages import RawClient
 from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Refused
+from tests.sql_end_to_end.furniture import Client, Refused
 
 SECONDS_MAX = 20.0
+SETTINGS = "[live]\nprogress_seconds = 0.2\nqueue_bytes_max = 1000000\n"
 Row = dict[str, Any]
 
 
@@ -152,3 +155,18 @@ def replayed(rows: Sequence[Row], key: str) -> dict[Any, Row]:
             case "delete":
                 assert held.pop(row["_old_key"], None) is not None, f"deleted but never there: {row}"
     return held
+
+
+@contextmanager
+def listened_to(folder: Path) -> Iterator[ServerProcess]:
+    """A server with progress rows that come soon, and queues that are full soon."""
+    (folder / "settings.toml").write_text(SETTINGS)
+    with ServerProcess(folder / "data", "--config", str(folder / "settings.toml")) as process:
+        yield process
+
+
+def make_items(client: Client) -> str:
+    """A table with three rows, by its full name."""
+    client.do("CREATE TABLE items (id BIGINT PRIMARY KEY, name VARCHAR, price INT)")
+    client.do("INSERT INTO items VALUES (1, 'one', 10), (2, 'two', 20), (3, 'three', 30)")
+    return f"{client.namespace}.items"
