@@ -24,6 +24,8 @@ from storage.names import CATALOG, DEFAULT_NAMESPACE
 
 IDLE_MAX: Final = 64  # kept contexts, of all namespaces and time zones together
 RUNNERS_MAX: Final = 64
+NO_RULES: Final[frozenset[str]] = frozenset()
+_PRUNING: Final = "optimize_projections"
 
 _Key = tuple[str, str, bool]  # namespace, time zone, explained
 
@@ -71,9 +73,15 @@ class Contexts:
             raise
         self._give_back(key, context, lent)
 
-    def runner(self, time_zone: str, *, partitions: int | None = None) -> SessionContext:
-        """A context to run plans in; partitions: how many threads a plan may keep busy, by default as configured."""
-        found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions)
+    def runner(
+        self, time_zone: str, *, partitions: int | None = None, without: frozenset[str] = NO_RULES
+    ) -> SessionContext:
+        """A context to run plans in.
+
+        partitions: how many threads a plan may keep busy, by default as configured
+        without:    rules of the optimizer that would make the plan wrong
+        """
+        found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions, without)
         return found
 
     def _taken(self, key: _Key) -> tuple[SessionContext, LentCatalog]:
@@ -101,9 +109,15 @@ class Contexts:
         context.register_catalog_provider(CATALOG, lent)
         return context, lent
 
-    def _made_runner(self, time_zone: str, partitions: int) -> SessionContext:
+    def _made_runner(self, time_zone: str, partitions: int, without: frozenset[str]) -> SessionContext:
         config = _config(self._settings, DEFAULT_NAMESPACE, time_zone).with_target_partitions(partitions)
-        return SessionContext(config, self._runtime)
+        if _PRUNING in without:  # or joins that change their sides bring back the projection that is to be kept out
+            config = config.set("datafusion.optimizer.join_reordering", "false")
+        context = SessionContext(config, self._runtime)
+        for rule in sorted(without):
+            if not context.remove_optimizer_rule(rule):
+                raise RuntimeError(f"the engine has no optimizer rule '{rule}'")
+        return context
 
 
 def _config(settings: QuerySettings, namespace: str, time_zone: str, *, explained: bool = False) -> SessionConfig:

@@ -17,43 +17,37 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
-from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuilder, SessionContext, SQLOptions
+from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuilder, SessionContext
 from datafusion.catalog import Table
 
 from flight_server.query.bounds import has_unkeyed_join, is_short, may_join, refuse_endless_joins
+from flight_server.query.careful import careful_frame
 from flight_server.query.catalog import Lookup, ScopeCatalog, naming_namespace
 from flight_server.query.cold_scan import ColdScans, outside_runtime
 from flight_server.query.contexts import Contexts
+from flight_server.query.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
 from flight_server.query.errors import query_error, raise_mapped
-from flight_server.query.params import literal, parameter_types, placeholders_in, spelled
+from flight_server.query.framing import Bound, Params, Unbound
 from flight_server.query.plan_cache import PlanCache
 from flight_server.query.running import FinishedQuery, QueryLoop, Running, RunningQuery
 from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope
 from flight_server.query.settings import QuerySettings
-from flight_server.query.shape import Shape, client_schema, without_directories
+from flight_server.query.shape import Shape, client_schema, renamed, shown_plan
 from flight_server.query.touched import Touched
 from flight_server.sql.lexer import mentions
-from storage.errors import Cancelled, FrostlineError, PermissionDenied
+from storage.errors import Cancelled, PermissionDenied
 from storage.files import Places
 from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
 POLL_SECONDS: Final = 0.05
 COLD_PLANS_MAX: Final = 512  # list-of-files scans kept, with the statistics of their files
 
-_READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 _EXPLAIN = re.compile(r"\A\s*explain\s+(analyze\s+)?(verbose\s+)?", re.IGNORECASE)
 _EXPLAIN_COLUMNS: Final = ["plan_type", "plan"]
-# With nothing known of a placeholder, planning may fail (sum($1)): then these are tried, in this order.
-_GUESSES: Final = {pa.int64(): "1", pa.string(): "''", pa.float64(): "1.0e0"}
-_HOPELESS: Final = ("42601", "42P01", "42501", "3F000")  # no guess mends a syntax error or a missing table
-
-Params = Mapping[str, pa.Scalar]
-NO_PARAMETERS: Final[Mapping[str, pa.DataType]] = MappingProxyType({})
 
 
 def _admitted() -> None:
@@ -71,6 +65,7 @@ class Plan:
     touched:    what it reads
     time_zone:  what it runs in
     explained:  plans again, for the physical plan with estimates of rows
+    care:       how it is kept from faults of the engine
     """
 
     schema: pa.Schema
@@ -80,13 +75,24 @@ class Plan:
     touched: Touched = field(repr=False)
     time_zone: str
     explained: Callable[[], str] = field(repr=False)
+    care: Care = NO_CARE
 
 
 class QueryEngine:
     """Plans and runs statements. Safe to use from any thread."""
 
-    def __init__(self, settings: QuerySettings, spill_directory: Path, places: Places) -> None:
-        """`spill_directory` is emptied: what is in it is left from a crash."""
+    def __init__(
+        self,
+        settings: QuerySettings,
+        spill_directory: Path,
+        places: Places,
+        mended: frozenset[str] = ALL_MENDED,
+    ) -> None:
+        """`spill_directory` is emptied: what is in it is left from a crash.
+
+        mended: names of the faults of the engine that users are kept from; fewer only to show that each is needed
+        """
+        self._mended = Mended(mended)
         os.environ.setdefault("TOKIO_WORKER_THREADS", str(settings.engine_threads))
         shutil.rmtree(spill_directory, ignore_errors=True)
         spill_directory.mkdir(parents=True)
@@ -149,18 +155,18 @@ class QueryEngine:
         touched = Touched()
         catalog = ScopeCatalog(Lookup(self._base, self._scans, scope, rows, self._plan_view, touched))
         with self._contexts.lent(catalog) as context:
-            if params or "$" not in sql:
-                frame, parameters = _bound_frame(context, sql, params or {}), NO_PARAMETERS
-            else:
-                frame, parameters = self._unbound_frame(context, sql)
-            frame = _cast(context, frame, casts)
+            framed = Bound(context, params) if params or "$" not in sql else Unbound(context, self._base)
+            careful = careful_frame(sql, framed, scope.key_of, self._mended.steps)
+            parameters = framed.parameters(careful.sql, careful.frame)
+            frame = _cast(context, careful.frame, casts)
             logical = frame.logical_plan()
             text = logical.display_indent()
-            schema = client_schema(_schema(context, frame, text))
+            schema = renamed(client_schema(_schema(context, frame, text)), careful.names)
         if touched.opened and schema.names == _EXPLAIN_COLUMNS:
             raise PermissionDenied("EXPLAIN shows what lies under a view, which you may read only through the view")
-        explained = partial(self._explained, catalog, sql, params)
-        return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained)
+        explained = partial(self._explained, catalog, careful.sql, params)
+        care = self._mended.care(text, careful.steps)
+        return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained, care)
 
     def start(self, plan: Plan, admit: Callable[[], None] = _admitted) -> Running:
         """Begin to run; rows come through what is returned. A short statement has run then.
@@ -172,7 +178,8 @@ class QueryEngine:
         """
         if self._loop.loop.is_closed():
             raise Cancelled("the server is stopping")
-        rewrite = without_directories(self._places.bases()) if plan.schema.names == _EXPLAIN_COLUMNS else None
+        is_explain = plan.schema.names == _EXPLAIN_COLUMNS
+        rewrite = shown_plan(self._places.bases(), plan.care.reasons) if is_explain else None
         shape = Shape(plan.schema, self._settings.message_bytes_max, rewrite)
         try:
             if is_short(plan.shown, plan.touched.rows):
@@ -199,7 +206,9 @@ class QueryEngine:
 
     def _frame(self, plan: Plan, partitions: int | None = None) -> DataFrame:
         """A frame of its own for each run: it keeps its last physical plan, with hash tables in it."""
-        context = self._contexts.runner(plan.time_zone, partitions=partitions)
+        if plan.care.many_partitions and partitions == 1:
+            partitions = 2
+        context = self._contexts.runner(plan.time_zone, partitions=partitions, without=plan.care.without)
         return context.create_dataframe_from_logical_plan(plan.logical)
 
     def collect(self, plan: Plan, cancelled: Callable[[], bool], admit: Callable[[], None] = _admitted) -> pa.Table:
@@ -232,27 +241,21 @@ class QueryEngine:
         """Cancel what runs and stop the loop thread."""
         self._loop.close()
 
-    def _unbound_frame(self, context: SessionContext, sql: str) -> tuple[DataFrame, Mapping[str, pa.DataType]]:
-        try:
-            frame = _frame(context, sql, None)
-        except FrostlineError as error:
-            return _guessed_frame(context, sql, error)
-        return frame, parameter_types(self._base, sql, frame)
-
     def _plan_view(self, view: ViewDef, lookup: Lookup) -> Table:
         """Called back while DataFusion plans, hence on a thread of its own."""
         within = ScopeCatalog(replace(lookup, rows=row_view(view.sql)))
+        scope = lookup.scope
 
         def planned() -> Table:
             with self._contexts.lent(within) as context:
-                return _frame(context, view.sql, None).into_view()
+                return careful_frame(view.sql, Bound(context, None), scope.key_of, self._mended.steps).frame.into_view()
 
         return outside_runtime(planned)
 
     def _explained(self, catalog: ScopeCatalog, sql: str, params: Params | None) -> str:
         text = f"EXPLAIN {_EXPLAIN.sub('', sql, count=1)}"
         with self._contexts.lent(catalog, explained=True) as context:
-            return str(_bound_frame(context, text, params or {}).to_pydict()["plan"][-1])
+            return str(Bound(context, params)(text).to_pydict()["plan"][-1])
 
 
 def _cast(context: SessionContext, frame: DataFrame, casts: Mapping[str, pa.DataType]) -> DataFrame:
@@ -270,46 +273,6 @@ def _cast(context: SessionContext, frame: DataFrame, casts: Mapping[str, pa.Data
 def row_view(sql: str) -> RowView:
     """Which columns and row versions the text asks for, by naming system columns."""
     return RowView(system_columns=mentions(sql, SYSTEM_COLUMNS), show_deleted=mentions(sql, (DELETED,)))
-
-
-def _frame(context: SessionContext, sql: str, params: Params | None) -> DataFrame:
-    try:
-        return context.sql_with_options(sql, _READ_ONLY, param_values=dict(params) if params else None)
-    except BaseException as error:
-        raise_mapped(error)
-
-
-def _bound_frame(context: SessionContext, sql: str, params: Params) -> DataFrame:
-    try:
-        return _frame(context, sql, params)
-    except FrostlineError as error:
-        if error.sqlstate in _HOPELESS:
-            raise
-        texts = {name: text for name, value in params.items() if (text := literal(value)) is not None}
-        return _first_frame(context, [spelled(sql, texts)] if texts else [], params, error)[0]
-
-
-def _guessed_frame(
-    context: SessionContext, sql: str, error: FrostlineError
-) -> tuple[DataFrame, Mapping[str, pa.DataType]]:
-    names = [] if error.sqlstate in _HOPELESS else placeholders_in(sql)
-    if not names:
-        raise error
-    texts = [spelled(sql, dict.fromkeys(names, text)) for text in _GUESSES.values()]
-    frame, at = _first_frame(context, texts, None, error)
-    return frame, dict.fromkeys(names, list(_GUESSES)[at])
-
-
-def _first_frame(
-    context: SessionContext, texts: list[str], params: Params | None, error: FrostlineError
-) -> tuple[DataFrame, int]:
-    """The first of `texts` that can be planned, and its place. Raises `error`, which it was that led here."""
-    for at, text in enumerate(texts):
-        try:
-            return _frame(context, text, params), at
-        except FrostlineError:
-            continue
-    raise error
 
 
 def _schema(context: SessionContext, frame: DataFrame, plan_text: str) -> pa.Schema:

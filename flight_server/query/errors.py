@@ -56,6 +56,8 @@ RULES: Final = (
     _rule(r"No field named (\S+?)\.?(\s|$)", InvalidRequest, "42703", r"column \1 does not exist"),
     _rule(r"expression \"(.+)\" at position (\d+) and \".+\" at position (\d+) have the same name",
           InvalidRequest, "42701", r"two output columns have the same name (\1): give one another name with AS"),
+    _rule(r"Schema contains duplicate (?:un)?qualified field name \"?([^\"]+)\"?", InvalidRequest, "42701",
+          r"two columns of a query within have the same name (\1): give one another name with AS"),
     _rule(r"Invalid function '([^']*)'\.\s*Did you mean '([^']*)'", InvalidRequest, "42883",
           r"there is no function '\1'; did you mean '\2'?"),
     _rule(r"Invalid function '([^']*)'", InvalidRequest, "42883", r"there is no function '\1'"),

@@ -80,6 +80,11 @@ class QueryScope:
         """Where names are looked up."""
         return self.state.catalog if self.known is None else self.known
 
+    def key_of(self, namespace: str, name: str) -> tuple[str, ...]:
+        """The columns of the primary key of a table that the caller may know; none where there is no such."""
+        table = self.catalog.tables.get(TableName(namespace or self.namespace, name))
+        return () if table is None or (not namespace and name in self.extra) else table.primary_key
+
     def inside(self, view: ViewDef) -> QueryScope:
         """The scope of a view's own text."""
         inner = replace(self, namespace=view.default_namespace, extra={}, only=all_rows, temporary=False)

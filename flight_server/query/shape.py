@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import pyarrow as pa
 
 from flight_server.query.client_types import client_field
 
+CAREFUL: Final = "run with care"  # plan_type of the row that says why
 Rewrite = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
@@ -58,8 +60,18 @@ def client_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([client_field(field) for field in schema])
 
 
-def without_directories(directories: Iterable[str]) -> Rewrite:
-    """For EXPLAIN: file names as the manifest has them, whatever directories and buckets the server keeps them in."""
+def renamed(schema: pa.Schema, names: Mapping[str, str]) -> pa.Schema:
+    """`schema` with other names for some of its columns; two may then have one name."""
+    if not names:
+        return schema
+    return pa.schema([field.with_name(names.get(field.name, field.name)) for field in schema])
+
+
+def shown_plan(directories: Iterable[str], reasons: Sequence[str]) -> Rewrite:
+    """For EXPLAIN: file names as the manifest has them, whatever directories and buckets the server keeps them in.
+
+    reasons: why and how the statement is run with care, a row of their own at the end
+    """
     # The longest first: one may lie within another.
     bases = sorted((directory.strip("/") + "/" for directory in directories), key=len, reverse=True)
 
@@ -69,7 +81,10 @@ def without_directories(directories: Iterable[str]) -> Rewrite:
         return text
 
     def rewrite(batch: pa.RecordBatch) -> pa.RecordBatch:
-        texts = [without(text) for text in batch.column(1).to_pylist()]
-        return pa.RecordBatch.from_arrays([batch.column(0), pa.array(texts)], schema=batch.schema)
+        kinds, texts = batch.column(0).to_pylist(), [without(text) for text in batch.column(1).to_pylist()]
+        if reasons and kinds:
+            kinds.append(CAREFUL)
+            texts.append("\n".join(reasons))
+        return pa.RecordBatch.from_arrays([pa.array(kinds), pa.array(texts)], schema=batch.schema)
 
     return rewrite

@@ -29,7 +29,7 @@ DOORS = {
     "boto3": ("storage/s3_client.py",),
     "botocore": ("storage/s3_client.py",),
     "google.protobuf": ("flight_server/wire/",),
-    "sqlglot": ("flight_server/sql/",),
+    "sqlglot": ("flight_server/sql/", "flight_server/rewrite/"),
     "prometheus_client": ("flight_server/metrics.py",),
     "trio": ("flight_server/app.py", "flight_server/health.py", "jobs/"),
 }

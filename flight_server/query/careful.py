@@ -1,0 +1,142 @@
+"""Planning with care: a statement is planned as written, looked at, and rewritten where the engine would go wrong.
+
+Most plans are at no risk and stay as they are; for them this costs one look at the plan's text. A plan at risk costs
+some more plans, of its parts, to learn what its names mean. What is rewritten is read by another parser than the
+engine's: so its own copy of the text must give the same plan, or the same error, before anything is changed in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+import pyarrow as pa
+from datafusion import DataFrame
+
+from flight_server.query.risks import rewrites_for
+from flight_server.rewrite.groups import KeyOf
+from flight_server.rewrite.rewriter import copied, rewrite
+from flight_server.rewrite.steps import Step
+from storage.errors import FrostlineError, NotSupported
+
+ROUNDS_MAX: Final = 4  # a rewrite may bring another risk to light, hardly more than one
+_EXPLAIN: Final = re.compile(r"\A\s*explain\s+(?:analyze\s+)?(?:verbose\s+)?(?:format\s+\w+\s+)?", re.IGNORECASE)
+
+Framed = Callable[[str], DataFrame]  # plans a text. Raises FrostlineError.
+
+
+@dataclass(frozen=True, slots=True)
+class CarefulFrame:
+    """sql: the text that was planned; steps: what was rewritten; names: output name not to be seen -> as written."""
+
+    frame: DataFrame = field(repr=False)
+    sql: str
+    steps: tuple[Step, ...] = ()
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def careful_frame(sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Step]) -> CarefulFrame:
+    """mended: the steps that may be taken.
+
+    Raises: what planning raises; NotSupported for a statement that is at risk and can't be rewritten.
+    """
+    try:
+        frame, error = framed(sql), None
+    except FrostlineError as failed:
+        frame, error = None, failed
+    wanted = _wanted(frame, error) & mended
+    if not wanted:
+        return CarefulFrame(_planned(frame, error), sql)
+    return _Rewriting(sql, framed, key_of, mended).run(frame, error, wanted)
+
+
+class _Rewriting:
+    """One statement on its way to a plan without risk."""
+
+    def __init__(self, sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Step]) -> None:
+        found = _EXPLAIN.match(sql)
+        self._head = found[0] if found else ""
+        self._query = sql[len(self._head) :]
+        self._framed = framed
+        self._key_of = key_of
+        self._mended = mended
+
+    def run(self, frame: DataFrame | None, error: FrostlineError | None, wanted: frozenset[Step]) -> CarefulFrame:
+        self._check_copy(frame, error)
+        text, tried, done, names = self._query, frozenset[Step](), dict[Step, None](), dict[str, str]()
+        for _ in range(ROUNDS_MAX):
+            tried |= wanted
+            try:
+                found = rewrite(text, wanted, self._schema_of, self._key_of)
+            except FrostlineError as failed:
+                raise (error or failed) from None
+            names |= found.names
+            done |= dict.fromkeys(found.steps)
+            if found.steps:
+                text = found.sql
+                frame, error = self._again(text, error)
+            wanted = _wanted(frame, error) & self._mended - tried
+            if not wanted:
+                break
+        return CarefulFrame(_planned(frame, error), f"{self._head}{text}", tuple(done), names)
+
+    def _check_copy(self, frame: DataFrame | None, error: FrostlineError | None) -> None:
+        """Raises NotSupported, or the engine's error, when another parser reads the text in another way."""
+        try:
+            copy = self._framed(f"{self._head}{copied(self._query)}")
+        except FrostlineError as failed:
+            if error is not None and failed.sqlstate == error.sqlstate:
+                return
+            raise (error or _unreadable()) from None
+        if frame is None or _shown(copy) != _shown(frame):
+            raise error or _unreadable()
+
+    def _again(self, text: str, error: FrostlineError | None) -> tuple[DataFrame | None, FrostlineError | None]:
+        try:
+            return self._framed(f"{self._head}{text}"), None
+        except FrostlineError as failed:
+            return None, error or failed
+
+    def _schema_of(self, sql: str) -> pa.Schema:
+        return self._framed(sql).schema()
+
+
+def _wanted(frame: DataFrame | None, error: FrostlineError | None) -> frozenset[Step]:
+    if error is not None:
+        return _ERRORS.get(error.sqlstate, frozenset())
+    assert frame is not None
+    logical = frame.logical_plan()
+    return rewrites_for(logical.display_indent(), logical.display_indent_schema)
+
+
+def _planned(frame: DataFrame | None, error: FrostlineError | None) -> DataFrame:
+    if error is not None:
+        raise error
+    assert frame is not None
+    return frame
+
+
+def _shown(frame: DataFrame) -> str:
+    return str(frame.logical_plan().display_indent())
+
+
+def _unreadable() -> NotSupported:
+    return NotSupported(
+        "the engine may answer this statement wrongly, and it can't be rewritten: some part of it is read in two ways; "
+        "write it in simpler words, or in several statements"
+    )
+
+
+# SQLSTATE of an error while planning -> the steps that may do away with it.
+_ERRORS: Final[Mapping[str, frozenset[Step]]] = MappingProxyType(
+    {
+        "42701": frozenset({Step.NAMES, Step.CASTS}),
+        "42702": frozenset({Step.USING}),
+        "42803": frozenset({Step.GROUPS}),
+        "42804": frozenset({Step.ALIASES, Step.INTERVALS}),
+        "42703": frozenset({Step.ALIASES}),
+    }
+)

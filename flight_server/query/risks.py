@@ -1,0 +1,220 @@
+"""Plans at risk: which faults of the engine a logical plan, as the engine shows it, may run into.
+
+A look at the text of the plan, once for each plan: it may find a risk where there is none (then the rewrite changes
+nothing), and must not miss one. Texts of the caller stand in the plan, too, and may look like anything; so nothing
+here is decided by the absence of a line that such a text could cover.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from flight_server.rewrite.steps import Step
+
+_NODE: Final = re.compile(r"^( *)([A-Z]\w*(?: [A-Z]\w*)*)(?::|$)")
+_FLOATS: Final = re.compile(r"([^,\[\]:]+):Float(?:16|32|64)")
+_GROUPED: Final = re.compile(r"Aggregate: groupBy=\[\[(?!\]\])")
+_EXTREME: Final = re.compile(r"\b(?:max|min)\(")
+_KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")
+_MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
+_EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
+# What takes a predicate for a value: CASE, a comparison, IS, NOT before a bracket or before IN.
+_BEYOND: Final = re.compile(
+    r"\bCASE\b|\bNOT (?!IN \(<|EXISTS)|(?:EXISTS|IN) \(<subquery>\)\)? (?!AND |OR |NOT )\S"
+    r"|[=<>] \(?(?:NOT )?EXISTS|[=<>] \S+ (?:NOT )?IN \(<s"
+)
+_DIVIDED: Final = re.compile(r"[/%] | mod\(")
+_LEAD: Final = re.compile(r"\b(?:lead|lag)\(.*IGNORE NULLS", re.IGNORECASE)
+
+
+def rewrites_for(shown: str, with_types: Callable[[], str]) -> frozenset[Step]:
+    """Steps that may be needed. shown: the raw plan; with_types: gives it with the columns of each node."""
+    found: set[Step] = set()
+    if "Right Join:" in shown:
+        found.add(Step.RIGHT_JOINS)
+    if "Full Join: Using" in shown or "Right Join: Using" in shown:
+        found.add(Step.USING)
+    if "<subquery>" in shown:
+        found |= set(_of_subqueries(shown))
+    if "IGNORE NULLS" in shown.upper() and _LEAD.search(shown):
+        found.add(Step.LEAD)
+    if _DIVIDED.search(shown) and _divides_beside_a_guard(shown):
+        found.add(Step.GUARDS)
+    if "Sort:" in shown or " ORDER BY [" in shown or " PARTITION BY [" in shown or _EXTREME.search(shown):
+        typed = with_types()
+        found |= set(_of_floats(typed))
+        if "WindowAggr:" in shown and ":Interval" in typed:
+            found.add(Step.INTERVALS)
+    return frozenset(found)
+
+
+def rules_to_leave_out(shown: str) -> frozenset[str]:
+    """Optimizer rules that would make the plan wrong. shown: the raw plan, after any rewrite."""
+    rules: set[str] = set()
+    if "DISTINCT FROM" in shown and "Join" in shown:
+        rules.add("eliminate_cross_join")
+    if "CAST" in shown and "Aggregate:" in shown:
+        rules.add("eliminate_group_by_constant")
+    if "Filter:" in shown and "Full Join:" in shown:
+        rules |= {"eliminate_outer_join"} if _stands_under(shown, "Full Join:", "Filter:") else set()
+    if "Filter:" in shown and "Right Join:" in shown and _stands_under(shown, "Right Join:", "Filter:"):
+        rules |= {"optimize_projections", "common_sub_expression_eliminate"}
+    return frozenset(rules)
+
+
+def has_many_groupings(shown: str) -> bool:
+    """Whether one partition would put out groups twice."""
+    return "groupBy=[[" in shown and _MANY_SETS.search(shown) is not None
+
+
+def _of_subqueries(shown: str) -> Iterator[Step]:
+    found = subqueries(shown)
+    if found is None:
+        yield from (Step.SUBQUERIES, Step.CORRELATION, Step.ALIASES)
+        return
+    if any(_is_misread(one) for one in found):
+        yield Step.SUBQUERIES
+    scalars = [one for one in found if one.kind is Kind.SCALAR]
+    if any(_is_unequal("\n".join(one.body)) or one.host.startswith(_TAKES_NO_SCALAR) for one in scalars):
+        yield Step.CORRELATION
+    if "get_field(" in shown:
+        yield Step.ALIASES
+
+
+def _is_misread(one: Subquery) -> bool:
+    if one.kind is Kind.SCALAR:
+        return False
+    correlated = any("outer_ref(" in line for line in one.body)
+    if correlated and any("groupBy=[[]]" in line or _MANY_SETS.search(line) for line in one.body):
+        return True
+    if not one.host.startswith("Filter:"):
+        return True
+    if one.kind is Kind.NOT_IN and (correlated or " OR " in one.host):
+        return True
+    return _BEYOND.search(one.host) is not None
+
+
+def _is_unequal(body: str) -> bool:
+    """Whether names from outside stand anywhere but in an equality of their own."""
+    if "outer_ref(" not in body:
+        return False
+    rest = _EQUAL.sub("", body)
+    return "outer_ref(" in rest or any("outer_ref(" in line and " OR " in line for line in body.split("\n"))
+
+
+_TAKES_NO_SCALAR: Final = (
+    "Aggregate:",
+    "Sort:",
+    "WindowAggr:",
+    "Inner Join:",
+    "Left Join:",
+    "Right Join:",
+    "Full Join:",
+)
+
+
+class Kind(Enum):
+    EXISTS = "EXISTS ("
+    NOT_IN = "NOT IN ("
+    IN = "IN ("
+    SCALAR = "("
+
+
+@dataclass(slots=True)
+class Subquery:
+    """host: the line that it stands in; body: its own lines, without those of subqueries within."""
+
+    kind: Kind
+    host: str
+    body: list[str] = field(default_factory=list)
+
+
+def subqueries(shown: str) -> list[Subquery] | None:
+    """All of a plan; None where a line is none of a plan's, so that nothing is certain."""
+    found: list[Subquery] = []
+    waiting: list[tuple[int, list[Subquery]]] = []  # by the depth of the line that has them
+    inside: list[tuple[int, Subquery]] = []
+    for line in shown.split("\n"):
+        node = _NODE.match(line)
+        if node is None:
+            return None
+        depth = len(node[1])
+        while inside and inside[-1][0] >= depth:
+            inside.pop()
+        while waiting and (waiting[-1][0] >= depth or not waiting[-1][1]):
+            waiting.pop()
+        if node[2] == "Subquery":
+            if not waiting:
+                return None
+            one = waiting[-1][1].pop(0)
+            found.append(one)
+            inside.append((depth, one))
+        elif inside:
+            inside[-1][1].body.append(line)
+        hosted = _hosted(line[depth:])
+        if hosted:
+            waiting.append((depth, hosted))
+    return found
+
+
+def _hosted(head: str) -> list[Subquery]:
+    parts = head.split("(<subquery>)")[:-1]
+    return [Subquery(_kind(part), head) for part in parts]
+
+
+def _kind(before: str) -> Kind:
+    for kind, end in ((Kind.EXISTS, "EXISTS "), (Kind.NOT_IN, "NOT IN "), (Kind.IN, "IN ")):
+        if before.endswith(end):
+            return kind
+    return Kind.SCALAR
+
+
+def _of_floats(typed: str) -> Iterator[Step]:
+    if "Float" not in typed:
+        return
+    names = "|".join(sorted({re.escape(name.strip()) for name in _FLOATS.findall(typed)}))
+    floats = re.compile(rf"(?<!\w)(?:{names})(?!\w)" if names else r"(?!)")
+    for line in typed.split("\n"):
+        bare = line.lstrip()
+        if bare.startswith("Sort:"):
+            if _may_be_float(bare.partition(" [")[0], floats):
+                yield Step.KEYS
+        elif "Aggregate:" in bare or "WindowAggr:" in bare:
+            if _EXTREME.search(bare):
+                yield Step.EXTREMES
+            if any(_may_be_float(keys, floats) for keys in _KEYS.findall(bare)):
+                yield Step.KEYS
+
+
+def _may_be_float(keys: str, floats: re.Pattern[str]) -> bool:
+    """Whether some of the keys names a float column, or is computed."""
+    return "(" in keys or "Float" in keys or "[" in keys or floats.search(keys) is not None
+
+
+def _divides_beside_a_guard(shown: str) -> bool:
+    lines = [line.lstrip() for line in shown.split("\n")]
+    return any(
+        ("Filter:" in line or "Join:" in line) and (" AND " in line or " OR " in line) and _DIVIDED.search(line)
+        for line in lines
+    )
+
+
+def _stands_under(shown: str, below: str, above: str) -> bool:
+    """Whether one node may stand somewhere under another; a line that is no node could hide one, so then yes."""
+    over: list[int] = []
+    for line in shown.split("\n"):
+        node = _NODE.match(line)
+        if node is None:
+            return True
+        depth = len(node[1])
+        while over and over[-1] >= depth:
+            over.pop()
+        if line.startswith(above, depth):
+            over.append(depth)
+        elif over and line.startswith(below, depth):
+            return True
+    return False

@@ -1,0 +1,198 @@
+"""Scalar subqueries that are correlated by more than equalities: `(SELECT count(*) FROM s WHERE s.b < t.a)`.
+
+The engine decorrelates equalities alone. So the subquery is computed for each value that comes from outside, in one
+join of the distinct values with the inner tables, and looked up by equality.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from sqlglot import exp
+
+from flight_server.rewrite.aggregates import aggregates_in
+from flight_server.rewrite.blocks import Block, Blocks
+from flight_server.rewrite.dialect import Tree, written
+from flight_server.rewrite.names import HIDDEN, all_of, bracketed, call, column, identifier, is_call
+from storage.errors import NotSupported
+
+_COUNTS: Final = ("count", "approx_distinct", "regr_count")
+_STRICT: Final = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.Like)
+_MAY_TAKE_NULL: Final = (exp.Anonymous, exp.Case, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Or, exp.Select)
+_LIMITS: Final = ("group", "having", "qualify", "limit", "offset", "distinct", "with_", "windows")
+
+
+def mend_unequal_correlation(blocks: Blocks) -> None:
+    """Raises NotSupported for correlated subqueries that have no such form."""
+    numbers = count(1)
+    for inner in reversed(blocks.all):
+        subquery = inner.select.parent
+        if inner.outer is None or not isinstance(subquery, exp.Subquery) or not is_scalar(subquery):
+            continue
+        outside = blocks.outside_columns(inner.select, inner)
+        if outside and not _is_decorrelated_by_the_engine(blocks, inner):
+            subquery.replace(_looked_up(blocks, inner, outside, f"{HIDDEN}d{next(numbers)}"))
+
+
+def is_scalar(subquery: Tree) -> bool:
+    """Whether it stands for one value."""
+    return not isinstance(
+        subquery.parent,
+        (exp.From, exp.Join, exp.In, exp.Exists, exp.SetOperation, exp.Lateral, exp.Subquery, exp.CTE, exp.Table),
+    ) and (subquery.parent is not None)
+
+
+def _is_decorrelated_by_the_engine(blocks: Blocks, inner: Block) -> bool:
+    """Whether names from outside stand in equalities of WHERE only."""
+    where = inner.select.args.get("where")
+    conjuncts = (
+        list(where.this.flatten())
+        if where is not None and isinstance(where.this, exp.And)
+        else [where.this]
+        if where
+        else []
+    )
+    inside = [
+        id(found)
+        for one in conjuncts
+        if _is_equality(blocks, inner, one)
+        for found in blocks.outside_columns(one, inner)
+    ]
+    return len(inside) == len(blocks.outside_columns(inner.select, inner))
+
+
+def _conjuncts(inner: Block) -> list[Tree]:
+    where = inner.select.args.get("where")
+    if where is None:
+        return []
+    return list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
+
+
+def _is_equality(blocks: Blocks, inner: Block, node: Tree) -> bool:
+    node = node.unnest()
+    if not isinstance(node, exp.EQ):
+        return False
+    sides = [
+        (side, blocks.outside_columns(side, inner), list(side.find_all(exp.Column)))
+        for side in (node.this, node.expression)
+    ]
+    pure = [len(outside) == len(every) for _, outside, every in sides if outside]
+    return len(pure) == 1 and pure[0] and any(not outside for _, outside, _ in sides)
+
+
+def _looked_up(blocks: Blocks, inner: Block, outside: list[exp.Column], alias: str) -> Tree:
+    _refuse_others(blocks, inner, outside)
+    keys = _keys(blocks, inner, list({written(found): found for found in outside}.values()))
+    whole = exp.Paren(this=inner.select.expressions[0].unalias().copy())
+    computed = _computed(blocks, inner, keys, alias)
+    for at, aggregate in enumerate(aggregates_in(whole)):
+        aggregate.replace(_lookup(computed, keys, at, alias, is_count=_is_count(aggregate)))
+    return whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A column from outside: its name among the distinct values, and by what these are found (name -> expression)."""
+
+    name: str
+    column: exp.Column
+    found_by: dict[str, Tree]
+
+
+def _keys(blocks: Blocks, inner: Block, columns: list[exp.Column]) -> list[_Key]:
+    if _is_strict(blocks, inner):
+        return [_Key(f"k{at}", one, {f"k{at}": one}) for at, one in enumerate(columns)]
+    # NULL must be found, too, and the engine decorrelates no other equality than =.
+    return [_Key(f"k{at}", one, {f"t{at}": _text(one), f"n{at}": _is_null(one)}) for at, one in enumerate(columns)]
+
+
+def _is_strict(blocks: Blocks, inner: Block) -> bool:
+    """Whether a NULL from outside goes with no row, so that it need not be found among the values."""
+    where = inner.select.args.get("where")
+    conjuncts = (
+        list(where.this.flatten())
+        if where is not None and isinstance(where.this, exp.And)
+        else [where.this]
+        if where
+        else []
+    )
+    strict = [one for one in conjuncts if isinstance(one.unnest(), _STRICT) and not one.find(*_MAY_TAKE_NULL)]
+    inside = sum(len(blocks.outside_columns(one, inner)) for one in strict)
+    return inside == len(blocks.outside_columns(inner.select, inner))
+
+
+def _refuse_others(blocks: Blocks, inner: Block, outside: list[exp.Column]) -> None:
+    meanings = [blocks.meaning(found) for found in outside]
+    plain = len(inner.select.expressions) == 1 and bool(aggregates_in(inner.select))
+    near = all(meaning is not None and meaning[0] is inner.outer for meaning in meanings)
+    if not plain or not near or any(inner.select.args.get(clause) for clause in _LIMITS) or _is_grouped(inner.outer):
+        raise NotSupported(
+            "a subquery that names columns from outside of it, other than by =, must be one aggregate over a WHERE; "
+            "write it as a join with GROUP BY"
+        )
+
+
+def _is_grouped(outer: Block | None) -> bool:
+    return outer is not None and (outer.select.args.get("group") is not None)
+
+
+def _computed(blocks: Blocks, inner: Block, keys: list[_Key], alias: str) -> exp.Select:
+    """Per distinct value from outside the aggregates over the rows that go with it."""
+    values = {key.name: key.column for key in keys} | {name: one for key in keys for name, one in key.found_by.items()}
+    names = {written(key.column): column(key.name, alias) for key in keys}
+    copy = blocks.copied(inner.select)
+    for one in blocks.outside_columns(copy, inner):
+        one.replace(names[written(one)].copy())
+    items = [_as(column(name, alias), name) for name in values]
+    items += [_as(one.copy(), f"v{at}") for at, one in enumerate(aggregates_in(copy))]
+    copy.set("expressions", items)
+    derived = exp.Subquery(this=_distinct(blocks, inner, values), alias=exp.TableAlias(this=identifier(alias)))
+    from_, joins = copy.args["from_"].this, copy.args.get("joins") or []
+    copy.set("from_", exp.From(this=derived))
+    copy.set("joins", [exp.Join(this=from_, kind="CROSS"), *joins])
+    copy.set("order", None)
+    copy.set("group", exp.Group(expressions=[column(name, alias) for name in values]))
+    return copy
+
+
+def _distinct(blocks: Blocks, inner: Block, values: dict[str, Tree]) -> exp.Select:
+    assert inner.outer is not None
+    found = blocks.bare(inner.outer)
+    found.set("expressions", [_as(one.copy(), name) for name, one in values.items()])
+    found.set("distinct", exp.Distinct())
+    return found
+
+
+def _lookup(computed: exp.Select, keys: list[_Key], at: int, alias: str, *, is_count: bool) -> Tree:
+    name = f"{alias}v"
+    pairs = [(inner, outer) for key in keys for inner, outer in key.found_by.items()]
+    equal: list[Tree] = [exp.EQ(this=column(inner, name), expression=bracketed(outer.copy())) for inner, outer in pairs]
+    query = exp.Select(expressions=[call("max" if is_count else "first_value", column(f"v{at}", name))])
+    query.set("from_", exp.From(this=exp.Subquery(this=computed.copy(), alias=exp.TableAlias(this=identifier(name)))))
+    query.set("where", exp.Where(this=all_of(equal)))
+    found = exp.Subquery(this=query)
+    return call("coalesce", found, exp.Literal.number(0)) if is_count else found
+
+
+def _text(value: Tree) -> Tree:
+    return call(
+        "coalesce",
+        exp.Cast(this=value.copy(), to=exp.DataType.build("VARCHAR", dialect="postgres")),
+        exp.Literal.string(""),
+    )
+
+
+def _is_null(value: Tree) -> Tree:
+    return exp.Paren(this=exp.Is(this=value.copy(), expression=exp.null()))
+
+
+def _is_count(aggregate: Tree) -> bool:
+    while isinstance(aggregate, (exp.Filter, exp.WithinGroup)):
+        aggregate = aggregate.this
+    return is_call(aggregate, *_COUNTS)
+
+
+def _as(node: Tree, name: str) -> exp.Alias:
+    return exp.Alias(this=node, alias=identifier(name))

@@ -1,0 +1,75 @@
+"""GROUP BY a primary key: other columns of its table may be selected, since the key determines them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from flight_server.rewrite.aggregates import is_aggregate
+from flight_server.rewrite.blocks import Block, Blocks, Source
+from flight_server.rewrite.dialect import Tree
+from flight_server.rewrite.names import folded
+
+KeyOf = Callable[
+    [str, str], tuple[str, ...]
+]  # namespace ("" for the session's), table -> its primary key, if it has one
+
+
+def add_determined_columns(blocks: Blocks, key_of: KeyOf) -> None:
+    """Group by the columns that a key in GROUP BY determines and that stand outside of aggregates."""
+    for block in blocks.all:
+        group = block.select.args.get("group")
+        if group is None or any(group.args.get(kind) for kind in ("rollup", "cube", "grouping_sets")):
+            continue
+        grouped = [found for found in group.expressions if isinstance(found, exp.Column)]
+        grouped += [item for item in _by_position(block, group) if isinstance(item, exp.Column)]
+        for source in block.sources:
+            key = _key(source, key_of, block)
+            if key and set(key) <= {folded(one.this) for one in grouped if _is_of(blocks, one, source)}:
+                _add(blocks, block, source, group, {folded(one.this) for one in grouped})
+
+
+def _add(blocks: Blocks, block: Block, source: Source, group: exp.Group, known: set[str]) -> None:
+    for found in list(block.select.find_all(exp.Column)):
+        name = folded(found.this)
+        if (
+            name in known
+            or name not in source.columns.names
+            or not _is_of(blocks, found, source)
+            or _is_aggregated(found)
+        ):
+            continue
+        known.add(name)
+        group.append("expressions", found.copy())
+
+
+def _is_of(blocks: Blocks, found: exp.Column, source: Source) -> bool:
+    meaning = blocks.meaning(found)
+    return meaning is not None and meaning[1] is source
+
+
+def _is_aggregated(found: Tree) -> bool:
+    """Within an aggregate, or where rows are not grouped yet."""
+    node: Tree | None = found
+    while node is not None and not isinstance(node, exp.Select):
+        if is_aggregate(node) or isinstance(node, (exp.Where, exp.From, exp.Join, exp.Group)):
+            return True
+        node = node.parent
+    return False
+
+
+def _by_position(block: Block, group: exp.Group) -> list[Tree]:
+    items = block.select.expressions
+    ordinals = [int(one.this) for one in group.expressions if isinstance(one, exp.Literal) and one.this.isdecimal()]
+    return [items[at - 1].unalias() for at in ordinals if 0 < at <= len(items)]
+
+
+def _key(source: Source, key_of: KeyOf, block: Block) -> tuple[str, ...]:
+    node = source.node
+    if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
+        return ()
+    name = folded(node.this)
+    if not node.args.get("db") and any(folded(table.args["alias"].this) == name for table in block.common):
+        return ()
+    return key_of(folded(node.args.get("db")), name)

@@ -1,0 +1,67 @@
+"""Divisions beside the condition that guards them: `x <> 0 AND y / x > 2`.
+
+The engine computes both sides of AND and OR for whole batches. The divisor becomes NULL where the other side has
+settled the answer already, so that nothing is divided there; what the condition gives stays the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlglot import exp
+
+from flight_server.rewrite.blocks import Blocks
+from flight_server.rewrite.dialect import Tree
+from flight_server.rewrite.names import all_of, bracketed, is_call
+
+_CONDITIONS: Final = (exp.Where, exp.Having, exp.Qualify, exp.Join)
+
+
+def guard_divisions(blocks: Blocks) -> None:
+    """All conditions of all blocks."""
+    for block in blocks.all:
+        for connector in list(block.select.find_all(exp.And, exp.Or)):
+            if isinstance(connector.parent, type(connector)) or connector.find_ancestor(exp.Select) is not block.select:
+                continue
+            _guard(connector)
+
+
+def _guard(connector: Tree) -> None:
+    operands = _operands(connector, type(connector))
+    divided = [one for one in operands if _divisors(one)]
+    guards = [one for one in operands if not _divisors(one) and one.find(exp.Select) is None]
+    if not divided or not guards:
+        return
+    settled = exp.false() if isinstance(connector, exp.And) else exp.true()
+    joined = all_of([one.copy() for one in guards]) if isinstance(connector, exp.And) else _any_of(guards)
+    open_ = exp.Not(this=exp.Is(this=exp.Paren(this=joined), expression=settled))
+    for one in divided:
+        for divisor in _divisors(one):
+            divisor.replace(exp.Paren(this=exp.Case(ifs=[exp.If(this=open_.copy(), true=divisor.copy())])))
+
+
+def _operands(node: Tree, kind: type[Tree]) -> list[Tree]:
+    if isinstance(node, kind):
+        return [*_operands(node.this, kind), *_operands(node.expression, kind)]
+    if isinstance(node, exp.Paren) and isinstance(node.this, kind):
+        return _operands(node.this, kind)
+    return [node]
+
+
+def _divisors(node: Tree) -> list[Tree]:
+    found = [one.expression for one in node.find_all(exp.Div, exp.Mod)]
+    found += [
+        one.expressions[1] for one in node.find_all(exp.Anonymous) if is_call(one, "mod") and len(one.expressions) == 2
+    ]
+    return [
+        one
+        for one in found
+        if not isinstance(one, exp.Literal) and one.find_ancestor(exp.Select) is node.find_ancestor(exp.Select)
+    ]
+
+
+def _any_of(conditions: list[Tree]) -> Tree:
+    whole, *rest = [bracketed(one.copy()) for one in conditions]
+    for one in rest:
+        whole = exp.Or(this=whole, expression=one)
+    return whole

@@ -1,0 +1,59 @@
+"""Identifiers as the engine folds them, and new ones that no author has written."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlglot import exp
+
+from flight_server.rewrite.dialect import Tree
+
+HIDDEN: Final = "__f"  # how names that are made here begin
+
+
+def folded(identifier: Tree | str | None) -> str:
+    """The name that the engine looks for: unquoted ones in lower case."""
+    if identifier is None or isinstance(identifier, str):
+        return (identifier or "").lower()
+    name = identifier.name
+    return name if identifier.args.get("quoted") else name.lower()
+
+
+def identifier(name: str) -> exp.Identifier:
+    """Always quoted, so that nothing is folded."""
+    return exp.Identifier(this=name, quoted=True)
+
+
+def column(name: str, table: str = "") -> exp.Column:
+    return exp.Column(this=identifier(name), table=identifier(table) if table else None)
+
+
+def call(name: str, *arguments: Tree) -> exp.Anonymous:
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def is_call(node: Tree | None, *names: str) -> bool:
+    """Whether it is a call of one of these functions (lower case)."""
+    return isinstance(node, exp.Anonymous) and isinstance(node.this, str) and node.this.lower() in names
+
+
+def literal(value: str) -> exp.Literal:
+    return exp.Literal.string(value)
+
+
+def number(value: int) -> exp.Literal:
+    return exp.Literal(this=str(value), is_string=False)
+
+
+def all_of(conditions: list[Tree]) -> Tree:
+    """Joined by AND, each in brackets where it needs them."""
+    whole, *rest = [bracketed(one) for one in conditions]
+    for one in rest:
+        whole = exp.And(this=whole, expression=one)
+    return whole
+
+
+def bracketed(node: Tree) -> Tree:
+    """An operand that keeps its meaning wherever it is put."""
+    plain = (exp.Column, exp.Literal, exp.Anonymous, exp.Paren, exp.Null, exp.Boolean, exp.Cast, exp.Case, exp.Exists)
+    return node if isinstance(node, plain) else exp.Paren(this=node)

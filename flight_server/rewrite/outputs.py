@@ -1,0 +1,96 @@
+"""Names of output columns: kept when an expression is rewritten, and allowed to be there twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from sqlglot import exp
+
+from flight_server.rewrite.blocks import Block, Blocks, table_nodes
+from flight_server.rewrite.dialect import Tree, written
+from flight_server.rewrite.names import HIDDEN, folded, identifier
+from flight_server.rewrite.stars import expand, has_star, is_star
+from storage.errors import FrostlineError
+
+
+class KeptNames:
+    """The items of all blocks whose names are seen, as they were; `restore` gives what changed its old name."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._kept = [
+            (block, [(written(item), item.copy()) for item in block.select.expressions])
+            for block in blocks.all
+            if block.is_named
+        ]
+
+    def restore(self, hidden: Iterator[str]) -> dict[str, str]:
+        """Returns new name -> name as it was, for those that would be taken for the name of another column."""
+        names: dict[str, str] = {}
+        for block, kept in self._kept:
+            for item, (text, before) in zip(list(block.select.expressions), kept, strict=True):
+                if isinstance(item, (exp.Alias, exp.Column)) or is_star(item) or written(item) == text:
+                    continue
+                name = shown = name_of(self._blocks, block, before)
+                if name in _names_of_columns(block.select):
+                    name = next(hidden)
+                    names[name] = shown
+                item.replace(exp.Alias(this=item.copy(), alias=identifier(name)))
+        return names
+
+
+def _names_of_columns(select: exp.Select) -> set[str]:
+    """As the engine may call the plain columns among the items: `x`, `t.x`."""
+    found = set()
+    for item in select.expressions:
+        if isinstance(item, exp.Column):
+            table = folded(item.args.get("table"))
+            found |= {folded(item.this), f"{table}.{folded(item.this)}"}
+            found |= {f"{folded(_alias_of(node))}.{folded(item.this)}" for node in table_nodes(select)}
+    return found
+
+
+def _alias_of(node: Tree) -> Tree | None:
+    alias = node.args.get("alias")
+    return alias.this if isinstance(alias, exp.TableAlias) else node.this
+
+
+def name_of(blocks: Blocks, block: Block, item: Tree) -> str:
+    """As the engine calls the item; its text where the engine can't tell."""
+    if isinstance(item, exp.Alias):
+        return folded(item.args["alias"])
+    if isinstance(item, exp.Column):
+        return folded(item.this)
+    for grouped in (True, False):
+        probe = blocks.bare(block)
+        probe.set("expressions", [blocks.closed(item, block)])
+        probe.set("windows", [window.copy() for window in block.select.args.get("windows") or []] or None)
+        group = block.select.args.get("group")
+        if grouped and group is not None:
+            probe.set("group", blocks.closed(group, block))
+        try:
+            return str(blocks.schema(block, probe).names[0])
+        except FrostlineError:
+            continue
+    return written(item)
+
+
+class ToldApart:
+    """Gives the second of two equal output names in a block another one. names: new name -> name as written."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.fresh = (f"{HIDDEN}{number}" for number in count(1))
+
+    def __call__(self, blocks: Blocks, block: Block) -> None:
+        if has_star(block.select):
+            expand(block)
+        seen: set[str] = set()
+        for item in list(block.select.expressions):
+            name = name_of(blocks, block, item)
+            if name in seen:
+                hidden = next(self.fresh)
+                self.names[hidden] = self.names.get(name, name)
+                item.replace(exp.Alias(this=item.unalias().copy(), alias=identifier(hidden)))
+            seen.add(name)

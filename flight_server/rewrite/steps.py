@@ -1,0 +1,23 @@
+"""The steps of a rewrite, each for one fault of the engine."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Step(Enum):
+    """value: what EXPLAIN says of it."""
+
+    NAMES = "output columns of one name are told apart"
+    RIGHT_JOINS = "RIGHT JOIN is run as LEFT JOIN"
+    USING = "the keys of USING are those of whichever side has them"
+    GROUPS = "columns that a primary key determines are grouped by, too"
+    CASTS = "casts are made part of the names of expressions"
+    ALIASES = "a table is renamed that a column is named like"
+    SUBQUERIES = "EXISTS, IN and NOT IN are written with the NULLs in mind"
+    CORRELATION = "a subquery is computed once for each value from outside"
+    GUARDS = "divisors are NULL where the rest of the condition has decided"
+    LEAD = "LEAD with IGNORE NULLS is run as NTH_VALUE"
+    INTERVALS = "windows over intervals get a frame by ROWS"
+    EXTREMES = "min and max of floats know infinities and NaN"
+    KEYS = "floats in ORDER BY and windows have one zero and one NaN"

@@ -1,0 +1,101 @@
+"""Window functions: LEAD past NULLs, and orders by INTERVAL.
+
+The engine's `lead(v, n) IGNORE NULLS` misses values behind a gap; nth_value over the rows that follow finds them. By
+an INTERVAL it refuses to order any window, for the sake of frames by RANGE, which functions of rank do not look at.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+from sqlglot import exp
+
+from flight_server.rewrite.blocks import Block, Blocks
+from flight_server.rewrite.dialect import Tree
+from flight_server.rewrite.names import call, folded, is_call, number
+
+_WITHOUT_FRAME: Final = ("row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead")
+
+
+def mend_lead(blocks: Blocks) -> None:
+    """lead and lag with IGNORE NULLS, whatever the sign of their offset."""
+    for block in blocks.all:
+        for window in list(block.select.find_all(exp.Window)):
+            if window.find_ancestor(exp.Select) is block.select and _ignores_nulls(window):
+                _mend(block, window)
+
+
+def mend_interval_orders(blocks: Blocks) -> None:
+    """Functions that look at no frame get one by ROWS."""
+    for block in blocks.all:
+        for window in block.select.find_all(exp.Window):
+            if window.find_ancestor(exp.Select) is not block.select or not is_call(_function(window), *_WITHOUT_FRAME):
+                continue
+            written_out(block, window)
+            order = window.args.get("order")
+            keys = [ordered.this for ordered in order.expressions] if order is not None else []
+            kinds = blocks.types(block, keys, grouped=True)
+            if window.args.get("spec") is None and any(
+                kind is not None and pa.types.is_interval(kind) for kind in kinds
+            ):
+                window.set("spec", _rows("UNBOUNDED", "PRECEDING", "CURRENT ROW", None))
+
+
+def written_out(block: Block, window: exp.Window) -> None:
+    """OVER w as what WINDOW w says, so that a frame may be added."""
+    name = folded(window.args.get("alias"))
+    named = next((one for one in block.select.args.get("windows") or [] if folded(one.this) == name), None)
+    if not name or named is None:
+        return
+    written_out(block, named)
+    for clause in ("partition_by", "order", "spec"):
+        value = named.args.get(clause)
+        if value and not window.args.get(clause):
+            window.set(clause, [one.copy() for one in value] if isinstance(value, list) else value.copy())
+    window.set("alias", None)
+
+
+def _function(window: exp.Window) -> Tree:
+    node = window.this
+    while isinstance(node, (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):
+        node = node.this
+    return node
+
+
+def _ignores_nulls(window: exp.Window) -> bool:
+    function = _function(window)
+    inside = is_call(function, "lead", "lag") and any(isinstance(one, exp.IgnoreNulls) for one in function.expressions)
+    return is_call(function, "lead", "lag") and (inside or isinstance(window.this, exp.IgnoreNulls))
+
+
+def _mend(block: Block, window: exp.Window) -> None:
+    function = _function(window)
+    value, *more = [one.this if isinstance(one, exp.IgnoreNulls) else one for one in function.expressions]
+    offset = _offset(more[0]) if more else 1
+    if offset is None:
+        return  # the engine says what it wants
+    steps = offset if is_call(function, "lead") else -offset
+    if steps <= 0:
+        renamed = call("lag", value.copy(), number(-steps), *[one.copy() for one in more[1:]])
+        window.set("this", exp.IgnoreNulls(this=renamed))
+        return
+    written_out(block, window)
+    window.set("this", exp.IgnoreNulls(this=call("nth_value", value.copy(), number(steps))))
+    window.set("spec", _rows("1", "FOLLOWING", "UNBOUNDED", "FOLLOWING"))
+    if more[1:]:
+        whole = window.copy()
+        window.replace(call("coalesce", whole, more[1].copy()))
+
+
+def _offset(node: Tree) -> int | None:
+    if isinstance(node, exp.Neg):
+        inner = _offset(node.this)
+        return None if inner is None else -inner
+    if isinstance(node, exp.Literal) and not node.is_string and node.this.isdecimal():
+        return int(node.this)
+    return None
+
+
+def _rows(start: str, start_side: str, end: str, end_side: str | None) -> exp.WindowSpec:
+    return exp.WindowSpec(kind="ROWS", start=start, start_side=start_side, end=end, end_side=end_side)

@@ -1,0 +1,160 @@
+"""Each fault of the engine: the answer is right in every state of the rows, and would not be without its mending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from flight_server.query import QueryEngine, QuerySettings
+from flight_server.query.engine_faults import ALL_MENDED, FAULTS
+from storage.errors import FrostlineError
+from storage.files import only_local
+from storage.local_files import LocalFiles
+from tests.query.states import STATES, in_state, sorted_rows
+
+INF, NAN = float("inf"), float("nan")
+
+
+def ints(**columns: list[Any]) -> pa.Table:
+    return pa.table({name: pa.array(values, pa.int32()) for name, values in columns.items()})
+
+
+A = ints(id=[1, 2], k=[10, None], x=[1, 2])
+B = ints(id=[2, 3, 4], k=[10, None, None], y=[20, 30, 40])
+TABLES = {
+    "a": A,
+    "b": B.append_column("ok", pa.array([True, True, False])),
+    "c": ints(j=[20, None, 30]),
+    "e": ints(id=[1, 2, 4, 9], k=[1, None, 4, 9], b=[3, 3, 3, 3]),
+    "f": pa.table(
+        {
+            "g": pa.array([1, 4, 5, 5, 6, 7, 7], pa.int32()),
+            "id": pa.array([1, 2, 3, 4, 5, 6, 7], pa.int32()),
+            "d": pa.array([-INF, INF, NAN, 1.5, None, 0.0, -0.0]),
+        }
+    ),
+    "v": ints(id=[1, 2, 3, 4, 5, 6, 7, 8, 9], v=[10, 20, 30, 40, None, None, 70, 80, None]),
+    "s": pa.table({"k": pa.array(range(12), pa.int32()), "t": [f"s{i % 4}" for i in range(12)]}),
+    "i": ints(id=[1, 2]).append_column("span", pa.array([(0, 2, 0), (0, 1, 0)], pa.month_day_nano_interval())),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    fault: str
+    sql: str
+    right: list[tuple[Any, ...]]
+
+
+CASES = (
+    Case("right_join_filters", "SELECT b.id FROM a RIGHT JOIN b ON a.id = b.id WHERE a.id IS NULL AND b.ok", [(3,)]),
+    Case("full_join_filters", "SELECT b.id FROM a FULL JOIN b ON a.id = b.id WHERE a.id IS NULL AND b.ok", [(3,)]),
+    Case(
+        "null_equality_spreads",
+        "SELECT a.id, b.id AS bi FROM a JOIN b ON a.k = b.k JOIN c ON b.y IS NOT DISTINCT FROM c.j",
+        [(1, 2)],
+    ),
+    Case(
+        "decorrelated_subqueries",
+        "SELECT id FROM a WHERE EXISTS (SELECT count(*) FROM b WHERE b.id = a.id)",
+        [(1,), (2,)],
+    ),
+    Case(
+        "decorrelated_subqueries",
+        "SELECT k FROM e WHERE k NOT IN (SELECT a.k FROM a WHERE a.k = e.k)",
+        [(None,), (1,), (4,), (9,)],
+    ),
+    Case("decorrelated_subqueries", "SELECT j FROM c WHERE j NOT IN (SELECT k FROM a) OR j = 30", [(30,)]),
+    Case(
+        "decorrelated_subqueries",
+        "SELECT id, k IN (SELECT id FROM a) AS found FROM e",
+        [(1, True), (2, None), (4, False), (9, False)],
+    ),
+    Case(
+        "extremes_of_floats",
+        "SELECT g, max(d), min(d) FROM f GROUP BY g",
+        [(1, -INF, -INF), (4, INF, INF), (5, NAN, 1.5), (6, None, None), (7, 0.0, 0.0)],
+    ),
+    Case(
+        "outer_using_keys",
+        "SELECT id, x, y FROM a FULL JOIN b USING (id)",
+        [(1, 1, None), (2, 2, 20), (3, None, 30), (4, None, 40)],
+    ),
+    Case("outer_using_keys", "SELECT y FROM a FULL JOIN b USING (id) WHERE id = 4", [(40,)]),
+    Case(
+        "grouping_sets_in_one_partition",
+        "SELECT s.k % 3, length('foo'), count(DISTINCT h.t) FROM s CROSS JOIN s AS h GROUP BY GROUPING "
+        "SETS ((s.k % 3, length('foo')), ())",
+        [(None, None, 4), (0, 3, 4), (1, 3, 4), (2, 3, 4)],
+    ),
+    Case(
+        "lead_past_nulls",
+        "SELECT id, lead(v, 2) IGNORE NULLS OVER (ORDER BY id) FROM v",
+        [(1, 30), (2, 40), (3, 70), (4, 80), (5, 80), (6, 80), (7, None), (8, None), (9, None)],
+    ),
+    Case("zeros_in_order", "SELECT id, count(*) OVER (PARTITION BY d) FROM f WHERE g = 7", [(6, 2), (7, 2)]),
+    Case("zeros_in_order", "SELECT id FROM (SELECT id FROM f WHERE g = 7 ORDER BY d, id LIMIT 1) AS q", [(6,)]),
+    Case("casts_left_out_of_names", "SELECT sum(k) AS a, sum(CAST(k AS DOUBLE)) AS b FROM a", [(10, 10.0)]),
+    Case(
+        "column_before_table",
+        "SELECT b.id FROM a AS b WHERE EXISTS (SELECT 1 FROM e WHERE e.id = b.id)",
+        [(1,), (2,)],
+    ),
+    Case(
+        "unequal_correlation",
+        "SELECT id, (SELECT count(*) FROM b WHERE b.id < e.id) FROM e",
+        [(1, 0), (2, 0), (4, 2), (9, 3)],
+    ),
+    Case("divisions_beside_guards", "SELECT k FROM s WHERE k <> 0 AND 8 / k > 3", [(1,), (2,)]),
+    Case("windows_over_intervals", "SELECT id, row_number() OVER (ORDER BY span) FROM i", [(1, 2), (2, 1)]),
+    Case("columns_of_a_key", "SELECT id, x, count(*) FROM a GROUP BY id", [(1, 1, 1), (2, 2, 1)]),
+    Case("equal_output_names", "SELECT count(*) FROM (SELECT id, id FROM a) AS q", [(2,)]),
+)  # fmt: skip
+
+
+@contextmanager
+def engine_without(fault: str, directory: Path) -> Iterator[QueryEngine]:
+    (directory / "cold").mkdir()
+    places = only_local(LocalFiles(directory / "cold"))
+    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", places, ALL_MENDED - {fault})
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def answer(case: Case, state: str, queries: QueryEngine, cold: Path) -> list[str]:
+    database = in_state(state, queries, cold, TABLES, a=("id",))
+    return sorted_rows(list(zip(*(column.to_pylist() for column in database.ask(case.sql).columns), strict=True)))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.fault}: {case.sql[:60]}")
+@pytest.mark.parametrize("state", STATES)
+def test_an_answer_is_right_whatever_the_state_of_its_rows(
+    queries: QueryEngine, directory: Path, case: Case, state: str
+):
+    assert answer(case, state, queries, directory / "cold") == sorted_rows(case.right)
+
+
+@pytest.mark.parametrize("fault", [fault.name for fault in FAULTS])
+def test_the_mending_is_needed(tmp_path: Path, fault: str):
+    """If this fails after an update of the engine, the fault is gone: take its line and its mending away."""
+    with engine_without(fault, tmp_path) as engine:
+        assert any(is_wrong(case, state, engine, tmp_path) for case in CASES if case.fault == fault for state in STATES)
+
+
+def is_wrong(case: Case, state: str, queries: QueryEngine, directory: Path) -> bool:
+    try:
+        return answer(case, state, queries, directory / "cold") != sorted_rows(case.right)
+    except FrostlineError:
+        return True
+
+
+def test_every_fault_has_a_case():
+    assert {fault.name for fault in FAULTS} == {case.fault for case in CASES}
