@@ -48,6 +48,20 @@ class _Parser(parser.Parser):
         found = super()._parse_interval(*args, **kwargs)
         return found and exp.Var(this=self._find_sql(start, self._prev))
 
+    def _parse_cte(self, *args: Any, **kwargs: Any) -> exp.CTE | None:
+        """sqlglot puts a SELECT around VALUES."""
+        found = super()._parse_cte(*args, **kwargs)
+        from_ = found.this.args.get("from_") if found is not None and isinstance(found.this, exp.Select) else None
+        if (
+            found is not None
+            and from_ is not None
+            and isinstance(from_.this, exp.Values)
+            and from_.this.alias == "_values"
+        ):
+            from_.this.set("alias", None)
+            found.set("this", from_.this)
+        return found
+
     def _negate_range(self, this: exp.Expr | None = None) -> exp.Expr | None:
         found = super()._negate_range(this)
         return _infix(found)
@@ -68,6 +82,7 @@ class _Generator(Generator):
         exp.RegexpLike: lambda self, e: self.binary(e, "~"),
         exp.RegexpILike: lambda self, e: self.binary(e, "~*"),
         exp.Array: lambda self, e: f"[{self.expressions(e, flat=True)}]",
+        exp.StrPosition: lambda self, e: f"position({self.sql(e, 'substr')} IN {self.sql(e, 'this')})",
         exp.Struct: lambda self, e: f"{{{', '.join(_key_and_value(self, item) for item in e.expressions)}}}",
     }
     TYPE_MAPPING: ClassVar[dict[Any, str]] = {}
