@@ -109,7 +109,7 @@ def _wanted(frame: DataFrame | None, error: FrostlineError | None) -> frozenset[
         return _ERRORS.get(error.sqlstate, frozenset())
     assert frame is not None
     logical = frame.logical_plan()
-    return rewrites_for(logical.display_indent(), logical.display_indent_schema)
+    return rewrites_for(logical.display_indent(), frame.schema(), logical.display_indent_schema)
 
 
 def _planned(frame: DataFrame | None, error: FrostlineError | None) -> DataFrame:

@@ -142,7 +142,7 @@ FAULTS: Final = (
         "windows_over_intervals", "K10h",
         "row_number() OVER (ORDER BY interval) is refused",
         "24915",
-        "a frame by ROWS",
+        "ordered by the parts of the interval",
         Step.INTERVALS,
     ),
     _fault(

@@ -77,6 +77,10 @@ RULES: Final = (
           "a window function can't stand here: only in SELECT, ORDER BY and QUALIFY"),
     _rule(r"does not support logical expression (Exists|InSubquery|ScalarSubquery|OuterReferenceColumn)",
           NotSupported, "0A000", "a subquery can't be used in this place; write it as a join, or in WHERE"),
+    _rule(r"Schema contains qualified field name .* and unqualified field name .* ambiguous"
+          r"|Correlated scalar subquery can only be used|null_aware anti join|Correlated column is not allowed",
+          NotSupported, "0A000", "a subquery that names columns from outside of it can't be used here in this form; "
+          "write it as a join"),
     _rule(r"LIKE does not support escape_char", NotSupported, "0A000", "LIKE knows no other ESCAPE than the backslash"),
     _rule(r"only supports? a single SQL statement", InvalidRequest, "42601", "give one statement at a time"),
     _rule(r"No SQL statements were provided", InvalidRequest, "42601", "the statement is empty"),

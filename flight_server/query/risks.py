@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+import pyarrow as pa
+
 from flight_server.rewrite.steps import Step
 
 _NODE: Final = re.compile(r"^( *)([A-Z]\w*(?: [A-Z]\w*)*)(?::|$)")
 _FLOATS: Final = re.compile(r"([^,\[\]:]+):Float(?:16|32|64)")
-_GROUPED: Final = re.compile(r"Aggregate: groupBy=\[\[(?!\]\])")
 _EXTREME: Final = re.compile(r"\b(?:max|min)\(")
 _KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")
 _MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
@@ -25,15 +26,23 @@ _CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTAL
 _EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
 # What takes a predicate for a value: CASE, a comparison, IS, NOT before a bracket or before IN.
 _BEYOND: Final = re.compile(
-    r"\bCASE\b|\bNOT (?!IN \(<|EXISTS)|(?:EXISTS|IN) \(<subquery>\)\)? (?!AND |OR |NOT )\S"
+    r"\bCASE\b|\bNOT (?!IN \(|EXISTS|I?LIKE|BETWEEN|SIMILAR|NULL|DISTINCT|TRUE|FALSE|UNKNOWN)"
+    r"|(?:EXISTS|IN) \(<subquery>\)\)? (?!AND |OR |NOT )\S"
     r"|[=<>] \(?(?:NOT )?EXISTS|[=<>] \S+ (?:NOT )?IN \(<s"
 )
+_SORT_KEY: Final = re.compile(r"(?:\w+\.)?(\w+) (?:ASC|DESC) NULLS (?:FIRST|LAST)")
 _DIVIDED: Final = re.compile(r"[/%] | mod\(")
+_DIVIDED_IN_CASE: Final = re.compile(r"(?:THEN|ELSE) (?:(?!WHEN|ELSE|END)[^\n])*(?:[/%] |mod\()")
 _LEAD: Final = re.compile(r"\b(?:lead|lag)\(.*IGNORE NULLS", re.IGNORECASE)
 
 
-def rewrites_for(shown: str, with_types: Callable[[], str]) -> frozenset[Step]:
-    """Steps that may be needed. shown: the raw plan; with_types: gives it with the columns of each node."""
+def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -> frozenset[Step]:
+    """Steps that may be needed.
+
+    shown:      the raw plan
+    output:     the columns of its rows
+    with_types: gives it with the columns of each node, which takes a while: asked only if there is need
+    """
     found: set[Step] = set()
     if "Right Join:" in shown:
         found.add(Step.RIGHT_JOINS)
@@ -43,14 +52,30 @@ def rewrites_for(shown: str, with_types: Callable[[], str]) -> frozenset[Step]:
         found |= set(_of_subqueries(shown))
     if "IGNORE NULLS" in shown.upper() and _LEAD.search(shown):
         found.add(Step.LEAD)
-    if _DIVIDED.search(shown) and _divides_beside_a_guard(shown):
+    if _DIVIDED.search(shown) and (_divides_beside_a_guard(shown) or _DIVIDED_IN_CASE.search(shown)):
         found.add(Step.GUARDS)
-    if "Sort:" in shown or " ORDER BY [" in shown or " PARTITION BY [" in shown or _EXTREME.search(shown):
+    if _sorts_by_more(shown, output) or _KEYS.search(shown) or _EXTREME.search(shown):
         typed = with_types()
         found |= set(_of_floats(typed))
         if "WindowAggr:" in shown and ":Interval" in typed:
             found.add(Step.INTERVALS)
     return frozenset(found)
+
+
+def _sorts_by_more(shown: str, output: pa.Schema) -> bool:
+    """Whether rows are put in order by anything but plain columns of the result that are no floats."""
+    at = shown.find("Sort: ")
+    while at >= 0:
+        keys = shown[at + len("Sort: ") : shown.find("\n", at)]
+        for key in keys.split(", "):
+            if key.startswith("fetch="):
+                continue
+            found = _SORT_KEY.fullmatch(key)
+            index = output.get_field_index(found[1]) if found is not None else -1
+            if index < 0 or pa.types.is_floating(output.field(index).type):
+                return True
+        at = shown.find("Sort: ", at + 1)
+    return False
 
 
 def rules_to_leave_out(shown: str) -> frozenset[str]:
@@ -79,8 +104,7 @@ def _of_subqueries(shown: str) -> Iterator[Step]:
         return
     if any(_is_misread(one) for one in found):
         yield Step.SUBQUERIES
-    scalars = [one for one in found if one.kind is Kind.SCALAR]
-    if any(_is_unequal("\n".join(one.body)) or one.host.startswith(_TAKES_NO_SCALAR) for one in scalars):
+    if any(_is_correlated_by_more(one) for one in found):
         yield Step.CORRELATION
     if "get_field(" in shown:
         yield Step.ALIASES
@@ -97,6 +121,13 @@ def _is_misread(one: Subquery) -> bool:
     if one.kind is Kind.NOT_IN and (correlated or " OR " in one.host):
         return True
     return _BEYOND.search(one.host) is not None
+
+
+def _is_correlated_by_more(one: Subquery) -> bool:
+    if one.kind is Kind.SCALAR and one.host.startswith(_TAKES_NO_SCALAR):
+        return True
+    is_aggregated = one.kind is Kind.SCALAR or any("Aggregate:" in line for line in one.body)
+    return is_aggregated and _is_unequal("\n".join(one.body))
 
 
 def _is_unequal(body: str) -> bool:

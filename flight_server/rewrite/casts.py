@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from itertools import count
+from typing import Final
 
 from sqlglot import exp
 
-from flight_server.rewrite.blocks import Blocks
-from flight_server.rewrite.dialect import written
+from flight_server.rewrite.dialect import Tree, written
 from flight_server.rewrite.names import call
 
+_WRAPPED: Final = "cast"  # meta of a coalesce that was put around a cast
 
-def tell_casts_apart(blocks: Blocks) -> None:
+
+def tell_casts_apart(tree: Tree) -> None:
     """Each cast goes into a coalesce with as many NULLs as tell its type from all others."""
     widths: dict[str, int] = {}
-    numbers = count(1)
-    for block in blocks.all:
-        casts = [
-            node
-            for node in block.select.find_all(exp.Cast, exp.TryCast)
-            if node.find_ancestor(exp.Select) is block.select
-        ]
-        for cast in casts:
-            if isinstance(cast.this, exp.Literal):
-                continue
-            kind = f"{type(cast).__name__} {written(cast.args['to']).lower()}"
-            width = widths.get(kind) or next(numbers)
-            widths[kind] = width
-            cast.replace(call("coalesce", cast.copy(), *[exp.null() for _ in range(width)]))
+    for cast in list(tree.find_all(exp.Cast, exp.TryCast)):
+        if isinstance(cast.this, exp.Literal):
+            continue
+        kind = f"{type(cast).__name__} {written(cast.args['to']).lower()}"
+        width = widths.setdefault(kind, len(widths) + 1)
+        wrapped = call("coalesce", cast.copy(), *[exp.null() for _ in range(width)])
+        wrapped.meta[_WRAPPED] = True
+        cast.replace(wrapped)
+
+
+def unwrapped(node: Tree) -> Tree:
+    """A copy with the casts as they were."""
+    whole = exp.Paren(this=node.copy())
+    while (found := next((one for one in whole.find_all(exp.Anonymous) if one.meta.get(_WRAPPED)), None)) is not None:
+        found.replace(found.expressions[0].copy())
+    inner: Tree = whole.this
+    inner.parent = None
+    return inner

@@ -29,11 +29,17 @@ def mend_unequal_correlation(blocks: Blocks) -> None:
     numbers = count(1)
     for inner in reversed(blocks.all):
         subquery = inner.select.parent
-        if inner.outer is None or not isinstance(subquery, exp.Subquery) or not is_scalar(subquery):
+        if inner.outer is None or subquery is None:
             continue
         outside = blocks.outside_columns(inner.select, inner)
-        if outside and not _is_decorrelated_by_the_engine(blocks, inner):
+        if not outside or _is_decorrelated_by_the_engine(blocks, inner):
+            continue
+        if isinstance(subquery, exp.Subquery) and is_scalar(subquery):
             subquery.replace(_looked_up(blocks, inner, outside, f"{HIDDEN}d{next(numbers)}"))
+        elif inner.select.args.get("group") and (
+            isinstance(subquery, exp.Exists) or isinstance(subquery.parent, exp.In)
+        ):
+            inner.select.replace(_groups_looked_up(blocks, inner, outside, f"{HIDDEN}d{next(numbers)}"))
 
 
 def is_scalar(subquery: Tree) -> bool:
@@ -92,6 +98,36 @@ def _looked_up(blocks: Blocks, inner: Block, outside: list[exp.Column], alias: s
     return whole
 
 
+def _groups_looked_up(blocks: Blocks, inner: Block, outside: list[exp.Column], alias: str) -> exp.Select:
+    """EXISTS and IN over groups: these are made for each value from outside, and looked up by equality."""
+    _refuse_far(blocks, inner, outside)
+    if any(inner.select.args.get(clause) for clause in ("qualify", "limit", "offset", "distinct", "with_", "windows")):
+        raise _refusal()
+    keys = _keys(blocks, inner, list({written(found): found for found in outside}.values()))
+    group = inner.select.args["group"].copy()
+    computed = _over_values(blocks, inner, keys, alias, [_as(inner.select.expressions[0].unalias().copy(), "v0")])
+    inner_keys = computed.args["group"].expressions
+    computed.set("group", exp.Group(expressions=[*inner_keys, *_written_out(group, inner).expressions]))
+    name = f"{alias}v"
+    found = exp.Select(expressions=[column("v0", name)])
+    found.set("from_", exp.From(this=exp.Subquery(this=computed, alias=exp.TableAlias(this=identifier(name)))))
+    found.set("where", exp.Where(this=all_of(_equalities(keys, name))))
+    return found
+
+
+def _written_out(group: exp.Group, inner: Block) -> exp.Group:
+    """GROUP BY 1 as the expression of the first item; of groups that are named plainly only."""
+    if any(group.args.get(kind) for kind in ("rollup", "cube", "grouping_sets")) or group.find(
+        exp.Rollup, exp.Cube, exp.GroupingSets
+    ):
+        raise _refusal()
+    items = inner.select.expressions
+    for one in list(group.expressions):
+        if isinstance(one, exp.Literal) and not one.is_string:
+            one.replace(items[int(one.this) - 1].unalias().copy())
+    return group
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     """A column from outside: its name among the distinct values, and by what these are found (name -> expression)."""
@@ -124,14 +160,24 @@ def _is_strict(blocks: Blocks, inner: Block) -> bool:
 
 
 def _refuse_others(blocks: Blocks, inner: Block, outside: list[exp.Column]) -> None:
-    meanings = [blocks.meaning(found) for found in outside]
+    _refuse_far(blocks, inner, outside)
     plain = len(inner.select.expressions) == 1 and bool(aggregates_in(inner.select))
-    near = all(meaning is not None and meaning[0] is inner.outer for meaning in meanings)
-    if not plain or not near or any(inner.select.args.get(clause) for clause in _LIMITS) or _is_grouped(inner.outer):
-        raise NotSupported(
-            "a subquery that names columns from outside of it, other than by =, must be one aggregate over a WHERE; "
-            "write it as a join with GROUP BY"
-        )
+    if not plain or any(inner.select.args.get(clause) for clause in _LIMITS):
+        raise _refusal()
+
+
+def _refuse_far(blocks: Blocks, inner: Block, outside: list[exp.Column]) -> None:
+    """Names must come from the rows right around the subquery, before these are grouped."""
+    meanings = [blocks.meaning(found) for found in outside]
+    if any(meaning is None or meaning[0] is not inner.outer for meaning in meanings) or _is_grouped(inner.outer):
+        raise _refusal()
+
+
+def _refusal() -> NotSupported:
+    return NotSupported(
+        "a subquery that names columns from outside of it, other than by =, must be one aggregate over a WHERE, or "
+        "groups under EXISTS or IN; write it as a join with GROUP BY"
+    )
 
 
 def _is_grouped(outer: Block | None) -> bool:
@@ -140,14 +186,19 @@ def _is_grouped(outer: Block | None) -> bool:
 
 def _computed(blocks: Blocks, inner: Block, keys: list[_Key], alias: str) -> exp.Select:
     """Per distinct value from outside the aggregates over the rows that go with it."""
+    found = [_as(one.copy(), f"v{at}") for at, one in enumerate(aggregates_in(inner.select))]
+    return _over_values(blocks, inner, keys, alias, found)
+
+
+def _over_values(blocks: Blocks, inner: Block, keys: list[_Key], alias: str, found: list[exp.Alias]) -> exp.Select:
+    """The inner query for all distinct values from outside at once, grouped by them. found: its items."""
     values = {key.name: key.column for key in keys} | {name: one for key in keys for name, one in key.found_by.items()}
     names = {written(key.column): column(key.name, alias) for key in keys}
     copy = blocks.copied(inner.select)
+    copy.set("expressions", found)
     for one in blocks.outside_columns(copy, inner):
         one.replace(names[written(one)].copy())
-    items = [_as(column(name, alias), name) for name in values]
-    items += [_as(one.copy(), f"v{at}") for at, one in enumerate(aggregates_in(copy))]
-    copy.set("expressions", items)
+    copy.set("expressions", [*(_as(column(name, alias), name) for name in values), *copy.expressions])
     derived = exp.Subquery(this=_distinct(blocks, inner, values), alias=exp.TableAlias(this=identifier(alias)))
     from_, joins = copy.args["from_"].this, copy.args.get("joins") or []
     copy.set("from_", exp.From(this=derived))
@@ -167,13 +218,16 @@ def _distinct(blocks: Blocks, inner: Block, values: dict[str, Tree]) -> exp.Sele
 
 def _lookup(computed: exp.Select, keys: list[_Key], at: int, alias: str, *, is_count: bool) -> Tree:
     name = f"{alias}v"
-    pairs = [(inner, outer) for key in keys for inner, outer in key.found_by.items()]
-    equal: list[Tree] = [exp.EQ(this=column(inner, name), expression=bracketed(outer.copy())) for inner, outer in pairs]
     query = exp.Select(expressions=[call("max" if is_count else "first_value", column(f"v{at}", name))])
     query.set("from_", exp.From(this=exp.Subquery(this=computed.copy(), alias=exp.TableAlias(this=identifier(name)))))
-    query.set("where", exp.Where(this=all_of(equal)))
+    query.set("where", exp.Where(this=all_of(_equalities(keys, name))))
     found = exp.Subquery(this=query)
     return call("coalesce", found, exp.Literal.number(0)) if is_count else found
+
+
+def _equalities(keys: list[_Key], alias: str) -> list[Tree]:
+    pairs = [(inner, outer) for key in keys for inner, outer in key.found_by.items()]
+    return [exp.EQ(this=column(inner, alias), expression=bracketed(outer.copy())) for inner, outer in pairs]
 
 
 def _text(value: Tree) -> Tree:

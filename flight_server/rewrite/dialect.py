@@ -48,7 +48,7 @@ class _Parser(parser.Parser):
         found = super()._parse_interval(*args, **kwargs)
         return found and exp.Var(this=self._find_sql(start, self._prev))
 
-    def _parse_cte(self, *args: Any, **kwargs: Any) -> exp.CTE | None:
+    def _parse_cte(self, *args: Any, **kwargs: Any) -> Any:
         """sqlglot puts a SELECT around VALUES."""
         found = super()._parse_cte(*args, **kwargs)
         from_ = found.this.args.get("from_") if found is not None and isinstance(found.this, exp.Select) else None

@@ -16,18 +16,17 @@ KeyOf = Callable[
 ]  # namespace ("" for the session's), table -> its primary key, if it has one
 
 
-def add_determined_columns(blocks: Blocks, key_of: KeyOf) -> None:
+def add_determined_columns(blocks: Blocks, block: Block, key_of: KeyOf) -> None:
     """Group by the columns that a key in GROUP BY determines and that stand outside of aggregates."""
-    for block in blocks.all:
-        group = block.select.args.get("group")
-        if group is None or any(group.args.get(kind) for kind in ("rollup", "cube", "grouping_sets")):
-            continue
-        grouped = [found for found in group.expressions if isinstance(found, exp.Column)]
-        grouped += [item for item in _by_position(block, group) if isinstance(item, exp.Column)]
-        for source in block.sources:
-            key = _key(source, key_of, block)
-            if key and set(key) <= {folded(one.this) for one in grouped if _is_of(blocks, one, source)}:
-                _add(blocks, block, source, group, {folded(one.this) for one in grouped})
+    group = block.select.args.get("group")
+    if group is None or any(group.find(kind) for kind in (exp.Rollup, exp.Cube, exp.GroupingSets)):
+        return
+    grouped = [found for found in group.expressions if isinstance(found, exp.Column)]
+    grouped += [item for item in _by_position(block, group) if isinstance(item, exp.Column)]
+    for source in block.sources:
+        key = _key(source, key_of, block)
+        if key and set(key) <= {folded(one.this) for one in grouped if _is_of(blocks, one, source)}:
+            _add(blocks, block, source, group, {folded(one.this) for one in grouped})
 
 
 def _add(blocks: Blocks, block: Block, source: Source, group: exp.Group, known: set[str]) -> None:

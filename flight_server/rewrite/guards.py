@@ -1,7 +1,7 @@
 """Divisions beside the condition that guards them: `x <> 0 AND y / x > 2`.
 
-The engine computes both sides of AND and OR for whole batches. The divisor becomes NULL where the other side has
-settled the answer already, so that nothing is divided there; what the condition gives stays the same.
+The engine computes both sides of AND and OR for whole batches, and makes them of CASE, too. The divisor becomes NULL
+where the answer is settled without it, so that nothing is divided there; what the condition gives stays the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ def guard_divisions(blocks: Blocks) -> None:
             if isinstance(connector.parent, type(connector)) or connector.find_ancestor(exp.Select) is not block.select:
                 continue
             _guard(connector)
+        for case in list(block.select.find_all(exp.Case)):
+            if case.find_ancestor(exp.Select) is block.select:
+                _guard_case(case)
 
 
 def _guard(connector: Tree) -> None:
@@ -36,8 +39,27 @@ def _guard(connector: Tree) -> None:
     joined = all_of([one.copy() for one in guards]) if isinstance(connector, exp.And) else _any_of(guards)
     open_ = exp.Not(this=exp.Is(this=exp.Paren(this=joined), expression=settled))
     for one in divided:
-        for divisor in _divisors(one):
-            divisor.replace(exp.Paren(this=exp.Case(ifs=[exp.If(this=open_.copy(), true=divisor.copy())])))
+        _null_unless(_divisors(one), open_)
+
+
+def _guard_case(case: exp.Case) -> None:
+    """The engine makes AND and OR of a CASE over truths, so its branches are no guards either."""
+    if case.this is not None:
+        return
+    for branch in case.args["ifs"]:
+        condition = branch.this
+        if condition.find(exp.Select) is None and not _divisors(condition):
+            _null_unless(_divisors(branch.args["true"]), condition)
+    default = case.args.get("default")
+    conditions = [branch.this for branch in case.args["ifs"]]
+    if default is not None and not any(one.find(exp.Select) or _divisors(one) for one in conditions):
+        taken = exp.Is(this=exp.Paren(this=_any_of(conditions)), expression=exp.true())
+        _null_unless(_divisors(default), exp.Not(this=taken))
+
+
+def _null_unless(divisors: list[Tree], condition: Tree) -> None:
+    for divisor in divisors:
+        divisor.replace(exp.Paren(this=exp.Case(ifs=[exp.If(this=condition.copy(), true=divisor.copy())])))
 
 
 def _operands(node: Tree, kind: type[Tree]) -> list[Tree]:

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 
 from sqlglot import exp
 
 from flight_server.rewrite.blocks import Block, Blocks, table_nodes
+from flight_server.rewrite.casts import unwrapped
 from flight_server.rewrite.dialect import Tree, written
-from flight_server.rewrite.names import HIDDEN, folded, identifier
-from flight_server.rewrite.stars import expand, has_star, is_star
+from flight_server.rewrite.names import folded, identifier
+from flight_server.rewrite.stars import is_star
 from storage.errors import FrostlineError
 
 
 class KeptNames:
-    """The items of all blocks whose names are seen, as they were; `restore` gives what changed its old name."""
+    """The items of blocks whose names are seen, as they were; `restore` gives what changed its old name."""
 
-    def __init__(self, blocks: Blocks) -> None:
-        self._blocks = blocks
-        self._kept = [
-            (block, [(written(item), item.copy()) for item in block.select.expressions])
-            for block in blocks.all
-            if block.is_named
-        ]
+    def __init__(self) -> None:
+        self._kept: list[tuple[Block, list[tuple[str, Tree]]]] = []
 
-    def restore(self, hidden: Iterator[str]) -> dict[str, str]:
+    def keep(self, block: Block) -> None:
+        """Once for each block, when its stars are written out that are to be."""
+        if block.is_named:
+            items = [unwrapped(item) for item in block.select.expressions]
+            self._kept.append((block, [(written(item), item) for item in items]))
+
+    def restore(self, blocks: Blocks, hidden: Iterator[str]) -> dict[str, str]:
         """Returns new name -> name as it was, for those that would be taken for the name of another column."""
         names: dict[str, str] = {}
         for block, kept in self._kept:
             for item, (text, before) in zip(list(block.select.expressions), kept, strict=True):
                 if isinstance(item, (exp.Alias, exp.Column)) or is_star(item) or written(item) == text:
                     continue
-                name = shown = name_of(self._blocks, block, before)
+                name = shown = name_of(blocks, block, before)
                 if name in _names_of_columns(block.select):
                     name = next(hidden)
                     names[name] = shown
@@ -76,21 +77,15 @@ def name_of(blocks: Blocks, block: Block, item: Tree) -> str:
     return written(item)
 
 
-class ToldApart:
-    """Gives the second of two equal output names in a block another one. names: new name -> name as written."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, str] = {}
-        self.fresh = (f"{HIDDEN}{number}" for number in count(1))
-
-    def __call__(self, blocks: Blocks, block: Block) -> None:
-        if has_star(block.select):
-            expand(block)
-        seen: set[str] = set()
-        for item in list(block.select.expressions):
-            name = name_of(blocks, block, item)
-            if name in seen:
-                hidden = next(self.fresh)
-                self.names[hidden] = self.names.get(name, name)
-                item.replace(exp.Alias(this=item.unalias().copy(), alias=identifier(hidden)))
-            seen.add(name)
+def tell_apart(blocks: Blocks, block: Block, hidden: Iterator[str]) -> dict[str, str]:
+    """Give the second of two equal output names another one. Returns new name -> name as written."""
+    names: dict[str, str] = {}
+    seen: set[str] = set()
+    for item in list(block.select.expressions):
+        name = name_of(blocks, block, unwrapped(item))
+        if name in seen:
+            new = next(hidden)
+            names[new] = name
+            item.replace(exp.Alias(this=item.unalias().copy(), alias=identifier(new)))
+        seen.add(name)
+    return names

@@ -15,7 +15,7 @@ from flight_server.rewrite.aggregates import is_aggregate
 from flight_server.rewrite.blocks import QUERIES, Block, Blocks, Source
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import HIDDEN, column, folded, identifier
-from flight_server.rewrite.stars import expand, has_star
+from flight_server.rewrite.stars import has_star
 from storage.errors import NotSupported
 
 _TAKES_NONE: Final = (exp.Join, exp.Ordered, exp.Window, exp.Filter)
@@ -28,6 +28,11 @@ def precompute(blocks: Blocks) -> None:
         for predicate, context in list(_predicates(block)):
             source = _source(blocks, block, predicate, context)
             _move(blocks, block, source, predicate, next(fresh))
+
+
+def needs_columns(block: Block) -> bool:
+    """Whether stars must be written out, since a column is to be added."""
+    return has_star(block.select) and next(_predicates(block), None) is not None
 
 
 def _predicates(block: Block) -> Iterator[tuple[Tree, Tree]]:
@@ -68,8 +73,6 @@ def _source(blocks: Blocks, block: Block, predicate: Tree, context: Tree) -> Sou
 
 
 def _move(blocks: Blocks, block: Block, source: Source, predicate: Tree, name: str) -> None:
-    if has_star(block.select):
-        expand(block)
     placeholder = column(name, source.alias)
     predicate.replace(placeholder)
     node = source.node

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from types import MappingProxyType
 from typing import Final
 
@@ -11,13 +12,14 @@ from flight_server.rewrite.aliases import rename_hidden_aliases
 from flight_server.rewrite.blocks import Block, Blocks, SchemaOf
 from flight_server.rewrite.casts import tell_casts_apart
 from flight_server.rewrite.correlation import mend_unequal_correlation
-from flight_server.rewrite.dialect import read, written
+from flight_server.rewrite.dialect import Tree, read, written
 from flight_server.rewrite.floats import mend_extremes, mend_keys
 from flight_server.rewrite.groups import KeyOf, add_determined_columns
 from flight_server.rewrite.guards import guard_divisions
 from flight_server.rewrite.joins import has_mendable_joins, name_keys, turn
-from flight_server.rewrite.outputs import KeptNames, ToldApart
-from flight_server.rewrite.precompute import precompute
+from flight_server.rewrite.names import HIDDEN
+from flight_server.rewrite.outputs import KeptNames, tell_apart
+from flight_server.rewrite.precompute import needs_columns, precompute
 from flight_server.rewrite.stars import expand, has_star
 from flight_server.rewrite.steps import Step
 from flight_server.rewrite.subqueries import mend_subqueries
@@ -25,7 +27,6 @@ from flight_server.rewrite.windows import mend_interval_orders, mend_lead
 
 _STEPS: Final[Mapping[Step, Callable[[Blocks], None]]] = MappingProxyType(
     {
-        Step.CASTS: tell_casts_apart,
         Step.ALIASES: rename_hidden_aliases,
         Step.SUBQUERIES: mend_subqueries,
         Step.CORRELATION: mend_unequal_correlation,
@@ -54,43 +55,60 @@ def copied(sql: str) -> str:
 
 def rewrite(sql: str, wanted: frozenset[Step], schema_of: SchemaOf, key_of: KeyOf) -> Rewritten:
     """Raises NotSupported (no form of it is right), and what the engine says of names that are not there."""
-    tree = read(sql)
-    before = written(tree)
-    apart = ToldApart()
-    blocks = Blocks(tree, schema_of, apart if Step.NAMES in wanted else None)
-    done: list[Step] = []
-
-    def note(step: Step) -> None:
-        nonlocal before
-        if (after := written(tree)) != before:
-            done.append(step)
-            before = after
-
-    note(Step.NAMES)
-    joining = wanted & {Step.RIGHT_JOINS, Step.USING}
-    turned = [block for block in blocks.all if has_mendable_joins(block.select)] if joining else []
-    for block in turned:
-        _expand_once(block)
-    if wanted & {Step.SUBQUERIES, Step.CORRELATION}:
-        precompute(blocks)
-    kept = KeptNames(blocks)
-    for block in reversed(turned):
-        name_keys(blocks, block)
-    note(Step.USING)
-    for block in reversed(turned) if Step.RIGHT_JOINS in wanted else ():
-        turn(block)
-    note(Step.RIGHT_JOINS)
-    if Step.GROUPS in wanted:
-        add_determined_columns(blocks, key_of)
-        note(Step.GROUPS)
-    for step, mend in _STEPS.items():
-        if step in wanted:
-            mend(blocks)
-            note(step)
-    names = apart.names | (kept.restore(apart.fresh) if done else {})
-    return Rewritten(written(tree), tuple(done), MappingProxyType(names))
+    return _Rewrite(read(sql), wanted, key_of).run(schema_of)
 
 
-def _expand_once(block: Block) -> None:
-    if has_star(block.select):
-        expand(block)
+class _Rewrite:
+    """One tree on its way."""
+
+    def __init__(self, tree: Tree, wanted: frozenset[Step], key_of: KeyOf) -> None:
+        self._tree = tree
+        self._wanted = wanted
+        self._key_of = key_of
+        self._text = written(tree)
+        self._done: dict[Step, None] = {}
+        self._kept = KeptNames()
+        self._hidden = (f"{HIDDEN}{number}" for number in count(1))
+        self._names: dict[str, str] = {}
+
+    def run(self, schema_of: SchemaOf) -> Rewritten:
+        if Step.CASTS in self._wanted:  # before anything is planned, which would fail
+            tell_casts_apart(self._tree)
+            self._note(Step.CASTS)
+        blocks = Blocks(self._tree, schema_of, self._mend_names)
+        if self._wanted & {Step.SUBQUERIES, Step.CORRELATION}:
+            precompute(blocks)
+            self._note(Step.SUBQUERIES)
+        for step, mend in _STEPS.items():
+            if step in self._wanted:
+                mend(blocks)
+                self._note(step)
+        if self._done:
+            self._names |= self._kept.restore(blocks, self._hidden)
+        return Rewritten(written(self._tree), tuple(self._done), MappingProxyType(self._names))
+
+    def _mend_names(self, blocks: Blocks, block: Block) -> None:
+        """What names mean, in a block before the one around it is looked at: there the names of its columns count."""
+        joining = self._wanted & {Step.RIGHT_JOINS, Step.USING} and has_mendable_joins(block.select)
+        precomputing = self._wanted & {Step.SUBQUERIES, Step.CORRELATION} and needs_columns(block)
+        if has_star(block.select) and (joining or precomputing or Step.NAMES in self._wanted):
+            expand(block)
+        self._kept.keep(block)
+        if joining:
+            name_keys(blocks, block)
+            self._note(Step.USING)
+        if joining and Step.RIGHT_JOINS in self._wanted:
+            turn(block)
+            self._note(Step.RIGHT_JOINS)
+        if Step.NAMES in self._wanted:
+            self._names |= tell_apart(blocks, block, self._hidden)
+            self._note(Step.NAMES)
+        if Step.GROUPS in self._wanted:
+            add_determined_columns(blocks, block, self._key_of)
+            self._note(Step.GROUPS)
+
+    def _note(self, step: Step) -> None:
+        after = written(self._tree)
+        if after != self._text:
+            self._done[step] = None
+            self._text = after

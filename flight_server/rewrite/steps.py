@@ -18,6 +18,6 @@ class Step(Enum):
     CORRELATION = "a subquery is computed once for each value from outside"
     GUARDS = "divisors are NULL where the rest of the condition has decided"
     LEAD = "LEAD with IGNORE NULLS is run as NTH_VALUE"
-    INTERVALS = "windows over intervals get a frame by ROWS"
+    INTERVALS = "windows over intervals are ordered by their parts"
     EXTREMES = "min and max of floats know infinities and NaN"
     KEYS = "floats in ORDER BY and windows have one zero and one NaN"

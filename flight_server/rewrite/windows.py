@@ -1,7 +1,7 @@
 """Window functions: LEAD past NULLs, and orders by INTERVAL.
 
 The engine's `lead(v, n) IGNORE NULLS` misses values behind a gap; nth_value over the rows that follow finds them. By
-an INTERVAL it refuses to order any window, for the sake of frames by RANGE, which functions of rank do not look at.
+an INTERVAL it refuses to order any window, for the sake of frames by RANGE, which it has no arithmetic for.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from sqlglot import exp
 
 from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
-from flight_server.rewrite.names import call, folded, is_call, number
+from flight_server.rewrite.names import call, folded, is_call, literal, number
 
-_WITHOUT_FRAME: Final = ("row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead")
+_PARTS: Final = ("year", "month", "day", "hour", "minute", "second", "nanosecond")
 
 
 def mend_lead(blocks: Blocks) -> None:
@@ -27,19 +27,38 @@ def mend_lead(blocks: Blocks) -> None:
 
 
 def mend_interval_orders(blocks: Blocks) -> None:
-    """Functions that look at no frame get one by ROWS."""
+    """Ordered by the parts of the interval, in the order in which the engine compares them, unless a frame needs it."""
     for block in blocks.all:
         for window in block.select.find_all(exp.Window):
-            if window.find_ancestor(exp.Select) is not block.select or not is_call(_function(window), *_WITHOUT_FRAME):
+            if window.find_ancestor(exp.Select) is not block.select or not _is_frame_of_peers(window.args.get("spec")):
                 continue
             written_out(block, window)
             order = window.args.get("order")
-            keys = [ordered.this for ordered in order.expressions] if order is not None else []
-            kinds = blocks.types(block, keys, grouped=True)
-            if window.args.get("spec") is None and any(
-                kind is not None and pa.types.is_interval(kind) for kind in kinds
-            ):
-                window.set("spec", _rows("UNBOUNDED", "PRECEDING", "CURRENT ROW", None))
+            keys = order.expressions if order is not None else []
+            kinds = blocks.types(block, [ordered.this for ordered in keys], grouped=True)
+            if any(kind is not None and pa.types.is_interval(kind) for kind in kinds):
+                parts = [
+                    _parts(one) if kind and pa.types.is_interval(kind) else [one]
+                    for one, kind in zip(keys, kinds, strict=True)
+                ]
+                window.set("order", exp.Order(expressions=[one for some in parts for one in some]))
+
+
+def _parts(ordered: exp.Ordered) -> list[exp.Ordered]:
+    found = []
+    for part in _PARTS:
+        copy = ordered.copy()
+        copy.set("this", call("date_part", literal(part), ordered.this.copy()))
+        found.append(copy)
+    return found
+
+
+def _is_frame_of_peers(spec: exp.WindowSpec | None) -> bool:
+    """The default: up to the last row that is equal in order."""
+    if spec is None:
+        return True
+    bounds = (spec.args.get("start"), spec.args.get("end"))
+    return spec.args.get("kind") == "RANGE" and all(bound in ("UNBOUNDED", "CURRENT ROW", None) for bound in bounds)
 
 
 def written_out(block: Block, window: exp.Window) -> None:

@@ -43,7 +43,7 @@ def test_the_engine_plans_a_copy_as_it_plans_the_text(rooms: House, engine: Quer
         if isinstance(record, Query):
             _assert_same_plan(rooms, engine, session.namespace, record.sql)
         elif isinstance(record, Statement):
-            with suppress(FrostlineError):
+            with suppress(FrostlineError, AttributeError):  # there are no jobs here
                 rooms.do(session, record.sql)
 
 
