@@ -132,8 +132,11 @@ class FileRun:
         if table.num_columns != len(query.types):
             return Outcome("wrong", *here, expected=query.expected, got=(f"{table.num_columns} columns",))
         values = values_of(table, query.types, query.sort)
-        right = agree(values, query.expected) and self._as_labelled(query, values)
-        return Outcome("right" if right else "wrong", *here, expected=query.expected, got=tuple(values))
+        if not agree(values, query.expected):
+            return Outcome("wrong", *here, expected=query.expected, got=tuple(values))
+        if not self._as_labelled(query, values):
+            return Outcome("wrong", *here, expected=(f"what {query.label} had before",), got=tuple(values))
+        return Outcome("right", *here)
 
     def _as_labelled(self, query: Query, values: list[str]) -> bool:
         """Whether it is also what the file says that the other queries of the label gave."""
