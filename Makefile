@@ -1,6 +1,6 @@
 # One word for each job. Everything runs in .venv, made once from the hash-locked requirements.lock.
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults test-s3 check lint types format demo bench bench-quick lock clean
+.PHONY: help serve test test-faults test-s3 test-sqlite proof check lint types format demo bench bench-quick lock clean
 
 BASE_PYTHON ?= python3
 VENV := .venv
@@ -36,6 +36,19 @@ $(VENV)/bin/versitygw: | $(STAMP)
 
 test-s3: $(VENV)/bin/versitygw ## the storage tests against an S3 service of somebody else (needs Go)
 	$(PYTHON) -m tests.s3_service $(abspath $(VENV)/bin/versitygw) $(ARGS)
+
+# FILES: the folder test/ of github.com/gregrahn/sqllogictest. Six files of each folder by default: ARGS='--files-max 0' takes all.
+test-sqlite: $(STAMP) ## run SQLite's own test files in the folder FILES=.. over ADBC; for `make proof` too
+	@test -d "$(FILES)" || { echo "set FILES to the folder test/ of gregrahn/sqllogictest"; exit 2; }
+	@mkdir -p build/proof
+	$(PYTHON) -m tests.sqllogic.sqlite $(FILES) --files-max 6 --json build/proof/sqlite.json $(ARGS)
+
+# A test that fails is what the page is for, so it does not end this. Summaries of other runs lie there already or are not told.
+proof: $(STAMP) ## test the engine's known faults and write docs/proof.md, with the runs that are in build/proof
+	@mkdir -p build/proof
+	@$(PYTHON) -m tests.proof --tests > build/proof/tests.txt
+	-$(PYTHON) -m pytest -q @build/proof/tests.txt --junitxml=build/proof/faults.xml
+	$(PYTHON) -m tests.proof
 
 check: lint types test ## what must pass before a change goes in
 

@@ -40,11 +40,11 @@ def main() -> int:
     try:
         for path in chosen(given.folder, [name for name in given.files.split(",") if name], given.files_max):
             run_file(path, given, reports)
+            keep(given.json, reports)  # each time, so that a long run that is cut off has told what it found
     except KeyboardInterrupt:
         reports[-1].ended = "interrupted"
     print(*report.lines(reports), sep="\n")
-    if given.json is not None:
-        given.json.write_text(json.dumps(report.summary(reports), indent=1) + "\n", encoding="utf-8")
+    keep(given.json, reports)
     return int(any(found.of_kind("wrong") or found.of_kind("error") or found.ended for found in reports))
 
 
@@ -56,6 +56,11 @@ def run_file(path: Path, given: argparse.Namespace, reports: list[FileReport]) -
         reports.append(run.report)
         run.run(parse(path.read_text(encoding="utf-8")), given.queries_max)
     print(report.file_line(run.report), flush=True)
+
+
+def keep(path: Path | None, reports: list[FileReport]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(report.summary(reports), indent=1) + "\n", encoding="utf-8")
 
 
 def arguments() -> argparse.ArgumentParser:

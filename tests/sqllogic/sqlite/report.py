@@ -63,7 +63,15 @@ def summary(reports: Sequence[FileReport]) -> dict[str, Any]:
     queries, _ = totals(reports)
     refused = queries["refused"] + queries["error"] + queries["follows"]
     found = [
-        {"kind": kind, "sqlstate": code, "reason": reason, "times": len(members), "smallest": members[0][1].sql}
+        {
+            "kind": kind,
+            "sqlstate": code,
+            "reason": reason,
+            "times": len(members),
+            "where": f"{members[0][0]}:{members[0][1].line}",
+            "message": members[0][1].message,
+            "smallest": members[0][1].sql,
+        }
         for (kind, code, reason), members in classes(reports).items()
     ]
     return {

@@ -1,0 +1,41 @@
+"""Write docs/proof.md (`make proof`), or list the tests that it needs: `python -m tests.proof --tests`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.proof import junit, summaries
+from tests.proof.faults import known_faults, nodes
+from tests.proof.page import page
+from tests.server_process import REPOSITORY
+
+
+def main() -> int:
+    given = arguments().parse_args()
+    try:
+        faults = known_faults()
+    except ModuleNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if given.tests:
+        print(*nodes(faults), sep="\n")
+        return 0
+    results = junit.read(given.folder / "faults.xml")
+    given.out.write_text(page(faults, results, summaries.read_all(given.folder)), encoding="utf-8")
+    return 0
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
+    parser.add_argument("--tests", action="store_true", help="print the pytest nodes of the faults and do nothing else")
+    parser.add_argument(
+        "--folder", type=Path, default=REPOSITORY / "build" / "proof", help="faults.xml and the runs' summaries"
+    )
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "proof.md")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

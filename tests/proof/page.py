@@ -1,0 +1,89 @@
+"""Writes the page: misses first, then everything that was tried. The same figures give the same text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.proof.faults import Fault, missed_first
+from tests.proof.junit import Result, Results
+from tests.proof.summaries import Summary, by_folder
+
+_REPORT: Final = re.compile(r"\b([\w.-]+/[\w.-]+)#(\d+)")
+_HEAD: Final = Path(__file__).parent / "head.md"  # what no run changes
+
+
+def page(faults: Sequence[Fault], results: Results, summaries: Sequence[Summary]) -> str:
+    parts = [*_misses(faults, results, summaries), *_faults(faults, results), *_runs(summaries)]
+    return "\n".join([_HEAD.read_text(encoding="utf-8"), *parts]) + "\n"
+
+
+def _misses(faults: Sequence[Fault], results: Results, summaries: Sequence[Summary]) -> Iterator[str]:
+    yield "## What is not as it should be"
+    missed = [
+        f"- {fault.kind} `{fault.name}`: {fault.what} `{fault.test}` {result.value}."
+        for fault, result in missed_first(faults, results)
+        if result is not Result.PASSED
+    ]
+    missed += [
+        f"- {run.name}: {run.different} wrong answers, {run.undocumented} refusals that sql.md does not list."
+        for run in summaries
+        if not run.is_clean
+    ]
+    yield from missed or ["Nothing in this run."]
+    yield ""
+
+
+def _faults(faults: Sequence[Fault], results: Results) -> Iterator[str]:
+    passed = sum(result is Result.PASSED for _, result in missed_first(faults, results))
+    yield f"## The engine's known faults\n{len(faults)} faults, {passed} of them kept away in this run.\n"
+    yield "| kind | fault | what comes wrong | found | kept away by | test | in this run |\n" + "| --- " * 7 + "|"
+    for fault, result in missed_first(faults, results):
+        found = _REPORT.sub(r"[\1#\2](https://github.com/\1/issues/\2)", fault.upstream) or "by us"
+        test = f"`{fault.test}`"
+        yield _row(fault.kind, f"`{fault.name}`", fault.what, found, fault.kept_by, test, result.value)
+    yield ""
+
+
+def _runs(summaries: Sequence[Summary]) -> Iterator[str]:
+    yield "## Questions asked\n"
+    yield (
+        "| run | seed | minutes | made | comparable | equal | different | refused | not listed |\n" + "| --- " * 9 + "|"
+    )
+    for run in sorted(summaries, key=lambda run: run.is_clean):
+        counts = (run.made, run.comparable, run.equal, run.different, run.refused, run.undocumented)
+        yield _row(run.name, "-" if run.seed is None else run.seed, f"{run.minutes:.1f}", *(f"{n:,}" for n in counts))
+    yield "\nRefused: Frostline gave an error. Not listed: of these, what [the SQL reference](sql.md) does not name."
+    for run in summaries:
+        if run.files:
+            yield from _files(run)
+        if run.classes:
+            yield from _classes(run)
+
+
+def _files(run: Summary) -> Iterator[str]:
+    yield f"\n### {run.name}: by folder"
+    yield (
+        "| files | how many | right | wrong | refused | not listed | rest on a refused statement |\n"
+        + "| --- " * 7
+        + "|"
+    )
+    for name, counts in by_folder(run.files).items():
+        kinds = ("files", "right", "wrong", "refused", "error", "follows")
+        yield _row(name, *(f"{counts.get(kind, 0):,}" for kind in kinds))
+
+
+def _classes(run: Summary) -> Iterator[str]:
+    yield f"\n### {run.name}: why refused"
+    yield "| SQLSTATE | listed | times | sentence | smallest statement |\n" + "| --- " * 5 + "|"
+    for found in run.classes:
+        listed = "yes" if found["kind"] == "refused" else "**no**"
+        smallest = " ".join(found["smallest"].split())
+        yield _row(found["sqlstate"], listed, found["times"], found["reason"], f"`{smallest[:160]}`")
+
+
+def _row(*cells: object) -> str:
+    """A pipe would begin another cell."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
