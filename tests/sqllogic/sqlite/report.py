@@ -14,7 +14,7 @@ Class = tuple[str, str, str]  # kind, SQLSTATE, reason
 
 def file_line(report: FileReport) -> str:
     """What is printed as soon as a file is through."""
-    counts = "  ".join(f"{kind} {report.queries[kind]}" for kind in KINDS[:5])
+    counts = "  ".join(f"{kind} {report.queries[kind]}" for kind in KINDS)
     statements = " ".join(f"{kind} {n}" for kind, n in sorted(report.statements.items()))
     left = f"  left out {report.left_out}" if report.left_out else ""
     ended = f"  ({report.ended})" if report.ended else ""
@@ -26,7 +26,7 @@ def classes(reports: Sequence[FileReport]) -> dict[Class, list[tuple[str, Outcom
     found: dict[Class, list[tuple[str, Outcome]]] = defaultdict(list)
     for report in reports:
         for outcome in report.noted:
-            if outcome.kind != "wrong":
+            if outcome.kind in ("refused", "error"):
                 found[outcome.kind, outcome.sqlstate, outcome.reason].append((report.name, outcome))
     for members in found.values():
         members.sort(key=lambda member: len(member[1].sql))
@@ -35,8 +35,8 @@ def classes(reports: Sequence[FileReport]) -> dict[Class, list[tuple[str, Outcom
 
 def lines(reports: Sequence[FileReport]) -> Iterator[str]:
     queries, statements = totals(reports)
-    yield "all queries:    " + "  ".join(f"{kind} {queries[kind]}" for kind in KINDS[:5])
-    yield "all statements: " + "  ".join(f"{kind} {statements[kind]}" for kind in KINDS)
+    yield "all queries:    " + "  ".join(f"{kind} {queries[kind]}" for kind in KINDS)
+    yield "all statements: " + "  ".join(f"{kind} {n}" for kind, n in sorted(statements.items()))
     for (kind, sqlstate, reason), members in classes(reports).items():
         name, smallest = members[0]
         states = Counter(outcome.state for _, outcome in members)
@@ -79,7 +79,7 @@ def summary(reports: Sequence[FileReport]) -> dict[str, Any]:
         "seed": None,
         "minutes": round(sum(report.seconds for report in reports) / 60, 1),
         "made": queries.total(),
-        "comparable": queries.total() - refused,
+        "comparable": queries.total() - refused - queries["typed"],
         "equal": queries["right"],
         "refused": refused,
         "different": queries["wrong"],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -24,11 +25,15 @@ INTEGERS: Final = 2**32
 
 def values_of(table: pa.Table, types: str, sort: str) -> list[str]:
     """All values of a result, in the order in which a file has them."""
-    columns = [[shown(value, letter) for value in _python(c)] for c, letter in zip(table.columns, types, strict=True)]
-    rows = list(zip(*columns, strict=True))
+    return arranged(zip(*map(_python, table.columns), strict=True), types, sort)
+
+
+def arranged(rows: Iterable[Sequence[Any]], types: str, sort: str) -> list[str]:
+    """Likewise, of rows of Python's values."""
+    lines = [[shown(value, letter) for value, letter in zip(row, types, strict=True)] for row in rows]
     if sort == "rowsort":
-        rows.sort()
-    values = [value for row in rows for value in row]
+        lines.sort()
+    values = [value for line in lines for value in line]
     return sorted(values) if sort == "valuesort" else values
 
 

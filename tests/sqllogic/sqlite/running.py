@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Refused
+from tests.sqllogic.sqlite.fixed_types import answer_by_fixed_types
 from tests.sqllogic.sqlite.loading import Load, gathered, spread
 from tests.sqllogic.sqlite.outcomes import FileReport, Outcome, kind_of_error
 from tests.sqllogic.sqlite.results import agree, digest, digest_of_expected, values_of
@@ -34,6 +35,7 @@ class FileRun:
         self._how = states
         self._states: list[State] = []
         self._doubtful: set[str] = set()  # tables and views that a refused statement should have made or changed
+        self._done: list[str] = []
         self._labels: dict[str, str] = {}
         self._turn = 0
 
@@ -79,6 +81,7 @@ class FileRun:
                 for single in load.singles:
                     self._statement(single)
                 return
+        self._done += [single.sql for single in load.singles]
         self.report.statements["right"] += len(load.singles)
 
     def _statement(self, statement: Statement) -> None:
@@ -94,6 +97,7 @@ class FileRun:
         if verb == "DROP" and target in self._doubtful:
             outcome = None  # there may have been nothing to drop
         if outcome is None:
+            self._done += [] if statement.fails else [statement.sql]
             self.report.statements["right"] += 1
             self._doubtful -= {target} if verb in ("CREATE", "DROP") else set()
             return
@@ -133,7 +137,8 @@ class FileRun:
             return Outcome("wrong", *here, expected=query.expected, got=(f"{table.num_columns} columns",))
         values = values_of(table, query.types, query.sort)
         if not agree(values, query.expected):
-            return Outcome("wrong", *here, expected=query.expected, got=tuple(values))
+            typed = answer_by_fixed_types(query, self._done) == values
+            return Outcome("typed" if typed else "wrong", *here, expected=query.expected, got=tuple(values))
         if not self._as_labelled(query, values):
             return Outcome("wrong", *here, expected=(f"what {query.label} had before",), got=tuple(values))
         return Outcome("right", *here)

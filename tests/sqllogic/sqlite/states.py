@@ -29,6 +29,7 @@ class State:
         self._connection = process.connect()
         self._cursor: Any = self._connection.cursor()
         self._changed = False
+        self._prepares = False
         for sql in (
             f"CREATE NAMESPACE {self.namespace}",
             f"USE {self.namespace}",
@@ -38,9 +39,11 @@ class State:
             self._do(sql)
 
     def query(self, sql: str) -> pa.Table:
+        """Every other one is prepared first, as the dbapi of ADBC does with all; the rest are asked at once."""
         if self._changed and self.how == "cold":
             self._flush()
-        return self._do(sql)
+        self._prepares = not self._prepares
+        return self._prepared(sql) if self._prepares else self._do(sql)
 
     def change(self, sql: str) -> None:
         self._do(sql)
@@ -77,9 +80,19 @@ class State:
             assert ended["status"] in ("completed", "skipped"), ended
         self._changed = False
 
-    def _do(self, sql: str) -> pa.Table:
+    def _prepared(self, sql: str) -> pa.Table:
         try:
             self._cursor.execute(sql)
             return self._cursor.fetch_arrow_table()
         except Error as error:
+            raise Refused(str(error)) from None
+
+    def _do(self, sql: str) -> pa.Table:
+        statement = self._cursor.adbc_statement
+        try:
+            statement.set_sql_query(sql)
+            stream, _ = statement.execute_query()
+            with pa.RecordBatchReader._import_from_c(stream.address) as reader:
+                return reader.read_all()
+        except (Error, pa.ArrowException, OSError) as error:  # the reader's errors are pyarrow's
             raise Refused(str(error)) from None

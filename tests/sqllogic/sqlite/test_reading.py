@@ -1,82 +1,17 @@
-"""The runner of SQLite's files, on two files of our own in their format. Theirs are fetched by whoever runs them."""
+"""SQLite's format: what is read from it, and how results are written and compared."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from tests.server_process import REPOSITORY, ServerProcess
-from tests.sqllogic.sqlite import report
+from tests.sqllogic.sqlite.fixed_types import answer_by_fixed_types, with_fixed_types
 from tests.sqllogic.sqlite.loading import Load, gathered, spread
-from tests.sqllogic.sqlite.outcomes import DOCUMENTED, FileReport
 from tests.sqllogic.sqlite.results import agree, digest, shown, values_of
-from tests.sqllogic.sqlite.running import FileRun
 from tests.sqllogic.sqlite.script import BadScript, Query, Statement, parse
-from tests.sqllogic.sqlite.states import STATES
-
-FILES = Path(__file__).parent / "files"
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("sqlite") / "data") as process:
-        yield process
-
-
-def run(process: ServerProcess, name: str, states: tuple[str, ...] = STATES) -> FileReport:
-    text = (FILES / f"{name}.test").read_text(encoding="utf-8")
-    return FileRun(process, name, states, seconds_max=0).run(parse(text))
-
-
-@pytest.mark.parametrize("states", [STATES, ("cold",), ("mixed", "hot")])
-def test_a_right_file_is_right_however_its_rows_are_stored(process: ServerProcess, states: tuple[str, ...]):
-    found = run(process, "squares", states)
-    assert found.noted == []
-    assert found.queries == {"right": 10}
-    assert found.statements == {"right": 18, "index": 2}
-
-
-def test_each_record_that_does_not_come_out_as_written_is_noted(process: ServerProcess):
-    found = run(process, "faulty")
-    assert found.queries == {"right": 2, "wrong": 4, "refused": 1, "error": 1, "follows": 1}
-    assert found.statements == {"right": 5, "wrong": 1, "refused": 1, "error": 1, "follows": 1}
-    wrong = found.of_kind("wrong")
-    assert [outcome.got for outcome in wrong] == [
-        ("success",),
-        ("1", "3"),
-        ("1", "2", "3", "4"),
-        ("2 columns",),
-        ("2",),
-    ]
-    assert {outcome.state for outcome in found.noted} == set(STATES)
-
-
-def test_the_report_shows_wrong_answers_and_the_smallest_text_of_each_class(process: ServerProcess):
-    found = run(process, "faulty")
-    text = "\n".join(report.lines([found]))
-    assert "WRONG faulty:17 (hot)\n    SELECT a FROM t\n    expected: 1 | 4\n    got:      1 | 3" in text
-    assert "error 42883, 1 times" in text
-    assert report.file_line(found).split()[:5] == ["faulty", "right", "2", "wrong", "4"]
-    summary = json.loads(json.dumps(report.summary([found])))
-    figures = {"made": 9, "comparable": 6, "equal": 2, "different": 4, "refused": 3, "undocumented": 1}
-    assert {name: summary[name] for name in figures} == figures
-
-
-def test_a_file_that_is_out_of_time_says_what_it_left_out(process: ServerProcess):
-    text = (FILES / "squares.test").read_text(encoding="utf-8")
-    found = FileRun(process, "late", ("hot",), seconds_max=1e-9).run(parse(text))
-    assert (found.ended, found.left_out) == ("out of time", 10)
-
-
-def test_what_counts_as_documented_is_in_the_reference():
-    reference = " ".join((REPOSITORY / "docs" / "sql.md").read_text(encoding="utf-8").split())
-    assert [quote for _, _, quote in DOCUMENTED if quote not in reference] == []
 
 
 @pytest.mark.parametrize(
@@ -156,3 +91,27 @@ def test_queries_are_left_out_evenly_and_statements_never():
     kept, left_out = spread([Statement(0, "x"), *queries], 3)
     assert (len(kept), left_out) == (4, 7)
     assert [query.line for query in kept[1:]] == [3, 6, 9]
+
+
+@pytest.mark.parametrize(
+    ("sql", "fixed"),
+    [
+        ("SELECT NULLIF(95, AVG(a)) / 12", "SELECT NULLIF((1.0 * (95)), AVG(a)) / 12"),
+        ("SELECT COALESCE(a, b, 1.5)", "SELECT COALESCE((1.0 * (a)), (1.0 * (b)), 1.5)"),
+        (
+            "SELECT CASE WHEN a THEN 2 ELSE -CAST(b AS REAL) END",
+            "SELECT CASE WHEN a THEN (1.0 * (2)) ELSE -CAST(b AS REAL) END",
+        ),
+        ("SELECT CASE a WHEN 1.5 THEN 2 ELSE 3 END, COALESCE(1, COUNT(*)), NULLIF(1.5, 2.5)", None),
+        ("SELECT AVG(a) / 2", None),
+        ("no query", None),
+    ],
+)
+def test_branches_beside_a_real_one_become_real(sql: str, fixed: str | None):
+    assert with_fixed_types(sql) == fixed
+
+
+def test_sqlite_is_asked_again_over_the_same_tables():
+    query = Query(1, "SELECT 3 * (COALESCE(a, 0.5) / 3) FROM t", "I", "nosort", "", ())
+    assert answer_by_fixed_types(query, ["CREATE TABLE t(a)", "INSERT INTO t VALUES(28)"]) == ["28"]
+    assert answer_by_fixed_types(query, []) is None
