@@ -16,6 +16,8 @@ DOCUMENTED: Final = (
     ("0A000", "^NOT IN of two lists", "where no value is in both lists, is refused"),
     ("42803", "GROUP BY", "not in GROUP BY"),  # SQLite takes any row's value
     ("42804", "can't cast", "wrong type"),  # SQLite compares everything with everything
+    ("42000", "^Unary operator .* only supports", "the query engine refuses the statement for another reason"),
+    ("42804", "^Unary operator .* only supports", "wrong type"),
     ("22P02", "Cannot cast string", "text that is not a value of the type"),
     ("0A000", "is not supported", "Each of these gets 0A000"),  # UNIQUE, triggers, REPLACE
 )
