@@ -53,7 +53,8 @@ def _excludes_nothing(tokens: Sequence[Token], one: _List, other: _List) -> bool
             joined.add(token.key)
     around = sum(one.nots[:lowest]) % 2 == 1
     negated = [(found.is_negated + sum(found.nots)) % 2 == 1 for found in (one, other)]
-    return all(negated) and ("AND" if around else "OR") in joined
+    loosest = "OR" if "OR" in joined else "AND"  # an AND beside an OR only binds what is around one of the two
+    return all(negated) and loosest == ("AND" if around else "OR")
 
 
 def _lists(tokens: Sequence[Token]) -> Iterator[_List]:

@@ -14,6 +14,8 @@ WRONG = [
     "NOT (x IN (1, 2)) OR NOT (x IN (3, 4))",
     "NOT x IN (1, 2) OR t.x NOT IN (3)",
     "NOT (y = 1 OR (x IN (1, 2) AND x IN (3)))",
+    "x NOT IN (1) AND y = 1 OR x NOT IN (3)",
+    "NOT (x IN (1, 2) AND (y = 1 AND x IN (3)))",
     'x NOT IN (CAST(1 AS INT)) OR "x" NOT IN (CAST(2 AS INT))',
 ]
 RIGHT = [
@@ -25,6 +27,8 @@ RIGHT = [
     "x NOT IN (1) AND (y = 1 OR z = 2) AND x NOT IN (3)",
     "NOT (x NOT IN (1, 2) OR x IN (3, 4))",
     "NOT (x IN (1, 2) OR x IN (3, 4))",
+    "NOT (x IN (1, 2) OR y = 1 AND x IN (3, 4))",
+    "NOT (x IN (1) AND y = 1 OR z = 2 OR x IN (3))",
     "x NOT IN (1, 2) OR x NOT IN (SELECT 3)",
     "x IN (1) OR x NOT IN (2)",
 ]
