@@ -11,7 +11,7 @@ from tests.proof.faults import Fault, missed_first
 from tests.proof.junit import Result, Results
 from tests.proof.summaries import Summary, by_folder
 
-_REPORT: Final = re.compile(r"\b([\w.-]+/[\w.-]+)#(\d+)")
+_REPORT: Final = re.compile(r"\b(duckdb )?(\d{4,5})\b")
 _HEAD: Final = Path(__file__).parent / "head.md"  # what no run changes
 
 
@@ -23,7 +23,7 @@ def page(faults: Sequence[Fault], results: Results, summaries: Sequence[Summary]
 def _misses(faults: Sequence[Fault], results: Results, summaries: Sequence[Summary]) -> Iterator[str]:
     yield "## What is not as it should be"
     missed = [
-        f"- {fault.kind} `{fault.name}`: {fault.what} `{fault.test}` {result.value}."
+        f"- {fault.kind} `{fault.name}`, {fault.what}: `{fault.test}` {result.value}"
         for fault, result in missed_first(faults, results)
         if result is not Result.PASSED
     ]
@@ -39,12 +39,17 @@ def _misses(faults: Sequence[Fault], results: Results, summaries: Sequence[Summa
 def _faults(faults: Sequence[Fault], results: Results) -> Iterator[str]:
     passed = sum(result is Result.PASSED for _, result in missed_first(faults, results))
     yield f"## The engine's known faults\n{len(faults)} faults, {passed} of them kept away in this run.\n"
-    yield "| kind | fault | what comes wrong | found | kept away by | test | in this run |\n" + "| --- " * 7 + "|"
+    yield "| kind | fault | what comes wrong | reported | kept away by | test | in this run |\n" + "| --- " * 7 + "|"
     for fault, result in missed_first(faults, results):
-        found = _REPORT.sub(r"[\1#\2](https://github.com/\1/issues/\2)", fault.upstream) or "by us"
+        found = _REPORT.sub(_link, fault.upstream)
         test = f"`{fault.test}`"
         yield _row(fault.kind, f"`{fault.name}`", fault.what, found, fault.kept_by, test, result.value)
     yield ""
+
+
+def _link(report: re.Match[str]) -> str:
+    project = "duckdb/duckdb" if report[1] else "apache/datafusion"
+    return f"[{report[0]}](https://github.com/{project}/issues/{report[2]})"
 
 
 def _runs(summaries: Sequence[Summary]) -> Iterator[str]:
