@@ -56,6 +56,9 @@ RULES: Final = (
     _rule(r"No field named (\S+?)\.?(\s|$)", InvalidRequest, "42703", r"column \1 does not exist"),
     _rule(r"expression \"(.+)\" at position (\d+) and \".+\" at position (\d+) have the same name",
           InvalidRequest, "42701", r"two output columns have the same name (\1): give one another name with AS"),
+    _rule(r"Schema contains qualified field name \S+ and unqualified field name (\S+) which would be ambiguous",
+          InvalidRequest, "42701", r"two columns have the same name (\1): give one another name with AS"),
+    _rule(r"Unary operator '\+' only supports", InvalidRequest, "42804", "a + before a value takes numbers and intervals only"),
     _rule(r"Schema contains duplicate (?:un)?qualified field name \"?([^\"]+)\"?", InvalidRequest, "42701",
           r"two columns of a query within have the same name (\1): give one another name with AS"),
     _rule(r"Invalid function '([^']*)'\.\s*Did you mean '([^']*)'", InvalidRequest, "42883",
@@ -77,7 +80,7 @@ RULES: Final = (
           "a window function can't stand here: only in SELECT, ORDER BY and QUALIFY"),
     _rule(r"does not support logical expression (Exists|InSubquery|ScalarSubquery|OuterReferenceColumn)",
           NotSupported, "0A000", "a subquery can't be used in this place; write it as a join, or in WHERE"),
-    _rule(r"Schema contains qualified field name .* and unqualified field name .* ambiguous"
+    _rule(r"Schema contains qualified field name \"?\?table\?\"?"
           r"|Correlated scalar subquery can only be used|null_aware anti join|Correlated column is not allowed",
           NotSupported, "0A000", "a subquery that names columns from outside of it can't be used here in this form; "
           "write it as a join"),
