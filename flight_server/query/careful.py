@@ -66,19 +66,19 @@ class _Rewriting:
 
     def run(self, frame: DataFrame | None, error: FrostlineError | None, wanted: frozenset[Step]) -> CarefulFrame:
         self._check_copy(frame, error)
-        text, tried, done, names = self._query, frozenset[Step](), dict[Step, None](), dict[str, str]()
+        text, done, names = self._query, dict[Step, None](), dict[str, str]()
         for _ in range(ROUNDS_MAX):
-            tried |= wanted
             try:
                 found = rewrite(text, wanted, self._schema_of, self._key_of)
             except FrostlineError as failed:
                 raise (error or failed) from None
             names |= found.names
             done |= dict.fromkeys(found.steps)
-            if found.steps:
-                text = found.sql
-                frame, error = self._again(text, error)
-            wanted = _wanted(frame, error) & self._mended - tried
+            if not found.steps:
+                break
+            text = found.sql
+            frame, error = self._again(text, error)
+            wanted = _wanted(frame, error) & self._mended - done.keys()
             if not wanted:
                 break
         return CarefulFrame(_planned(frame, error), f"{self._head}{text}", tuple(done), names)

@@ -94,7 +94,8 @@ FAULTS: Final = (
         "grouping_sets_in_one_partition", "K7",
         "groups of GROUPING SETS with a constant come twice from several inputs in one partition",
         "11291, 19849",
-        "two partitions at least",
+        "nothing may be known of the keys beforehand; two partitions at least",
+        Step.GROUPING,
     ),
     _fault(
         "lead_past_nulls", "K8",
@@ -109,6 +110,27 @@ FAULTS: Final = (
         "not reported",
         "the keys are nanvl(d + 0.0, NaN)",
         Step.KEYS,
+    ),
+    _fault(
+        "bits_of_floats", "K9",
+        "-0.0 is not 0.0 in IN lists, nullif and CASE d WHEN",
+        "not reported",
+        "both sides are nanvl(d + 0.0, NaN)",
+        Step.EQUAL_FLOATS,
+    ),
+    _fault(
+        "infinities_stay_in_sums", "N1",
+        "an infinity or a NaN stays in sum and avg over a sliding frame that it has left",
+        "not reported",
+        "what is not finite is counted apart",
+        Step.SLIDING,
+    ),
+    _fault(
+        "orders_from_equalities", "N2",
+        "a filter k = id beside a window leads to an order that does not hold, and the statement fails",
+        "not reported",
+        "(k = id) IS TRUE",
+        Step.EQUALITIES,
     ),
     _fault(
         "casts_left_out_of_names", "K10a",

@@ -21,7 +21,14 @@ _NODE: Final = re.compile(r"^( *)([A-Z]\w*(?: [A-Z]\w*)*)(?::|$)")
 _FLOATS: Final = re.compile(r"([^,\[\]:]+):Float(?:16|32|64)")
 _EXTREME: Final = re.compile(r"\b(?:max|min)\(")
 _KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")
+_SETS: Final = re.compile(r"groupBy=\[\[.*?\b(?:ROLLUP|CUBE|GROUPING SETS) (\(.*?\))\]\]")
 _MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
+
+_EQUAL_COLUMNS: Final = re.compile(r"Filter: .* = (?![A-Z]\w*\()")
+_SLIDING: Final = re.compile(
+    r"\b(?:sum|avg|mean|stddev\w*|var\w*)\(.*(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)"
+)
+_BITS: Final = re.compile(r" IN \(\[|\bnullif\(|CASE (?!WHEN\b)")
 _CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTALL)
 _EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
 # What takes a predicate for a value: CASE, a comparison, IS, NOT before a bracket or before IN.
@@ -54,6 +61,12 @@ def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -
         found.add(Step.LEAD)
     if _DIVIDED.search(shown) and (_divides_beside_a_guard(shown) or _DIVIDED_IN_CASE.search(shown)):
         found.add(Step.GUARDS)
+    if "groupBy=[[" in shown and has_constant_groupings(shown):
+        found.add(Step.GROUPING)
+    if "WindowAggr:" in shown and _EQUAL_COLUMNS.search(shown):
+        found.add(Step.EQUALITIES)
+    if _SLIDING.search(shown) or _BITS.search(shown):
+        found |= set(_of_compared_floats(shown, with_types()))
     if _sorts_by_more(shown, output) or _KEYS.search(shown) or _EXTREME.search(shown):
         typed = with_types()
         found |= set(_of_floats(typed))
@@ -119,6 +132,8 @@ def _is_misread(one: Subquery) -> bool:
     if not one.host.startswith("Filter:"):
         return True
     if one.kind is Kind.NOT_IN and (correlated or " OR " in one.host):
+        return True
+    if one.kind is Kind.IN and correlated and not any("Aggregate:" in line for line in one.body):
         return True
     return _BEYOND.search(one.host) is not None
 
@@ -203,6 +218,20 @@ def _kind(before: str) -> Kind:
         if before.endswith(end):
             return kind
     return Kind.SCALAR
+
+
+def has_constant_groupings(shown: str) -> bool:
+    """Whether keys of grouping sets may be constant: computed, or by a filter."""
+    return any("Filter:" in shown or re.search(r"\w\(", sets) or '"' in sets for sets in _SETS.findall(shown))
+
+
+def _of_compared_floats(shown: str, typed: str) -> Iterator[Step]:
+    if "Float" not in typed:
+        return
+    if _SLIDING.search(shown):
+        yield Step.SLIDING
+    if _BITS.search(shown):
+        yield Step.EQUAL_FLOATS
 
 
 def _of_floats(typed: str) -> Iterator[Step]:

@@ -13,13 +13,17 @@ from flight_server.rewrite.blocks import Block, Blocks, SchemaOf
 from flight_server.rewrite.casts import tell_casts_apart
 from flight_server.rewrite.correlation import mend_unequal_correlation
 from flight_server.rewrite.dialect import Tree, read, written
+from flight_server.rewrite.equal_floats import mend_equal_floats
+from flight_server.rewrite.equalities import hide_equalities
 from flight_server.rewrite.floats import mend_extremes, mend_keys
+from flight_server.rewrite.grouping import hide_constant_keys
 from flight_server.rewrite.groups import KeyOf, add_determined_columns
 from flight_server.rewrite.guards import guard_divisions
 from flight_server.rewrite.joins import has_mendable_joins, name_keys, turn
 from flight_server.rewrite.names import HIDDEN
 from flight_server.rewrite.outputs import KeptNames, tell_apart
 from flight_server.rewrite.precompute import needs_columns, precompute
+from flight_server.rewrite.sliding import mend_sliding_sums
 from flight_server.rewrite.stars import expand, has_star
 from flight_server.rewrite.steps import Step
 from flight_server.rewrite.subqueries import mend_subqueries
@@ -31,6 +35,10 @@ _STEPS: Final[Mapping[Step, Callable[[Blocks], None]]] = MappingProxyType(
         Step.SUBQUERIES: mend_subqueries,
         Step.CORRELATION: mend_unequal_correlation,
         Step.GUARDS: guard_divisions,
+        Step.EQUALITIES: hide_equalities,
+        Step.GROUPING: hide_constant_keys,
+        Step.SLIDING: mend_sliding_sums,
+        Step.EQUAL_FLOATS: mend_equal_floats,
         Step.LEAD: mend_lead,
         Step.INTERVALS: mend_interval_orders,
         Step.EXTREMES: mend_extremes,

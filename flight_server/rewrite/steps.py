@@ -20,4 +20,8 @@ class Step(Enum):
     LEAD = "LEAD with IGNORE NULLS is run as NTH_VALUE"
     INTERVALS = "windows over intervals are ordered by their parts"
     EXTREMES = "min and max of floats know infinities and NaN"
+    GROUPING = "the engine may not know which keys of grouping sets are constant"
+    EQUALITIES = "equalities within one table are conditions only"
+    SLIDING = "infinities and NaN leave sums with their rows"
+    EQUAL_FLOATS = "floats are compared by value in IN, nullif and CASE"
     KEYS = "floats in ORDER BY and windows have one zero and one NaN"

@@ -6,6 +6,7 @@
 | EXISTS (.. GROUP BY ROLLUP (..)) | forgets the grand total | TRUE, or without the groups |
 | x IN (SELECT agg .. correlated) | no row for no match | x = (SELECT agg ..) |
 | x NOT IN (.. correlated), or under OR | forgets what NULLs mean | NOT EXISTS (.. (y = x) IS NOT FALSE) |
+| x IN (.. correlated) | fails where types differ | EXISTS (.. y = x) |
 | IN, EXISTS as a value | refuses | counts compared with 0 |
 """
 
@@ -161,6 +162,8 @@ def _mend_in(blocks: Blocks, found: exp.In) -> None:
         found.replace(_three_valued(blocks, found, select))
     elif negated and (correlated or place is Place.FALSE_WANTED):
         found.replace(_two_valued(blocks, found, select, correlated=correlated))
+    elif correlated and select is not None and not select.args.get("group"):
+        found.replace(_matches(blocks, found, select))
 
 
 def _equals_one_row(value: Tree, select: exp.Select) -> Tree:
@@ -192,6 +195,13 @@ def _two_valued(blocks: Blocks, found: exp.In, select: exp.Select | None, *, cor
         exp.Paren(this=unknown),
     ]
     return exp.Paren(this=exp.Or(this=exp.Or(this=parts[0], expression=parts[1]), expression=parts[2]))
+
+
+def _matches(blocks: Blocks, found: exp.In, select: exp.Select) -> Tree:
+    """Whether IN is true. The engine takes a column twice where types differ and fails."""
+    value = bracketed(blocks.qualified(found.this))
+    query, item = _over(blocks, found.args["query"], select, _tables_of(value))
+    return _exists(blocks, query, [exp.EQ(this=bracketed(item.copy()), expression=value)])
 
 
 def _three_valued(blocks: Blocks, found: exp.In, select: exp.Select | None) -> Tree:

@@ -100,6 +100,19 @@ CASES = (
     ),
     Case("zeros_in_order", "SELECT id, count(*) OVER (PARTITION BY d) FROM f WHERE g = 7", [(6, 2), (7, 2)]),
     Case("zeros_in_order", "SELECT id FROM (SELECT id FROM f WHERE g = 7 ORDER BY d, id LIMIT 1) AS q", [(6,)]),
+    Case("bits_of_floats", "SELECT id FROM f WHERE d IN (0, 1.5)", [(4,), (6,), (7,)]),
+    Case("bits_of_floats", "SELECT id, nullif(d, 0) FROM f WHERE g = 7", [(6, None), (7, None)]),
+    Case("bits_of_floats", "SELECT CASE d WHEN 0 THEN 'zero' ELSE 'no' END FROM f WHERE g = 7", [("zero",), ("zero",)]),
+    Case(
+        "infinities_stay_in_sums",
+        "SELECT id, sum(d) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM f WHERE id > 2",
+        [(3, NAN), (4, NAN), (5, 1.5), (6, 0.0), (7, 0.0)],
+    ),
+    Case(
+        "orders_from_equalities",
+        "SELECT k, count(*) OVER (PARTITION BY t ORDER BY k) FROM s WHERE upper(t) <> t AND lower(t) = t AND k < 2",
+        [(0, 1), (1, 1)],
+    ),
     Case("casts_left_out_of_names", "SELECT sum(k) AS a, sum(CAST(k AS DOUBLE)) AS b FROM a", [(10, 10.0)]),
     Case(
         "column_before_table",
