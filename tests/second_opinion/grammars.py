@@ -1,0 +1,36 @@
+"""Grammars are named by the kind of fault that each of them can find."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.second_opinion import floats, joins
+from tests.second_opinion.questions import Grammar, Making, Question, Unfit
+
+GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
+    ("K1", joins.filtered_joins),
+    ("K2", joins.null_safe_joins),
+    ("K4", floats.extremes),
+    ("K6", joins.using_joins),
+    ("K9", floats.float_windows),
+)
+KINDS: Final = tuple(dict.fromkeys(kind for kind, _ in GRAMMARS))
+
+
+def make_question(making: Making, kinds: frozenset[str]) -> Question:
+    """Of one of these kinds; of any if there are none."""
+    fitting = [grammar for kind, grammar in GRAMMARS if not kinds or kind in kinds]
+    while True:
+        try:
+            return making.random.choice(fitting)(making)
+        except Unfit:
+            continue
+
+
+def checked_kinds(names: str) -> frozenset[str]:
+    """Of `K1,K4`. Raises ValueError."""
+    found = frozenset(name.strip() for name in names.split(",") if name.strip())
+    unknown = found - set(KINDS)
+    if unknown:
+        raise ValueError(f"no grammar is of kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+    return found

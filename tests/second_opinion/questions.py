@@ -1,0 +1,77 @@
+"""A question is a query of one grammar, and `Making` is what all grammars are given to make one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+from tests.second_opinion.expressions import Column, Expressions, columns_of
+from tests.second_opinion.pieces import Part, filled, row
+from tests.second_opinion.tables import Table
+
+
+class Unfit(Exception):
+    """No table has what the grammar wants: make another question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """kind: of the grammar; view: what the view `w` holds, if the query reads one."""
+
+    kind: str
+    query: Part
+    is_ordered: bool = False
+    view: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    random: Random
+    tables: Sequence[Table]
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def table(self, *families: str) -> Table:
+        """One with a column of each family. Raises Unfit."""
+        fitting = [t for t in self.tables if set(families) <= {c.family for c in columns_of(t)}]
+        if not fitting:
+            raise Unfit
+        return self.random.choice(fitting)
+
+    def over(self, table: Table, alias: str = "") -> Expressions:
+        return Expressions(self.random, columns_of(table, alias))
+
+    def some(self, columns: Sequence[Column], least: int = 1, most: int = 4) -> list[Column]:
+        count = min(len(columns), self.random.randint(least, most))
+        return self.random.sample(list(columns), count)
+
+    def wrapped(self, query: Part) -> tuple[Part, Part | None]:
+        """The query itself, or within a CTE, a derived table or a view; and the view."""
+        match self.random.randint(0, 7):
+            case 0:
+                return filled("WITH w AS ({q}) SELECT * FROM w", (query,), q=query), None
+            case 1:
+                return filled("SELECT * FROM ({q}) AS w", (query,), q=query), None
+            case 2:
+                return row("SELECT * FROM w", simpler=(query,)), query
+            case _:
+                return query, None
+
+
+Grammar: TypeAlias = Callable[[Making], Question]
+
+
+def question(kind: str, making: Making, query: Part, is_ordered: bool = False) -> Question:
+    """Perhaps within something."""
+    if is_ordered:
+        return Question(kind, query, is_ordered)
+    outer, view = making.wrapped(query)
+    return Question(kind, outer, view=view)
+
+
+def named(items: Sequence[Part]) -> list[Part]:
+    """Items of a SELECT list with names that differ."""
+    return [row(item, f" AS c{at}") for at, item in enumerate(items)]
