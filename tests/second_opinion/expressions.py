@@ -90,7 +90,8 @@ VALUES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "date": (
         "coalesce({date}, {date})", "CAST({time} AS DATE)", "CASE WHEN {test} THEN {date} END",
-        "nullif({date}, {date})", "greatest({date}, {date})", "date_trunc('month', {date})", "{date} + INTERVAL '1 day'",
+        "nullif({date}, {date})", "greatest({date}, {date})", "date_trunc('month', {date})",
+        "{date} + INTERVAL '1 day'",
         "CAST(CAST({date} AS VARCHAR) AS DATE)",
     ),
     "time": (

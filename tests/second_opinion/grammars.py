@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.second_opinion import floats, joins
+from tests.second_opinion import aggregates, floats, joins, names, plain, structs, subqueries, times, windows
 from tests.second_opinion.questions import Grammar, Making, Question, Unfit
 
 GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
     ("K1", joins.filtered_joins),
     ("K2", joins.null_safe_joins),
+    ("K3", subqueries.conditions),
+    ("K3", subqueries.scalars),
     ("K4", floats.extremes),
+    ("K5", structs.fields),
     ("K6", joins.using_joins),
+    ("K7", aggregates.grouping_sets),
+    ("K8", windows.ignoring_nulls),
     ("K9", floats.float_windows),
+    ("K10a", names.casts),
+    ("K10b", names.aliases),
+    ("K10c", subqueries.not_in),
+    ("K10d", subqueries.by_order),
+    ("K10e", subqueries.as_values),
+    ("K10f", times.far_times),
+    ("K10g", plain.guarded_division),
+    ("K10h", windows.over_intervals),
+    ("K10l", names.keys),
+    ("names", names.duplicates),
+    ("values", plain.values),
+    ("sets", plain.sets),
+    ("distinct", plain.distinct),
+    ("order", plain.ordered),
+    ("groups", aggregates.groups),
+    ("windows", windows.frames),
 )
 KINDS: Final = tuple(dict.fromkeys(kind for kind, _ in GRAMMARS))
 
