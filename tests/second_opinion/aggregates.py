@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.second_opinion.expressions import Column, Expressions, columns_of
-from tests.second_opinion.pieces import Part, Piece, all_of, filled, listed, maybe, row
+from tests.second_opinion.pieces import Either, Part, Piece, all_of, filled, listed, maybe, row
 from tests.second_opinion.questions import Making, Question, named, question
 
 # min and max of floats are K4's.
@@ -17,19 +17,25 @@ AGGREGATES: Final = (
     "sum(DISTINCT {int})", "count(DISTINCT {int})", "max({bool})", "bit_or({int})",
 )  # fmt: skip
 ORDERED_AGGREGATES: Final = (
-    "string_agg({text}, ',' ORDER BY {id})", "array_agg({int} ORDER BY {id})", "first_value({text} ORDER BY {id} DESC)",
+    "string_agg({text}, ',' ORDER BY {id})", "array_agg({int} ORDER BY {id})", "{first}({text} ORDER BY {id} DESC)",
     "array_agg({text} ORDER BY {id} DESC)",
 )  # fmt: skip
 CONSTANTS: Final = ("length('foo')", "'foo'", "upper('x')", "1 + 1", "CAST('2' AS INT)", "DATE '2026-01-15'")
 GROUPABLE: Final = ("int", "text", "date", "bool", "decimal", "time")
 
 
-def aggregate(making: Making, makes: Expressions, id_: str | None = None) -> Part:
+def aggregate(
+    making: Making, makes: Expressions, id_: str | None = None, templates: Sequence[str] = AGGREGATES
+) -> Part:
     """One call, over columns mostly; with `id_` also those that need an order."""
-    templates = (*AGGREGATES, *(ORDERED_AGGREGATES if id_ else ()))
+    templates = (*templates, *(ORDERED_AGGREGATES if id_ else ()))
     fitting = [t for t in templates if all(f"{{{f}}}" not in t or makes.of(f) for f in ("float", "decimal", "time"))]
     template = making.random.choice(fitting)
-    parts: dict[str, Part] = {"x": making.random.choice(makes.of(*GROUPABLE)).text, "id": id_ or ""}
+    parts: dict[str, Part] = {
+        "x": making.random.choice(makes.of(*GROUPABLE)).text,
+        "id": id_ or "",
+        "first": Either("first_value", "first"),
+    }
     for family in ("int", "decimal", "float", "text", "date", "time", "bool"):
         if f"{{{family}}}" in template:
             parts[family] = makes.value(family, 1 if making.chance(0.3) else 0)

@@ -30,6 +30,10 @@ def extremes(making: Making) -> Question:
     )
     match making.random.randint(0, 6):
         case 0:
+            aggregates[0] = filled(making.random.choice(EXTREMES), d=makes.column("float") or "")
+            query = row(
+                f"SELECT {by} AS g, ", listed(named(aggregates)), f" FROM {table.name}", where, f" GROUP BY {by}"
+            )
             outer = _outer(making, by, query)
             return question("K4", making, outer)
         case 1:

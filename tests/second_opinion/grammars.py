@@ -33,6 +33,7 @@ GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
     ("distinct", plain.distinct),
     ("order", plain.ordered),
     ("groups", aggregates.groups),
+    ("N1", windows.sliding),
     ("windows", windows.frames),
 )
 KINDS: Final = tuple(dict.fromkeys(kind for kind, _ in GRAMMARS))

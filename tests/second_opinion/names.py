@@ -1,4 +1,4 @@
-"""Names meet each other: K10a (calls that differ in a CAST), K10b (aliases named as columns), K10l (keys, duplicates)."""
+"""Names meet each other: K10a (calls that differ in a CAST), K10b (aliases named as columns), K10l (primary keys)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.second_opinion.pieces import Either, Part, listed, row
 from tests.second_opinion.questions import Making, Question, Unfit, question
 
 CALLS: Final = ("sum", "max", "min", "count", "avg")
-CASTS: Final = ("DECIMAL(12, 3)", "DOUBLE", "BIGINT", "INT")
+CASTS: Final = ("DECIMAL(18, 3)", "DOUBLE", "BIGINT")
 INTEGERS: Final = ("k", "x", "big", "tiny", "id")
 
 
@@ -40,15 +40,15 @@ def casts(making: Making) -> Question:
 def aliases(making: Making) -> Question:
     """K10b: an outer table's alias is the name of a column of the inner table."""
     outer, inner = making.random.choice(making.tables), making.random.choice(making.tables)
-    alias = making.random.choice([name for name in inner.columns if name not in ("id", "till")])
+    alias = making.random.choice([name for name in inner.columns if name not in ("id", "till", "s", "tags")])
     link = f"i.k = {alias}.k"
+    source, within = f"FROM {outer.name} AS {alias}", f"FROM {inner.name} AS i"
     query = making.random.choice(
         (
-            f"SELECT {alias}.id FROM {outer.name} AS {alias} WHERE EXISTS (SELECT 1 FROM {inner.name} AS i WHERE {link})",
-            f"SELECT {alias}.id FROM {outer.name} AS {alias} WHERE {alias}.id IN (SELECT i.id FROM {inner.name} AS i "
-            f"WHERE {link})",
-            f"SELECT {alias}.id, (SELECT count(*) FROM {inner.name} AS i WHERE {link}) AS n FROM {outer.name} AS {alias}",
-            f"SELECT {alias}.id, i.id AS other FROM {outer.name} AS {alias} JOIN {inner.name} AS i ON {link}",
+            f"SELECT {alias}.id {source} WHERE EXISTS (SELECT 1 {within} WHERE {link})",
+            f"SELECT {alias}.id {source} WHERE {alias}.id IN (SELECT i.id {within} WHERE {link})",
+            f"SELECT {alias}.id, (SELECT count(*) {within} WHERE {link}) AS n {source}",
+            f"SELECT {alias}.id, i.id AS other {source} JOIN {inner.name} AS i ON {link}",
         )
     )
     return question("K10b", making, query)
@@ -61,20 +61,16 @@ def keys(making: Making) -> Question:
         raise Unfit
     table = making.random.choice(keyed)
     columns = [c.text for c in making.over(table).of("int", "text", "date", "decimal") if c.text != "id"]
-    items = [
-        Either(name, f"any_value({name}) AS {name}") for name in making.random.sample(columns, min(2, len(columns)))
-    ]
-    source = f" FROM {table.name}"
-    if making.chance(0.3):
+    chosen = making.random.sample(columns, min(2, len(columns)))
+    if making.chance(0.7):
+        items = listed(Either(name, f"any_value({name}) AS {name}") for name in chosen)
+        query = row("SELECT id, ", items, f", count(*) AS n FROM {table.name} GROUP BY id")
+    else:
         other = making.random.choice(making.tables)
-        items = [Either(f"a.{e.ours}", f"any_value(a.{e.ours})") for e in items]
-        query = row(
-            "SELECT a.id, ",
-            listed(items),
-            f", count(*) AS n FROM {table.name} AS a LEFT JOIN {other.name} AS b ON a.k = b.k GROUP BY a.id",
-        )
-        return question("K10l", making, query)
-    return question("K10l", making, row("SELECT id, ", listed(items), ", count(*) AS n", source, " GROUP BY id"))
+        items = listed(Either(f"a.{name}", f"any_value(a.{name}) AS {name}") for name in chosen)
+        join = f" FROM {table.name} AS a LEFT JOIN {other.name} AS b ON a.k = b.k"
+        query = row("SELECT a.id, ", items, ", count(*) AS n", join, " GROUP BY a.id")
+    return question("K10l", making, query)
 
 
 def duplicates(making: Making) -> Question:

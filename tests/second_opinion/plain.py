@@ -22,9 +22,8 @@ def values(making: Making) -> Question:
     table = making.random.choice(making.tables)
     makes = making.over(table)
     items = [makes.any_value(2) for _ in range(making.random.randint(1, 3))]
-    return question(
-        "values", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", makes.where(2, 2))
-    )
+    query = row("SELECT id, ", listed(named(items)), f" FROM {table.name}", makes.where(2, 2))
+    return question("values", making, query)
 
 
 def sets(making: Making) -> Question:
@@ -55,9 +54,8 @@ def distinct(making: Making) -> Question:
     makes = making.over(table)
     if making.chance(0.5):
         items = [makes.value(making.random.choice(SET_FAMILIES), 1) for _ in range(making.random.randint(1, 2))]
-        return question(
-            "distinct", making, row("SELECT DISTINCT ", listed(named(items)), f" FROM {table.name}", makes.where(1))
-        )
+        query = row("SELECT DISTINCT ", listed(named(items)), f" FROM {table.name}", makes.where(1))
+        return question("distinct", making, query)
     by = making.random.choice([c.text for c in makes.of("int", "text", "bool", "date") if c.text != "id"])
     second = making.random.choice(("id", "id DESC"))
     direction = making.random.choice(("", " DESC", " NULLS FIRST", " DESC NULLS LAST"))
@@ -90,8 +88,5 @@ def guarded_division(making: Making) -> Question:
     numbers = [column.text for column in makes.of("int")]
     x, y = making.random.choice(numbers), making.random.choice(numbers)
     test = filled(making.random.choice(GUARDS), x=x, y=y)
-    return question(
-        "K10g",
-        making,
-        row(f"SELECT id FROM {table.name}", all_of([row("(", test, ")"), *makes.tests(1, 0)], " WHERE ")),
-    )
+    where = all_of([row("(", test, ")"), *makes.tests(1, 0)], " WHERE ")
+    return question("K10g", making, row(f"SELECT id FROM {table.name}", where))

@@ -63,7 +63,7 @@ def run(
     numbers = _numbers(has_time)
     number = next(numbers, None)
     while number is not None:
-        with both_sides(without) as sides:
+        with both_sides(without, is_short=number // ROUNDS_A_HOUSE % 2 == 0) as sides:
             for _ in range(ROUNDS_A_HOUSE):
                 _round(sides, seed + number, kinds, tally, has_time, report)
                 number = next(numbers, None)

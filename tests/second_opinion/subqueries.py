@@ -61,16 +61,16 @@ class Inner:
         if choice == 1:
             return row("EXISTS (SELECT 1", source, f" GROUP BY ROLLUP ({self.y}))")
         if choice == 2:
-            return row(f"EXISTS (SELECT {self.y}", source, " GROUP BY b.k HAVING count(*) > 1)".replace("b.k", "1"))
+            return row(f"EXISTS (SELECT {self.y}", source, " GROUP BY 1 HAVING count(*) > 1)")
         if choice == 3:
             return row("EXISTS (SELECT ", aggregate, source, " HAVING count(*) > 1)")
         return row("EXISTS (SELECT ", self.making.random.choice(("1", "b.id", "*", "NULL AS n")), source, ")")
 
     def within(self, correlations: Sequence[str], *words: str) -> Part:
         word = self.making.random.choice(words or ("IN", "NOT IN"))
-        value = self.y
+        value: Part = self.y
         if self.making.chance(0.15):
-            value = filled(self.making.random.choice(AGGREGATES), y=value)
+            value = filled(self.making.random.choice(AGGREGATES), y=self.y)
         return row(f"{self.x} {word} (SELECT ", value, self.source(correlations), ")")
 
     def scalar(self, correlations: Sequence[str]) -> Part:
@@ -115,15 +115,16 @@ def conditions(making: Making) -> Question:
     """K3: EXISTS, IN and NOT IN, correlated by = or not at all."""
     inner = _inner(making)
     correlations = inner.correlations("=")
-    condition = (
-        inner.exists(correlations) if making.chance(0.5) else inner.within(correlations if making.chance(0.7) else ())
-    )
+    condition = _condition(making, inner, correlations)
     if making.chance(0.15):
         second = inner.exists(()) if making.chance(0.5) else inner.within(("=",), "IN")
-        condition = filled(
-            "({a} {op} {b})", (condition, second), a=condition, b=second, op=making.random.choice(("AND", "OR"))
-        )
+        operator = making.random.choice(("AND", "OR"))
+        condition = filled(f"({{a}} {operator} {{b}})", (condition, second), a=condition, b=second)
     return _asked(making, "K3", inner, _placed(making, inner, condition))
+
+
+def _condition(making: Making, inner: Inner, correlations: Sequence[str]) -> Part:
+    return inner.exists(correlations) if making.chance(0.5) else inner.within(correlations)
 
 
 def not_in(making: Making) -> Question:
@@ -153,32 +154,20 @@ def scalars(making: Making) -> Question:
     inner = _inner(making)
     scalar = inner.scalar(inner.correlations("="))
     source = row(f" FROM {inner.outer.name} AS a", inner.over_outer.where(1, 0))
-    match making.random.randint(0, 4):
-        case 0:
-            return _asked(making, "K3", inner, row(scalar, f" {making.random.choice(COMPARED)} {inner.x}"))
-        case 1:
-            return question("K3", making, row("SELECT a.id, coalesce(", scalar, ", -1) AS v", source))
-        case 2:
-            alone = inner.scalar(())
-            return question(
-                "K3", making, row("SELECT a.k, count(*) AS n", source, " GROUP BY a.k HAVING count(*) < ", alone)
-            )
-        case 3:
-            return question(
-                "K3", making, row("SELECT a.id, CASE WHEN a.k > 1 THEN ", scalar, " ELSE 0 END AS v", source)
-            )
-        case _:
-            return question("K3", making, row("SELECT a.id, ", scalar, " AS v", source))
+    choice = making.random.randint(0, 4)
+    if choice == 0:
+        return _asked(making, "K3", inner, row(scalar, f" {making.random.choice(COMPARED)} {inner.x}"))
+    if choice == 1:
+        query = row("SELECT a.k, count(*) AS n", source, " GROUP BY a.k HAVING count(*) < ", inner.scalar(()))
+        return question("K3", making, query)
+    value = making.random.choice(("{s}", "{s}", "coalesce({s}, -1)", "CASE WHEN a.k > 1 THEN {s} ELSE 0 END"))
+    return question("K3", making, row("SELECT a.id, ", filled(value, s=scalar), " AS v", source))
 
 
 def as_values(making: Making) -> Question:
     """K10e: EXISTS, IN and NOT IN as values: items, CASE, FILTER, HAVING, ON, sums."""
     inner = _inner(making)
-    condition = (
-        inner.within(inner.correlations("="), "IN", "NOT IN")
-        if making.chance(0.6)
-        else inner.exists(inner.correlations("="))
-    )
+    condition = _condition(making, inner, inner.correlations("="))
     template = making.random.choice(
         (
             "SELECT a.id, {c} AS v{source}",

@@ -40,7 +40,7 @@ ARROW_TYPES: Final[dict[str, pa.DataType]] = {
 SPECIAL_FLOATS: Final = (float("nan"), float("inf"), float("-inf"), -0.0, 0.0, 0.0, -0.0)
 WORDS: Final = ("", "a", "A", "b", "ä", "frost", "it's", "x y", "日本", "a%", "10")
 
-# Column -> the types that it may have. Every table has the first two.
+# Column -> the types that it may have. Every table has the first three.
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "id": ("INT",),
     "k": ("INT", "INT", "BIGINT", "SMALLINT"),
@@ -109,9 +109,9 @@ def tables(random: Random, count: int = 4) -> tuple[Table, ...]:
 
 
 def _table(random: Random, name: str, is_wide: bool) -> Table:
-    others = list(COLUMNS)[2:]
+    others = list(COLUMNS)[3:]
     chosen = others if is_wide else [n for n in others if random.random() < 0.45]
-    columns = {n: random.choice(COLUMNS[n]) for n in ("id", "k", *chosen)}
+    columns = {n: random.choice(COLUMNS[n]) for n in ("id", "k", "name", *chosen)}
     count = random.choice((0, 1, 3, 5, 5, 8, 8, 12, 12, *([25, 60] if name < "t3" else [])))
     ids = random.sample(range(max(10, count + 5)), count)
     if random.random() < 0.7:

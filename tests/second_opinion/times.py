@@ -9,7 +9,8 @@ from tests.second_opinion.questions import Making, Question, named, question
 
 LITERALS: Final = (
     "TIMESTAMP '9999-12-31 00:00:00'", "TIMESTAMP '0001-01-01 00:00:00'", "TIMESTAMP '2500-06-01 12:00:00'",
-    "TIMESTAMP '2026-01-01 12:00:00'", "CAST('9000-01-01 00:00:00' AS TIMESTAMP)", "CAST(DATE '9999-12-31' AS TIMESTAMP)",
+    "TIMESTAMP '2026-01-01 12:00:00'", "CAST('9000-01-01 00:00:00' AS TIMESTAMP)",
+    "CAST(DATE '9999-12-31' AS TIMESTAMP)",
 )  # fmt: skip
 VALUES: Final = (
     "till", "date_trunc('year', till)", "date_trunc('day', till)", "CAST(till AS DATE)", "extract(year FROM till)",
@@ -26,22 +27,16 @@ TESTS: Final = (
 
 def far_times(making: Making) -> Question:
     table = making.tables[0]  # which has all columns
+    where = _where(making)
     if making.chance(0.2):
-        query = row(
-            f"SELECT {making.random.choice(('k', 'ok'))} AS g, min(till) AS a, max(till) AS b FROM {table.name}",
-            _where(making),
-            " GROUP BY 1",
-        )
-        return question("K10f", making, query)
+        by = making.random.choice(("k", "ok"))
+        head = f"SELECT {by} AS g, min(till) AS a, max(till) AS b FROM {table.name}"
+        return question("K10f", making, row(head, where, f" GROUP BY {by}"))
     if making.chance(0.15):
-        query = row(
-            f"SELECT id, till FROM {table.name}",
-            _where(making),
-            f" ORDER BY till{making.random.choice(('', ' DESC'))}, id LIMIT 3",
-        )
-        return question("K10f", making, query, is_ordered=True)
+        order = f" ORDER BY till{making.random.choice(('', ' DESC'))}, id LIMIT 3"
+        return question("K10f", making, row(f"SELECT id, till FROM {table.name}", where, order), is_ordered=True)
     items = [_filled(making, template) for template in making.random.sample(VALUES, making.random.randint(1, 2))]
-    return question("K10f", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", _where(making)))
+    return question("K10f", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", where))
 
 
 def _where(making: Making) -> Part:
