@@ -24,7 +24,7 @@ Line = tuple[Value, ...]
 
 
 def lines_of(table: pa.Table) -> list[Line]:
-    columns = [[plain(value) for value in _readable(column).to_pylist()] for column in table.columns]
+    columns = [_values(column) for column in table.columns]
     return list(zip(*columns, strict=True)) if columns else [()] * table.num_rows
 
 
@@ -70,11 +70,12 @@ def _number(value: Any) -> Value:
     return ("number", float(value))
 
 
-def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Times in microseconds: Python has no others."""
-    if arrow.is_timestamp(column.type) and column.type.unit != "us":
-        return column.cast(pa.timestamp("us"), safe=False)
-    return column
+def _values(column: pa.ChunkedArray) -> list[Value]:
+    """Times as microseconds at once: Python's end with the year 9999."""
+    if not arrow.is_timestamp(column.type):
+        return [plain(value) for value in column.to_pylist()]
+    numbers = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_pylist()
+    return [("null", 0) if number is None else ("time", number) for number in numbers]
 
 
 def _order(line: Line) -> str:

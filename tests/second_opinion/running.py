@@ -72,6 +72,17 @@ def run(
     return tally
 
 
+def checked(seed: int | None, kinds: frozenset[str], has_time: Callable[[int], bool]) -> Tally:
+    """A run for a test: prints the seed and fails with what is different."""
+    seed = seed if seed is not None else Random().randrange(10**9)
+    print(f"python -m tests.second_opinion --seed {seed}")
+    tally = run(seed, kinds, frozenset(), has_time, lambda found: None)
+    print(f"{tally.made} made, {tally.comparable} comparable, {tally.rulings[Ruling.EQUAL]} equal in all three states")
+    assert not tally.found, "\n\n".join(str(found) for found in tally.found.values())
+    assert tally.rulings[Ruling.EQUAL] > tally.made // 2
+    return tally
+
+
 def _numbers(has_time: Callable[[int], bool]) -> Iterator[int]:
     number = 0
     while has_time(number):
