@@ -11,6 +11,7 @@ import math
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import types as arrow
 
@@ -113,6 +114,16 @@ def _shown(lines: list[Line], others: list[Line]) -> str:
         if line in left:
             left.remove(line)
         else:
-            alone.append("(" + ", ".join("NULL" if v[0] == "null" else str(v[1]) for v in line) + ")")
+            alone.append(f"({', '.join(_told(value) for value in line)})")
     more = f" and {len(alone) - SHOWN_MAX} more" if len(alone) > SHOWN_MAX else ""
     return f"{len(lines)} rows, alone here {', '.join(alone[:SHOWN_MAX]) or 'none'}{more}"
+
+
+def _told(value: Value) -> str:
+    tag, inner = value
+    if tag == "time" and isinstance(inner, int):
+        seconds, micros = divmod(inner, 10**6)
+        return str(np.datetime64(seconds, "s")) + (f".{micros:06}" if micros else "")
+    if isinstance(inner, float) and inner.is_integer():
+        return str(int(inner))
+    return "NULL" if tag == "null" else repr(inner) if tag == "text" else str(inner)

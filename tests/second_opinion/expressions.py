@@ -54,7 +54,8 @@ _TEXT: Final = (
 )  # fmt: skip
 _BOOL: Final = ("{x}", "NOT {x}", "{x} IS TRUE", "{x} IS NOT TRUE", "{x} IS FALSE", "{x} IS NOT FALSE")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("int", "decimal", "float", "date", "time"), (*_COMPARED, *_NULL_AWARE, *_LISTED)),
+    **dict.fromkeys(("int", "decimal", "date", "time"), (*_COMPARED, *_NULL_AWARE, *_LISTED)),
+    "float": (*_COMPARED, *_NULL_AWARE),  # lists are K9's
     "text": (*_COMPARED, *_NULL_AWARE, *_LISTED, *_TEXT),
     "bool": (*_BOOL, *_NULL_AWARE),
     "interval": ("{c} IS NULL", "{c} IS NOT NULL"),
@@ -123,10 +124,11 @@ def columns_of(table: Table, alias: str = "", but: Sequence[str] = ("till", "s")
 
 @dataclass(frozen=True, slots=True)
 class Expressions:
-    """Makes them over these columns."""
+    """Makes them over these columns. columns_share: how often an operand is one, if it may be a literal, too."""
 
     random: Random
     columns: Sequence[Column]
+    columns_share: float = 0.7
 
     def of(self, *families: str) -> list[Column]:
         return [column for column in self.columns if column.family in families]
@@ -141,7 +143,7 @@ class Expressions:
     def operand(self, family: str) -> str:
         """A column mostly, else a literal."""
         found = self.column(family)
-        return found if found is not None and self.random.random() < 0.7 else self.literal(family)
+        return found if found is not None and self.random.random() < self.columns_share else self.literal(family)
 
     def value(self, family: str, depth: int = 1) -> Part:
         if depth <= 0 or family not in VALUES or self.random.random() < 0.4:

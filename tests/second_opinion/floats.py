@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.second_opinion.expressions import Expressions
+from tests.second_opinion.expressions import LITERALS, Expressions
 from tests.second_opinion.pieces import Part, all_of, filled, listed, maybe, row
 from tests.second_opinion.questions import Making, Question, named, question
 
@@ -25,6 +25,10 @@ def extremes(making: Making) -> Question:
     aggregates = [_extreme(making, makes) for _ in range(making.random.randint(1, 3))]
     having = all_of([_compared(making, makes)] if making.chance(0.35) else [], " HAVING ")
     where = makes.where(1, 0)
+    if making.chance(0.15):
+        return _correlated(
+            making, by, filled(making.random.choice(EXTREMES), d=f"b.{makes.column('float')}"), table.name
+        )
     query = row(
         f"SELECT {by} AS g, ", listed(named(aggregates)), f" FROM {table.name}", where, f" GROUP BY {by}", having
     )
@@ -53,6 +57,14 @@ def _outer(making: Making, by: str, query: Part) -> Part:
         )
     )
     return filled(template, (query,), q=query)
+
+
+def _correlated(making: Making, by: str, extreme: Part, table: str) -> Question:
+    """As a value, which the engine makes a join with groups of."""
+    scalar = row("(SELECT ", extreme, f" FROM {table} AS b WHERE b.{by} = a.{by})")
+    if making.chance(0.5):
+        return question("K4", making, row("SELECT a.id, ", scalar, f" AS v FROM {table} AS a"))
+    return question("K4", making, row(f"SELECT a.id FROM {table} AS a WHERE a.id > 2 OR ", scalar, " IS NOT NULL"))
 
 
 def _extreme(making: Making, makes: Expressions) -> Part:
@@ -87,6 +99,10 @@ def float_windows(making: Making) -> Question:
     assert column is not None
     if making.chance(0.35):
         return _limited(making, table.name, column)
+    if making.chance(0.1):
+        listing = ", ".join(making.random.sample(LITERALS["float"], making.random.randint(1, 3)))
+        return question("K9", making, f"SELECT id FROM {table.name} WHERE {column} IN ({listing})")
+    where = making.literally(table).where(1, 0)
     items: list[Part] = []
     for _ in range(making.random.randint(1, 2)):
         if making.chance(0.5):
@@ -95,7 +111,7 @@ def float_windows(making: Making) -> Question:
             items.append(f"{function} OVER (PARTITION BY {column}{order})")
         else:
             items.append(_over(making, column))
-    return question("K9", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", makes.where(1, 0)))
+    return question("K9", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", where))
 
 
 def _over(making: Making, column: str) -> str:

@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeAlias
 
 from tests.second_opinion.expressions import Column, Expressions, columns_of
-from tests.second_opinion.pieces import Part, filled, row
+from tests.second_opinion.pieces import Part, Piece, Side, filled, maybe, row, text
 from tests.second_opinion.tables import Table
 
 
@@ -44,21 +44,39 @@ class Making:
     def over(self, table: Table, alias: str = "") -> Expressions:
         return Expressions(self.random, columns_of(table, alias))
 
+    def literally(self, table: Table) -> Expressions:
+        """For conditions that compare columns with literals alone: below windows others are N2's."""
+        return Expressions(self.random, columns_of(table), columns_share=0.0)
+
     def some(self, columns: Sequence[Column], least: int = 1, most: int = 4) -> list[Column]:
         count = min(len(columns), self.random.randint(least, most))
         return self.random.sample(list(columns), count)
 
     def wrapped(self, query: Part) -> tuple[Part, Part | None]:
-        """The query itself, or within a CTE, a derived table or a view; and the view."""
-        match self.random.randint(0, 7):
-            case 0:
-                return filled("WITH w AS ({q}) SELECT * FROM w", (query,), q=query), None
-            case 1:
-                return filled("SELECT * FROM ({q}) AS w", (query,), q=query), None
-            case 2:
-                return row("SELECT * FROM w", simpler=(query,)), query
-            case _:
-                return query, None
+        """The query itself, or within a CTE, a derived table or a view, sometimes with a filter; and the view."""
+        choice = self.random.randint(0, 7)
+        if choice > 2:
+            return query, None
+        where = self._filter(query)
+        if choice == 0:
+            return filled("WITH w AS ({q}) SELECT * FROM w{f}", (query,), q=query, f=where), None
+        if choice == 1:
+            return filled("SELECT * FROM ({q}) AS w{f}", (query,), q=query, f=where), None
+        return row("SELECT * FROM w", where, simpler=(query,)), query
+
+    def _filter(self, query: Part) -> Part:
+        """About a column that the query names."""
+        name = next(
+            (
+                name
+                for name in ("c0", "v", "n", "g")
+                if f" AS {name}," in f"{text(query, Side.OURS)},".replace(" FROM", ",")
+            ),
+            None,
+        )
+        if name is None or self.chance(0.4):
+            return Piece((), least=0)
+        return maybe(f" WHERE {name} IS {self.random.choice(('NULL', 'NOT NULL', 'NOT NULL'))}")
 
 
 Grammar: TypeAlias = Callable[[Making], Question]

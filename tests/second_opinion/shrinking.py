@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from tests.second_opinion.judging import Ruling, Verdict, judged
 from tests.second_opinion.pieces import Side, smaller, text
 from tests.second_opinion.questions import Question
+from tests.second_opinion.scripts import script
 from tests.second_opinion.sides import Sides
 from tests.second_opinion.tables import Table
 
@@ -27,7 +28,7 @@ class Case:
         query = self.question
         texts = [text(part, Side.OURS) for part in (query.view, query.query) if part is not None]
         used = [table for table in self.tables if any(_names(sql, table.name) for sql in texts)]
-        lines = [line for table in used for line in _told(table)]
+        lines = [line for table in used for line in script(table)]
         if query.view is not None:
             lines.append(f"CREATE VIEW w AS {texts[0]};")
         return "\n".join([*lines, f"{texts[-1]};", str(self.verdict)])
@@ -109,8 +110,3 @@ def _without_column(table: Table, name: str) -> Table:
 
 def _names(sql: str, name: str) -> bool:
     return f" {name}" in sql.replace("(", " ").replace(")", " ") + " "
-
-
-def _told(table: Table) -> Sequence[str]:
-    rows = [f"{row.values!r} {row.place}{', deleted' if row.is_dead else ''}" for row in table.rows]
-    return [table.sql.replace(" OR REPLACE", "") + ";", *(f"--   {row}" for row in rows)]

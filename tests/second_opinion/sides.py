@@ -32,7 +32,7 @@ from tests.sql_end_to_end.in_process import House
 
 STATES: Final = ("hot", "cold", "mixed")
 IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - syncs cost nothing there
-SETTINGS: Final = QuerySettings(memory_bytes_max=256 << 20, partitions=3, worker_threads=3, batch_rows=16)
+SETTINGS: Final = QuerySettings(memory_bytes_max=256 << 20, partitions=3, worker_threads=2, batch_rows=16)
 
 
 class Sides:

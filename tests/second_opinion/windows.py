@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.second_opinion.aggregates import AGGREGATES, aggregate
 from tests.second_opinion.expressions import Expressions
-from tests.second_opinion.pieces import Either, Part, listed, row
+from tests.second_opinion.pieces import Either, Part, all_of, listed, row
 from tests.second_opinion.questions import Making, Question, named, question
 
 PARTITIONS: Final = ("", "", "PARTITION BY k ", "PARTITION BY name ", "PARTITION BY id % 3 ", "PARTITION BY k, name ")
@@ -34,7 +34,8 @@ def ignoring_nulls(making: Making) -> Question:
     table = making.random.choice(making.tables)
     makes = making.over(table)
     items = [_neighbour(making, makes) for _ in range(making.random.randint(1, 2))]
-    return question("K8", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", makes.where(1, 0)))
+    where = making.literally(table).where(1, 0)
+    return question("K8", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", where))
 
 
 def _neighbour(making: Making, makes: Expressions) -> Part:
@@ -61,8 +62,16 @@ def frames(making: Making) -> Question:
     table = making.random.choice(making.tables)
     makes = making.over(table)
     items = [_framed(making, makes) for _ in range(making.random.randint(1, 2))]
-    query = row("SELECT id, ", listed(named(items)), f" FROM {table.name}", makes.where(1, 0))
-    return question("windows", making, query)
+    where = making.literally(table).where(1, 0)
+    return question("windows", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", where))
+
+
+def filtered(making: Making) -> Question:
+    """N2: windows above conditions that make columns equal to each other, or to something made of them."""
+    table = making.random.choice(making.tables)
+    makes = making.over(table)
+    where = all_of([makes.test(0) for _ in range(2)], " WHERE ")
+    return question("N2", making, row("SELECT id, ", _framed(making, makes), f" AS c0 FROM {table.name}", where))
 
 
 def _framed(making: Making, makes: Expressions) -> Part:
