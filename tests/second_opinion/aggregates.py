@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.second_opinion.expressions import Column, Expressions, columns_of
 from tests.second_opinion.pieces import Either, Part, Piece, all_of, filled, listed, maybe, row
-from tests.second_opinion.questions import Making, Question, named, question
+from tests.second_opinion.questions import Making, Question, named, question, unlike
 
 # min and max of floats are K4's.
 AGGREGATES: Final = (
@@ -48,7 +48,8 @@ def aggregate(
 def groups(making: Making) -> Question:
     """Plain groups over one table or an inner join, with HAVING."""
     source, makes = _source(making)
-    by = [makes.value(family, 1) for family in making.random.sample(GROUPABLE, making.random.randint(1, 2))]
+    families = making.random.sample(GROUPABLE, making.random.randint(1, 2))
+    by = unlike([makes.value(family, 1) for family in families])
     aggregates = [aggregate(making, makes, _id(makes)) for _ in range(making.random.randint(1, 3))]
     having = all_of(_having(making, makes), " HAVING ")
     if making.chance(0.2):

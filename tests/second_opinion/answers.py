@@ -124,6 +124,6 @@ def _told(value: Value) -> str:
     if tag == "time" and isinstance(inner, int):
         seconds, micros = divmod(inner, 10**6)
         return str(np.datetime64(seconds, "s")) + (f".{micros:06}" if micros else "")
-    if isinstance(inner, float) and inner.is_integer():
+    if isinstance(inner, float) and inner.is_integer() and abs(inner) < 2**53:
         return str(int(inner))
     return "NULL" if tag == "null" else repr(inner) if tag == "text" else str(inner)

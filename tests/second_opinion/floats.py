@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.second_opinion.expressions import LITERALS, Expressions
+from tests.second_opinion.expressions import Expressions
 from tests.second_opinion.pieces import Part, all_of, filled, listed, maybe, row
 from tests.second_opinion.questions import Making, Question, named, question
 
@@ -14,6 +14,12 @@ FRAMES: Final = (
     " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW", " GROUPS BETWEEN CURRENT ROW AND 1 FOLLOWING",
 )  # fmt: skip
 GROUPED: Final = ("k", "name", "ok", "x", "tiny", "day")
+ZEROS: Final = ("CAST('0' AS DOUBLE)", "CAST('-0.0' AS DOUBLE)", "CAST('-0.0' AS REAL)")
+ZERO_TESTS: Final = (
+    "{d} IN ({z}, CAST('1.5' AS DOUBLE))", "{d} NOT IN ({z}, CAST('1.5' AS DOUBLE))", "nullif({d}, {z}) IS NULL",
+    "CASE {d} WHEN {z} THEN true ELSE false END", "({d} IS NOT DISTINCT FROM {z})", "{d} = {z}", "{d} < {z}",
+    "{d} BETWEEN {z} AND CAST('1' AS DOUBLE)", "{d} IN (SELECT {z})", "{d} NOT IN ({z})",
+)  # fmt: skip
 EXTREMES: Final = ("min({d})", "max({d})")
 
 
@@ -99,9 +105,9 @@ def float_windows(making: Making) -> Question:
     assert column is not None
     if making.chance(0.35):
         return _limited(making, table.name, column)
-    if making.chance(0.1):
-        listing = ", ".join(making.random.sample(LITERALS["float"], making.random.randint(1, 3)))
-        return question("K9", making, f"SELECT id FROM {table.name} WHERE {column} IN ({listing})")
+    if making.chance(0.15):
+        test = making.random.choice(ZERO_TESTS).replace("{d}", column).replace("{z}", making.random.choice(ZEROS))
+        return question("K9", making, row(f"SELECT id, {test} AS c0 FROM {table.name}", maybe(" WHERE ", test)))
     where = making.literally(table).where(1, 0)
     items: list[Part] = []
     for _ in range(making.random.randint(1, 2)):

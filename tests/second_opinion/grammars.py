@@ -28,6 +28,7 @@ GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
     ("K10h", windows.over_intervals),
     ("K10l", names.keys),
     ("names", names.duplicates),
+    ("joins", joins.renamed_joins),
     ("values", plain.values),
     ("sets", plain.sets),
     ("distinct", plain.distinct),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tests.second_opinion.aggregates import aggregate
 from tests.second_opinion.expressions import Column, Expressions, columns_of
 from tests.second_opinion.pieces import Part, Piece, all_of, filled, listed, row
 from tests.second_opinion.questions import Making, Question, named, question
@@ -74,6 +75,37 @@ def _padded_where(making: Making, scopes: Sequence[Sequence[Column]]) -> Piece:
         else:
             tests.append(makes.test(1))
     return all_of(tests, " WHERE ")
+
+
+def renamed_joins(making: Making) -> Question:
+    """Joins of every kind whose columns have no name in common: what is not expected to fail."""
+    count = making.random.choice((2, 2, 3))
+    scopes: list[list[Column]] = []
+    texts: list[Part] = []
+    for alias in ALIASES[:count]:
+        table = making.random.choice(making.tables)
+        columns = making.some([c for c in columns_of(table) if c.name not in ("id", "k")], 1, 3)
+        columns += [Column("id", "INT"), Column("k", table.columns["k"])]
+        items = ", ".join(f"{column.name} AS {alias}_{column.name}" for column in columns)
+        scopes.append([Column(f"{alias}.{alias}_{column.name}", column.type) for column in columns])
+        source = f"(SELECT {items} FROM {table.name}) AS {alias}"
+        if len(scopes) == 1:
+            texts.append(f" FROM {source}")
+            continue
+        other = making.random.choice(scopes[:-1])
+        links: list[Part] = [f"{other[making.random.choice((-1, -2))].text} = {scopes[-1][-1].text}"]
+        if making.chance(0.3):
+            links.append(Expressions(making.random, other + scopes[-1]).test(0))
+        texts.append(row(f" {making.random.choice(KINDS)} {source} ON ", all_of(links, least=1)))
+    everything = [column for scope in scopes for column in scope]
+    where = _padded_where(making, scopes)
+    source_piece = row(texts[0], Piece(tuple(texts[1:]), least=0), where)
+    if making.chance(0.3):
+        by = making.random.choice(Expressions(making.random, everything).of("int", "text", "date", "bool")).text
+        calls = named([aggregate(making, Expressions(making.random, everything)) for _ in range(2)])
+        return question("joins", making, row(f"SELECT {by} AS g, ", listed(calls), source_piece, f" GROUP BY {by}"))
+    items_piece = listed(named([column.text for column in making.some(everything, 1, 5)]))
+    return question("joins", making, row("SELECT ", items_piece, source_piece))
 
 
 def null_safe_joins(making: Making) -> Question:

@@ -36,7 +36,14 @@ def sets(making: Making) -> Question:
         if at:
             parts.append(f" {making.random.choice(OPERATIONS)} ")
         items = [makes.value(family, 1 if making.chance(0.3) else 0) for family in families]
-        parts.append(row("SELECT ", Piece(tuple(named(items)), ", "), f" FROM {table.name}", makes.where(1, 0)))
+        parts.append(
+            row(
+                "SELECT ",
+                Piece(tuple(row(item, f" AS c{at}") for at, item in enumerate(items)), ", "),
+                f" FROM {table.name}",
+                makes.where(1, 0),
+            )
+        )
     body = row(*parts, simpler=(parts[0], parts[-1]))
     if making.chance(0.2):
         order = ", ".join(f"c{at}{making.random.choice(('', ' DESC'))}" for at in range(len(families)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tests.second_opinion.expressions import Column, Expressions, columns_of
 from tests.second_opinion.pieces import Part, Piece, Side, filled, maybe, row, text
@@ -79,6 +80,7 @@ class Making:
         return maybe(f" WHERE {name} IS {self.random.choice(('NULL', 'NOT NULL', 'NOT NULL'))}")
 
 
+_CAST: Final = re.compile(r"CAST\(([^()]*|\([^()]*\)) AS [^()]*(?:\(\d+, \d+\))?\)|[()]")
 Grammar: TypeAlias = Callable[[Making], Question]
 
 
@@ -90,6 +92,21 @@ def question(kind: str, making: Making, query: Part, is_ordered: bool = False) -
     return Question(kind, outer, view=view)
 
 
-def named(items: Sequence[Part]) -> list[Part]:
+def named(items: Sequence[Part], lead: str = "c") -> list[Part]:
     """Items of a SELECT list with names that differ."""
-    return [row(item, f" AS c{at}") for at, item in enumerate(items)]
+    return [row(item, f" AS {lead}{at}") for at, item in enumerate(unlike(items))]
+
+
+def unlike(items: Sequence[Part]) -> list[Part]:
+    """Without those that differ from another one in a CAST only, which are K10a's."""
+    found: dict[str, Part] = {}
+    for item in items:
+        found.setdefault(_without_casts(text(item, Side.OURS)), item)
+    return list(found.values())
+
+
+def _without_casts(sql: str) -> str:
+    before = ""
+    while before != sql:
+        before, sql = sql, _CAST.sub(r"\1", sql)
+    return sql

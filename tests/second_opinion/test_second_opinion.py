@@ -12,7 +12,7 @@ from tests.second_opinion.grammars import SOUND
 from tests.second_opinion.running import checked, until
 
 MINUTES = 2.0
-ROUNDS = 40  # with a fixed seed, so that the same questions are asked on any machine
+ROUNDS = 30  # with a fixed seed, so that the same questions are asked on any machine
 
 
 @pytest.mark.slow
