@@ -66,9 +66,8 @@ def plain(value: object) -> Value:
 def _number(value: Any) -> Value:
     if isinstance(value, float) and not math.isfinite(value):
         return ("not finite", str(value))
-    if value == int(value) and abs(value) < 2**63:
-        return ("number", float(int(value)) if abs(value) < 2**53 else int(value))
-    return ("number", float(value))
+    is_large = not isinstance(value, float) and value == int(value) and abs(value) >= 2**53
+    return ("number", int(value) if is_large else float(value) + 0.0)  # never -0.0
 
 
 def _values(column: pa.ChunkedArray) -> list[Value]:
@@ -86,7 +85,7 @@ def _order(line: Line) -> str:
 
 def _rounded(value: Value) -> object:
     tag, inner = value
-    return (tag, f"{inner:.7e}") if tag == "number" and isinstance(inner, float) else value
+    return (tag, f"{inner:.7e}") if tag == "number" and isinstance(inner, int | float) else value
 
 
 def _same_line(a: Line, b: Line) -> bool:
@@ -99,11 +98,18 @@ def _same(a: Value, b: Value) -> bool:
     if a[0] != b[0]:
         return False
     x, y = a[1], b[1]
-    if isinstance(x, float) and isinstance(y, float):
-        return math.isclose(x, y, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    if a[0] == "number":
+        return isinstance(x, int | float) and isinstance(y, int | float) and _close(x, y)
     if isinstance(x, tuple) and isinstance(y, tuple) and a[0] == "list" and len(x) == len(y):
         return all(_same(m, n) for m, n in zip(x, y, strict=True))
     return False
+
+
+def _close(x: float, y: float) -> bool:
+    """Whole numbers beyond a float's digits are integers here, and have to be the same."""
+    if isinstance(x, int) and isinstance(y, int):
+        return x == y
+    return math.isclose(x, y, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
 def _shown(lines: list[Line], others: list[Line]) -> str:

@@ -22,6 +22,7 @@ def column(values: list[object], type_: pa.DataType | None = None) -> pa.Table:
 
 
 SAME = [
+    (column([2**60 + 7]), column([float(2**60)])),
     (column([1, NAN, None]), column([None, 1.0, NAN])),
     (column([0.0]), column([-0.0])),
     (column([Decimal("2.50")]), column([2.5])),
@@ -31,6 +32,7 @@ SAME = [
     (column([20_000], pa.date32()), column([20_000 * 86_400_000], pa.timestamp("ms"))),
 ]
 DIFFERENT = [
+    (column([2**53]), column([2**53 + 1])),
     (column([1]), column([1, 1])),
     (column([NAN]), column([None])),
     (column([-INFINITY]), column([-1.7976931348623157e308])),
