@@ -84,6 +84,14 @@ FAULTS: Final = (
         Step.EXTREMES,
     ),
     _fault(
+        "fields_of_null_structs", "K5",
+        "a field of a struct that CASE or nullif made NULL shows what lies beneath; of a stored one, too, so that is "
+        "cleared on the way in (storage/nested_nulls)",
+        "25120",
+        "CASE WHEN s IS NOT NULL THEN s['a'] END",
+        Step.FIELDS,
+    ),
+    _fault(
         "outer_using_keys", "K6",
         "the key of RIGHT and FULL JOIN USING is NULL for rows that only the right side has",
         "22881, 22998",
@@ -131,6 +139,13 @@ FAULTS: Final = (
         "not reported",
         "(k = id) IS TRUE",
         Step.EQUALITIES,
+    ),
+    _fault(
+        "truths_as_common_expressions", "N3",
+        "a statement in which IS TRUE and the like stand twice fails (XX000) where they become a common expression",
+        "not reported",
+        "the rule that shares them is left out",
+        None, "common_sub_expression_eliminate",
     ),
     _fault(
         "casts_left_out_of_names", "K10a",

@@ -28,7 +28,8 @@ _EQUAL_COLUMNS: Final = re.compile(r"Filter: .* = (?![A-Z]\w*\()")
 _SLIDING: Final = re.compile(
     r"\b(?:sum|avg|mean|stddev\w*|var\w*)\(.*(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)"
 )
-_BITS: Final = re.compile(r" IN \(\[|\bnullif\(|CASE (?!WHEN\b)")
+_BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[|\bnullif\(|CASE (?!WHEN\b)")
+_TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
 _CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTALL)
 _EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
 # What takes a predicate for a value: CASE, a comparison, IS, NOT before a bracket or before IN.
@@ -61,6 +62,8 @@ def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -
         found.add(Step.LEAD)
     if _DIVIDED.search(shown) and (_divides_beside_a_guard(shown) or _DIVIDED_IN_CASE.search(shown)):
         found.add(Step.GUARDS)
+    if "get_field(" in shown and ("CASE " in shown or "nullif(" in shown):
+        found.add(Step.FIELDS)
     if "groupBy=[[" in shown and has_constant_groupings(shown):
         found.add(Step.GROUPING)
     if "WindowAggr:" in shown and _EQUAL_COLUMNS.search(shown):
@@ -96,6 +99,8 @@ def rules_to_leave_out(shown: str) -> frozenset[str]:
     rules: set[str] = set()
     if "DISTINCT FROM" in shown and "Join" in shown:
         rules.add("eliminate_cross_join")
+    if len(_TRUTHS.findall(shown)) > 1:
+        rules.add("common_sub_expression_eliminate")
     if "CAST" in shown and _CAST_KEY.search(shown):
         rules.add("eliminate_group_by_constant")
     if "Filter:" in shown and "Full Join:" in shown:

@@ -31,6 +31,8 @@ def mend_unequal_correlation(blocks: Blocks) -> None:
         subquery = inner.select.parent
         if inner.outer is None or subquery is None:
             continue
+        while isinstance(subquery, exp.Subquery) and isinstance(subquery.parent, exp.Subquery):
+            subquery = subquery.parent  # more brackets
         outside = blocks.outside_columns(inner.select, inner)
         if not outside or _is_decorrelated_by_the_engine(blocks, inner):
             continue

@@ -155,8 +155,9 @@ def _extreme(node: Tree, kind: str, condition: Tree | None) -> exp.Case:
     number_wanted = value if is_max else exp.Case(ifs=[exp.If(this=exp.Not(this=nan.copy()), true=value.copy())])
 
     def over(name: str, argument: Tree) -> Tree:
-        found: Tree = call(name, argument.copy())
-        return found if condition is None else exp.Filter(this=found, expression=condition.copy())
+        if condition is None:
+            return call(name, argument.copy())
+        return exp.Filter(this=call(name, argument.copy()), expression=condition.copy())
 
     found = over("max" if is_max else "min", number_wanted)
     any_nan, not_nan = over("bool_or", nan), over("bool_or", exp.Not(this=nan.copy()))

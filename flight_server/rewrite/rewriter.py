@@ -15,6 +15,7 @@ from flight_server.rewrite.correlation import mend_unequal_correlation
 from flight_server.rewrite.dialect import Tree, read, written
 from flight_server.rewrite.equal_floats import mend_equal_floats
 from flight_server.rewrite.equalities import hide_equalities
+from flight_server.rewrite.fields import mend_fields
 from flight_server.rewrite.floats import mend_extremes, mend_keys
 from flight_server.rewrite.grouping import hide_constant_keys
 from flight_server.rewrite.groups import KeyOf, add_determined_columns
@@ -39,6 +40,7 @@ _STEPS: Final[Mapping[Step, Callable[[Blocks], None]]] = MappingProxyType(
         Step.GROUPING: hide_constant_keys,
         Step.SLIDING: mend_sliding_sums,
         Step.EQUAL_FLOATS: mend_equal_floats,
+        Step.FIELDS: mend_fields,
         Step.LEAD: mend_lead,
         Step.INTERVALS: mend_interval_orders,
         Step.EXTREMES: mend_extremes,

@@ -24,4 +24,5 @@ class Step(Enum):
     EQUALITIES = "equalities within one table are conditions only"
     SLIDING = "infinities and NaN leave sums with their rows"
     EQUAL_FLOATS = "floats are compared by value in IN, nullif and CASE"
+    FIELDS = "fields of a NULL struct are NULL"
     KEYS = "floats in ORDER BY and windows have one zero and one NaN"

@@ -86,6 +86,11 @@ CASES = (
         "SELECT id, x, y FROM a FULL JOIN b USING (id)",
         [(1, 1, None), (2, 2, 20), (3, None, 30), (4, None, 40)],
     ),
+    Case(
+        "fields_of_null_structs",
+        "SELECT id, r['x'] FROM (SELECT id, CASE WHEN id > 1 THEN named_struct('x', id) END AS r FROM a) AS q",
+        [(1, None), (2, 2)],
+    ),
     Case("outer_using_keys", "SELECT y FROM a FULL JOIN b USING (id) WHERE id = 4", [(40,)]),
     Case(
         "grouping_sets_in_one_partition",
@@ -112,6 +117,11 @@ CASES = (
         "orders_from_equalities",
         "SELECT k, count(*) OVER (PARTITION BY t ORDER BY k) FROM s WHERE upper(t) <> t AND lower(t) = t AND k < 2",
         [(0, 1), (1, 1)],
+    ),
+    Case(
+        "truths_as_common_expressions",
+        "SELECT max(y) FILTER (WHERE ok IS TRUE) AS m, count(y) FILTER (WHERE ok IS TRUE) AS n FROM b GROUP BY k",
+        [(20, 1), (30, 1)],
     ),
     Case("casts_left_out_of_names", "SELECT sum(k) AS a, sum(CAST(k AS DOUBLE)) AS b FROM a", [(10, 10.0)]),
     Case(

@@ -7,7 +7,7 @@ from typing import Final
 from tests.second_opinion.pieces import Either, Part, listed, row
 from tests.second_opinion.questions import Making, Question, Unfit, question
 
-CALLS: Final = ("sum", "max", "min", "count", "avg")
+CALLS: Final = ("sum", "max", "min", "count")  # avg of decimals has fewer digits, see docs/sql.md
 CASTS: Final = ("DECIMAL(18, 3)", "DOUBLE", "BIGINT")
 INTEGERS: Final = ("k", "x", "big", "tiny", "id")
 
