@@ -22,6 +22,7 @@ from storage.hot_codec import conform, decode_rows, schema_version_of, with_seq
 from storage.keys import DELETES, HOT, MANIFEST, META, partition_range, split_pair_key
 from storage.manifest import decode_cold_file
 from storage.meta import MetaRecords, read_meta
+from storage.nested_nulls import cleared_batch
 from storage.partition import restored
 from storage.schema import SEQ, TableDef, TableKind, fill_arrays
 from storage.state import ColdFile, DatabaseState, PartitionState
@@ -72,7 +73,8 @@ def _hot_batches(store: HotStore, table: TableDef, version_of: VersionOf) -> lis
     schema, fills = table.physical_schema, fill_arrays(table)
     batches = []
     for key, value in store.scan(HOT, start, end):
-        batch = conform(decode_rows(value, _schema_at(table, schema_version_of(value), version_of)), schema, fills)
+        stored = decode_rows(value, _schema_at(table, schema_version_of(value), version_of))
+        batch = conform(cleared_batch(stored), schema, fills)  # older servers kept what lies beneath NULLs
         batches.append(batch if SEQ in batch.schema.names else with_seq(batch, split_pair_key(key)[1]))
     return batches
 

@@ -25,6 +25,7 @@ from flight_server.query.scope import QueryScope, opened
 from flight_server.query.touched import Touched
 from storage.errors import FrostlineError, InvalidRequest, NotFound, NotSupported
 from storage.names import TEMPORARY, TableName
+from storage.nested_nulls import cleared_batch
 from storage.schema import TableKind, ViewDef
 from storage.stream import visible, visible_until_ms
 
@@ -195,4 +196,4 @@ def rows_as_table(context: SessionContext, rows: Sequence[pa.RecordBatch] | pa.T
         batches = batches or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
     else:
         batches = list(rows)
-    return context.read_batches(batches).into_view()
+    return context.read_batches([cleared_batch(batch) for batch in batches]).into_view()

@@ -1,7 +1,9 @@
 """The Arrow types that leave the server, and so the types that columns have.
 
 View layouts of text, binary and lists' items become the plain ones: the values are the same, and older drivers fail
-on views. An ordered dictionary becomes an unordered one, since the engine drops the flag. All other types stay.
+on views. An ordered dictionary becomes an unordered one, since the engine drops the flag. The fields of a
+struct and the items of a fixed size list may be NULL: beneath a NULL they are, and Go's Arrow refuses such a field
+that says it never is. All other types stay.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def client_type(data_type: pa.DataType) -> pa.DataType:
     if arrow.is_run_end_encoded(data_type):
         return pa.run_end_encoded(data_type.run_end_type, client_type(data_type.value_type))
     if arrow.is_struct(data_type):
-        return pa.struct([client_field(field) for field in data_type])
+        return pa.struct([_inner(field) for field in data_type])
     if arrow.is_map(data_type):
         return pa.map_(client_field(data_type.key_field), client_field(data_type.item_field), data_type.keys_sorted)
     return _list_type(data_type)
@@ -33,9 +35,14 @@ def client_field(field: pa.Field) -> pa.Field:
     return field.with_type(client_type(field.type))
 
 
+def _inner(field: pa.Field) -> pa.Field:
+    """There as long as what holds it is, NULL otherwise."""
+    return client_field(field).with_nullable(True)
+
+
 def _list_type(data_type: pa.DataType) -> pa.DataType:
     if arrow.is_fixed_size_list(data_type):
-        return pa.list_(client_field(data_type.value_field), data_type.list_size)
+        return pa.list_(_inner(data_type.value_field), data_type.list_size)
     for is_of, make in _LISTS:
         if is_of(data_type):
             return make(client_field(data_type.value_field))

@@ -18,6 +18,7 @@ from flight_server.sql.types import sql_type_name
 from storage.cold_types import is_storable
 from storage.errors import InvalidRequest, NotFound, NotSupported
 from storage.names import TableName, checked_column, table_name
+from storage.nested_nulls import cleared
 from storage.primary_key import check_key_type
 from storage.schema import Column, TableDef
 
@@ -48,7 +49,7 @@ def check_default(call: Call, table: TableDef, column: Column) -> pa.Array | Non
     if any(token.key == "SELECT" for token in lex(column.default_sql)):
         raise InvalidRequest(f"the DEFAULT of column '{column.name}' can't be a query", sqlstate="42P17")
     try:
-        return cast_column(table, column, default_array(call, column, 1))
+        return cast_column(table, column, cleared(default_array(call, column, 1)))
     except (InvalidRequest, NotFound) as error:
         raise InvalidRequest(
             f"the DEFAULT of column '{column.name}' can't be used: {error.message}", sqlstate="42P17"

@@ -1,7 +1,7 @@
 """From columns of a result to rows that a table takes: cast, filled up, checked.
 
 A `RecordBatch` that comes out of here keeps every promise of its table but the primary key's uniqueness, which
-only a commit can check.
+only a commit can check. Nothing lies beneath its NULLs, see `storage.nested_nulls`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from flight_server.sql.declared import as_declared
 from storage.errors import ConstraintViolated, InvalidRequest
+from storage.nested_nulls import cleared
 from storage.primary_key import encode_keys
 from storage.schema import SYSTEM_COLUMNS, Column, TableDef
 
@@ -104,7 +105,7 @@ def _to_narrow_float(values: pa.Array, data_type: pa.DataType) -> pa.Array:
 def _checked(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    values = cast_column(table, column, values)
+    values = cast_column(table, column, cleared(values))
     if values.null_count and not column.nullable:
         raise ConstraintViolated(f"column '{column.name}' of table '{table.name}' must not be NULL", sqlstate="23502")
     return as_declared(table, column, values)
