@@ -14,6 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from flight_server.calls import RunningCall
+from flight_server.query.interval_units import interval_batch, interval_schema
 from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
 
 _COLUMNS_MAX: Final = 10_000
@@ -25,14 +26,15 @@ class Upload:
     """What a DoPut brings. Its schema is read once, its batches once."""
 
     def __init__(self, reader: Any, call: RunningCall, rows_max: int, bytes_max: int) -> None:
-        """rows_max, bytes_max: of the whole upload; 0 = no limit. Raises InvalidRequest for a bad schema."""
+        """rows_max, bytes_max: of the whole upload; 0 = no limit. Raises InvalidRequest, NotSupported for a bad schema."""
         self._reader = reader
         self._call = call
         self._rows_max = rows_max
         self._bytes_max = bytes_max
         with _readable():
-            self.schema: pa.Schema = _schema(reader)
-            _read_names(self.schema)
+            self._sent: pa.Schema = _schema(reader)
+            _read_names(self._sent)
+        self.schema: pa.Schema = interval_schema(self._sent)
         if len(self.schema) > _COLUMNS_MAX:
             raise InvalidRequest(f"the upload has {len(self.schema)} columns; at most {_COLUMNS_MAX} are allowed")
 
@@ -75,9 +77,9 @@ class Upload:
     def _validated(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         with _readable():
             batch.validate(full=True)
-        if not batch.schema.equals(self.schema):
+        if not batch.schema.equals(self._sent):
             raise InvalidRequest("the rows change their schema in the middle of the upload; send one upload for each")
-        return batch
+        return interval_batch(batch, self.schema)
 
     def _check_limits(self, rows: int, size: int) -> None:
         if self._rows_max and rows > self._rows_max:

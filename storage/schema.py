@@ -42,6 +42,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     sql_type:      the type as declared (VARCHAR, UUID, JSON, ..), for SHOW CREATE TABLE and TYPE_NAME
     default_sql:   text of the DEFAULT expression, None when there is none
     fill:          one-element Arrow array (IPC) that rows older than the column are given; None means NULL
+    metadata:      of the Arrow field that a load brought, such as the name of an extension type that only clients know
     """
 
     name: str
@@ -52,6 +53,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     default_sql: str | None = None
     fill: bytes | None = None
     comment: str = ""
+    metadata: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def field(self) -> pa.Field:
+        """The column as clients see it."""
+        return pa.field(self.name, self.type, self.nullable, dict(self.metadata) or None)
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -115,7 +122,7 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """What `SELECT *` shows: user columns by their logical names."""
-        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+        return pa.schema([c.field for c in self.columns])
 
     @cached_property
     def physical_schema(self) -> pa.Schema:

@@ -135,10 +135,9 @@ def described_schema(schema: pa.Schema, namespace: str, table: str) -> pa.Schema
 
 
 def _described_column(column: Column, where: tuple[str, str]) -> pa.Field:
-    field = pa.field(column.name, column.type, column.nullable)
     declared = column.sql_type if column.sql_type in _NAMED_BY_DECLARATION else type_name(column.type)
     length = _LENGTH.fullmatch(column.sql_type)
-    return described_field(field, declared, where, column.comment, length=int(length[1]) if length else None)
+    return described_field(column.field, declared, where, column.comment, length=int(length[1]) if length else None)
 
 
 def _digits(data_type: pa.DataType) -> tuple[int, int] | None:

@@ -4,12 +4,17 @@ View layouts of text, binary and lists' items become the plain ones: the values 
 on views. An ordered dictionary becomes an unordered one, since the engine drops the flag. The fields of a
 struct and the items of a fixed size list may be NULL: beneath a NULL they are, and Go's Arrow refuses such a field
 that says it never is. All other types stay.
+A field's metadata stays where it is text.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 import pyarrow as pa
 import pyarrow.types as arrow
+
+_EXTENSION: Final = (b"ARROW:extension:name", b"ARROW:extension:metadata")
 
 
 def client_type(data_type: pa.DataType) -> pa.DataType:
@@ -32,7 +37,29 @@ def client_type(data_type: pa.DataType) -> pa.DataType:
 
 
 def client_field(field: pa.Field) -> pa.Field:
-    return field.with_type(client_type(field.type))
+    return field.with_type(client_type(field.type)).with_metadata(text_metadata(field))
+
+
+def text_metadata(field: pa.Field) -> dict[bytes, bytes] | None:
+    """The field's metadata if all of it is text, else what is; the engine fails on anything else.
+
+    A name of an extension type is nothing without its own metadata.
+    """
+    before = field.metadata
+    if not before:
+        return None
+    kept = {key: text for key, text in before.items() if _is_text(key) and _is_text(text)}
+    if _EXTENSION[1] in before and _EXTENSION[1] not in kept:
+        kept.pop(_EXTENSION[0], None)
+    return kept or None
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _inner(field: pa.Field) -> pa.Field:

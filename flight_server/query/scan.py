@@ -212,7 +212,7 @@ class _Parts:
 
     def _file_schema(self, kind: _FileKind, with_seq: bool) -> pa.Schema:
         fields = [
-            pa.field(c.physical_name, file_type(c.type), c.nullable)
+            c.field.with_name(c.physical_name).with_type(file_type(c.type))
             for c in self._table.columns
             if c.physical_name not in kind.filled
         ]
@@ -248,7 +248,7 @@ class _Parts:
         return self._context.read_batch(pa.RecordBatch.from_pylist([], schema=self._hot_schema()))
 
     def _hot_schema(self) -> pa.Schema:
-        fields = [pa.field(c.name, c.type, c.nullable) for c in self._table.columns]
+        fields = [c.field for c in self._table.columns]
         if self._rows.system_columns:
             fields.append(pa.field(SEQ, pa.int64(), nullable=False))
         if self._marks:

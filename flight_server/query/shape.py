@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from flight_server.query.client_types import client_field
+from flight_server.query.interval_units import interval_batch, interval_type
 
 CAREFUL: Final = "run with care"  # plan_type of the row that says why
 Rewrite = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -31,6 +32,7 @@ class Shape:
 
 def as_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """`batch` with exactly the types of `schema`, column by column in order. No copy where types agree."""
+    batch = interval_batch(batch, schema)
     if batch.schema.equals(schema, check_metadata=True) or not schema.names:
         return batch
     columns = [
@@ -57,7 +59,7 @@ def cut(batch: pa.RecordBatch, bytes_max: int) -> Iterator[pa.RecordBatch]:
 
 def client_schema(schema: pa.Schema) -> pa.Schema:
     """`schema` without view types (older drivers fail on them) and without schema metadata."""
-    return pa.schema([client_field(field) for field in schema])
+    return pa.schema([client_field(field.with_type(interval_type(field.type))) for field in schema])
 
 
 def renamed(schema: pa.Schema, names: Mapping[str, str]) -> pa.Schema:

@@ -169,7 +169,8 @@ def _change_type(table: TableDef, action: ChangeColumnType) -> TableDef:
             sqlstate="42804",
         )
     fill = None if column.fill is None else write_fill(read_fill(column.fill).cast(action.type))
-    changed = msgspec.structs.replace(column, type=action.type, sql_type=action.sql_type, fill=fill)
+    metadata = column.metadata if action.type == column.type else ()  # it may name what the old type stood for
+    changed = msgspec.structs.replace(column, type=action.type, sql_type=action.sql_type, fill=fill, metadata=metadata)
     return _with_column(table, changed)
 
 

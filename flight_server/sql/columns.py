@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import pyarrow as pa
 
-from flight_server.query.client_types import client_type
+from flight_server.query.client_types import client_type, text_metadata
 from flight_server.sql.call import Call
 from flight_server.sql.insert import default_array
 from flight_server.sql.lexer import lex
@@ -16,12 +17,14 @@ from flight_server.sql.rows import cast_column
 from flight_server.sql.statements import ColumnSpec
 from flight_server.sql.types import sql_type_name
 from storage.cold_types import is_storable
-from storage.errors import InvalidRequest, NotFound, NotSupported
+from storage.errors import InvalidRequest, LimitExceeded, NotFound, NotSupported
 from storage.names import TableName, checked_column, table_name
 from storage.nested_nulls import cleared
 from storage.primary_key import check_key_type
 from storage.schema import Column, TableDef
 
+_METADATA_BYTES_MAX: Final = 64 << 10
+_OF_RESULTS: Final = b"ARROW:FLIGHT:SQL:"
 _NOT_WORD = re.compile(r"\W", re.ASCII)
 
 
@@ -39,6 +42,7 @@ def new_column(spec: ColumnSpec, taken: Sequence[str], physical_taken: set[str])
         sql_type=spec.sql_type,
         nullable=spec.nullable,
         default_sql=spec.default_sql,
+        metadata=spec.metadata,
     )
 
 
@@ -58,7 +62,19 @@ def check_default(call: Call, table: TableDef, column: Column) -> pa.Array | Non
 
 def columns_of_schema(schema: pa.Schema) -> tuple[ColumnSpec, ...]:
     """Columns as a query or a bulk ingest brings them, in the types that answers will show."""
-    return tuple(ColumnSpec(f.name, client_type(f.type), sql_type_name(f.type)) for f in schema)
+    return tuple(ColumnSpec(f.name, client_type(f.type), sql_type_name(f.type), metadata=_metadata(f)) for f in schema)
+
+
+def _metadata(field: pa.Field) -> tuple[tuple[bytes, bytes], ...]:
+    """What the column keeps: all but what a server says of its results. Raises LimitExceeded."""
+    kept = tuple((key, text) for key, text in (text_metadata(field) or {}).items() if not key.startswith(_OF_RESULTS))
+    size = sum(len(key) + len(text) for key, text in kept)
+    if size > _METADATA_BYTES_MAX:
+        raise LimitExceeded(
+            f"column '{field.name}' has {size} bytes of metadata; at most {_METADATA_BYTES_MAX} are kept",
+            sqlstate="54000",
+        )
+    return kept
 
 
 def writable_name(name: TableName) -> TableName:

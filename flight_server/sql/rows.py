@@ -61,7 +61,9 @@ def keys_of(table: TableDef, batch: pa.RecordBatch) -> list[bytes]:
 
 def logical(table: TableDef, batch: pa.RecordBatch) -> pa.RecordBatch:
     """Physical rows as statements see them."""
-    return pa.RecordBatch.from_arrays(batch.columns, names=[c.name for c in table.columns])
+    return pa.RecordBatch.from_arrays(
+        batch.columns, schema=pa.schema([c.field.with_nullable(True) for c in table.columns])
+    )
 
 
 def cast_column(table: TableDef, column: Column, values: pa.Array) -> pa.Array:

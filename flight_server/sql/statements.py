@@ -135,6 +135,7 @@ class ColumnSpec:
     sql_type: str
     nullable: bool = True
     default_sql: str | None = None
+    metadata: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
