@@ -26,7 +26,7 @@ class Upload:
     """What a DoPut brings. Its schema is read once, its batches once."""
 
     def __init__(self, reader: Any, call: RunningCall, rows_max: int, bytes_max: int) -> None:
-        """rows_max, bytes_max: of the whole upload; 0 = no limit. Raises InvalidRequest, NotSupported for a bad schema."""
+        """rows_max, bytes_max: of the whole upload; 0 = no limit. Raises InvalidRequest, NotSupported (bad schema)."""
         self._reader = reader
         self._call = call
         self._rows_max = rows_max

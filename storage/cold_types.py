@@ -10,7 +10,9 @@ maps, structs, dictionaries, null, uuid, json). The rest:
 | run_end_encoded<values>               | the values                                         |
 | decimal with a negative scale         | decimal with scale 0, wide enough                  |
 | ordered dictionary                    | dictionary (the flag is lost, in answers too)      |
-| union, empty struct; these above when nested | not storable                                |
+| union, empty struct, size 0; these above when nested | not storable                         |
+| dictionary of other than numbers, text, bytes, days and moments | not storable              |
+| run ends of dictionaries, run ends, extensions | not storable                               |
 
 A cast from the file's type to the column's restores the value; every text above is one that such a cast reads.
 """
@@ -23,9 +25,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.casts import cast
+
 _INTERVAL_LAYOUT: Final = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
 _DECIMAL128_DIGITS_MAX: Final = 38
 _DECIMAL256_DIGITS_MAX: Final = 76
+# What a dictionary may hold: Arrow or the engine can't write or read the others as dictionaries in Parquet.
+_CODED: Final = (
+    pa.types.is_integer,
+    pa.types.is_float32,
+    pa.types.is_float64,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_date,
+    lambda kind: pa.types.is_timestamp(kind) and kind.unit != "s",
+    pa.types.is_duration,
+)
+_CODED_INSIDE: Final = (pa.types.is_string, pa.types.is_binary)
 
 
 def file_type(data_type: pa.DataType) -> pa.DataType:
@@ -45,6 +63,8 @@ def is_storable(data_type: pa.DataType) -> bool:
     """Whether a column may have this type."""
     if pa.types.is_decimal(data_type) and data_type.scale < 0:
         return bool(data_type.precision - data_type.scale <= _DECIMAL256_DIGITS_MAX)
+    if pa.types.is_run_end_encoded(data_type) and _lacks_decoding(data_type.value_type):
+        return False
     return _is_plain(file_type(data_type))
 
 
@@ -70,10 +90,32 @@ def _is_plain(data_type: pa.DataType) -> bool:
     if isinstance(data_type, pa.BaseExtensionType):
         return _is_plain(data_type.storage_type)
     if pa.types.is_dictionary(data_type):
-        return _is_plain(data_type.value_type)
-    if pa.types.is_struct(data_type) and data_type.num_fields == 0:
+        return any(is_of(data_type.value_type) for is_of in _CODED)
+    if _has_no_bytes(data_type):
         return False
-    return all(_is_plain(data_type.field(i).type) for i in range(data_type.num_fields))
+    return all(_is_plain_inside(data_type.field(i).type) for i in range(data_type.num_fields))
+
+
+def _is_plain_inside(data_type: pa.DataType) -> bool:
+    if pa.types.is_dictionary(data_type):
+        return any(is_of(data_type.value_type) for is_of in _CODED_INSIDE)
+    return _is_plain(data_type)
+
+
+def _lacks_decoding(data_type: pa.DataType) -> bool:
+    """Whether Arrow has no kernel that makes plain values of run ends of these."""
+    if isinstance(data_type, pa.BaseExtensionType) or pa.types.is_run_end_encoded(data_type):
+        return True
+    return pa.types.is_dictionary(data_type)
+
+
+def _has_no_bytes(data_type: pa.DataType) -> bool:
+    """A struct without fields, or values of a fixed size of 0: Parquet forgets how many there are."""
+    if pa.types.is_struct(data_type):
+        return data_type.num_fields == 0
+    if pa.types.is_fixed_size_list(data_type):
+        return data_type.list_size == 0
+    return pa.types.is_fixed_size_binary(data_type) and data_type.byte_width == 0
 
 
 def _whole_decimal(data_type: pa.DataType) -> pa.DataType:
@@ -107,7 +149,7 @@ def _from_file(column: pa.Array, wanted: pa.DataType) -> pa.Array:
         coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
         indices = coded.indices.cast(wanted.index_type)
         return pa.DictionaryArray.from_arrays(indices, coded.dictionary, ordered=wanted.ordered)
-    return column.cast(wanted)
+    return cast(column, wanted)
 
 
 def _interval_texts(column: pa.Array) -> pa.Array:

@@ -11,6 +11,8 @@ into where there may be something. Nothing at all is done for types that have no
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -22,6 +24,8 @@ _LIST_VIEWS = (pa.ListViewArray, pa.LargeListViewArray)
 def cleared(array: pa.Array) -> pa.Array:
     """`array` with NULL or nothing beneath every NULL; the very same one where it has no nested type."""
     kind = array.type
+    if lacks_null_bits(kind):
+        return array
     if isinstance(array, pa.ExtensionArray):
         before = array.storage
         after = cleared(before)
@@ -37,6 +41,19 @@ def cleared(array: pa.Array) -> pa.Array:
     if isinstance(array, pa.DictionaryArray):
         return _dictionary(array)
     return array
+
+
+@lru_cache(maxsize=1024)
+def lacks_null_bits(kind: pa.DataType) -> bool:
+    """Whether run ends or unions are in the type: these have no NULLs of their own, no column has them inside of other
+    types, and Arrow aborts the process over slices of them."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return lacks_null_bits(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return lacks_null_bits(kind.value_type)
+    if pa.types.is_run_end_encoded(kind) or pa.types.is_union(kind):
+        return True
+    return any(lacks_null_bits(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def cleared_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -63,11 +80,9 @@ def _struct(array: pa.StructArray) -> pa.Array:
 def _fixed_list(array: pa.FixedSizeListArray) -> pa.Array:
     size = array.type.list_size
     before = values = array.values.slice(array.offset * size, len(array) * size)
-    mask = None
-    if array.null_count and size:
-        nulls = array.is_null().to_numpy(zero_copy_only=False)
-        mask = pa.array(nulls)
-        values = _masked(values, np.repeat(nulls, size))
+    mask = array.is_null() if array.null_count else None
+    if mask is not None and size:
+        values = _masked(values, np.repeat(mask.to_numpy(zero_copy_only=False), size))
     values = cleared(values)
     if values is before:
         return array

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.errors import InvalidRequest
+from storage.errors import InvalidRequest, NotSupported
 
 
 def in_milliseconds(parameters: pa.Schema) -> pa.Schema:
@@ -48,7 +48,10 @@ def _without_union(column: pa.Array) -> pa.Array:
     if len(kinds) != 1:
         raise InvalidRequest("a parameter has values of several types; send those of one type together")
     member = column.field(column.type.type_codes.index(kinds[0]))
-    return member.take(column.offsets) if column.type.mode == "dense" else member
+    try:
+        return member.take(column.offsets) if column.type.mode == "dense" else member
+    except pa.ArrowNotImplementedError:
+        raise NotSupported(f"a parameter has type {column.type}, which a statement can't take") from None
 
 
 def _in_unit(column: pa.Array, asked: pa.DataType) -> pa.Array:

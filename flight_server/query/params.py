@@ -57,7 +57,10 @@ def parameter_types(context: SessionContext, sql: str, statement: DataFrame) -> 
 
 def literal(value: pa.Scalar) -> str | None:
     """`value` as SQL text; None when it has no plain one."""
-    found = value.as_py()
+    try:
+        found = value.as_py()
+    except (OverflowError, ValueError):  # a time or duration that Python has none for
+        return None
     if found is None:
         return "NULL"
     if isinstance(found, bool):

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from flight_server.sql.bound_join import BOUND, bound_table, joined_with_bound
+from flight_server.sql.bound_values import bound_values
 from flight_server.sql.call import Call
 from flight_server.sql.change import run_change
 from flight_server.sql.change_text import target
@@ -54,8 +55,7 @@ def _row_by_row(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch
         for row in range(batch.num_rows):
             if call.cancelled():
                 raise Cancelled("the statement was cancelled")
-            params = {str(i + 1): column[row] for i, column in enumerate(batch.columns)}
-            rows += run_change(call.with_params(params), change).rows
+            rows += run_change(call.with_params(bound_values(batch, row)), change).rows
     return Changed(rows)
 
 

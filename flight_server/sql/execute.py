@@ -18,6 +18,7 @@ from flight_server.sql.admission import Admission
 from flight_server.sql.audited import event, run_definition
 from flight_server.sql.backup_statements import BackupDatabase
 from flight_server.sql.bound import check_bound, run_bound
+from flight_server.sql.bound_values import bound_values
 from flight_server.sql.call import Call, Params, Services
 from flight_server.sql.caller_words import with_caller
 from flight_server.sql.change import run_change
@@ -322,7 +323,7 @@ def _scalars(params: pa.RecordBatch | None) -> Params | None:
         return None
     if params.num_rows != 1:
         raise InvalidRequest(f"a query takes one row of parameters, not {params.num_rows}")
-    return {str(i + 1): column[0] for i, column in enumerate(params.columns)}
+    return bound_values(params)
 
 
 def _ready(call: Call, statement: Statement, text: str, params: Params | None) -> Call:

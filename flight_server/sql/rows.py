@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flight_server.sql.declared import as_declared
+from storage.casts import cast
 from storage.errors import ConstraintViolated, InvalidRequest
 from storage.nested_nulls import cleared
 from storage.primary_key import encode_keys
@@ -86,7 +87,7 @@ def _cast(values: pa.Array, to: pa.DataType) -> pa.Array:
     if pa.types.is_integer(values.type) and pa.types.is_decimal(to):
         # In one step Arrow refuses whatever the widest integer would not fit into, without looking at the values.
         return values.cast(pa.decimal256(20, 0)).cast(to)
-    return values.cast(to)
+    return cast(values, to)
 
 
 def is_narrow_float(data_type: pa.DataType) -> bool:

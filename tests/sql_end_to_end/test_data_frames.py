@@ -6,10 +6,11 @@ import datetime as dt
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
 
-from tests.sql_end_to_end.furniture import Client
+from tests.sql_end_to_end.furniture import Client, Refused
 
 
 @pytest.fixture
@@ -49,3 +50,29 @@ def test_polars_writes_and_reads(client: Client) -> None:
     assert read.to_dict(as_series=False) == frame.to_dict(as_series=False)
     one = pl.read_database(f"SELECT a FROM {name} WHERE a = $1", client.connection, execute_options={"parameters": [2]})
     assert one["a"].to_list() == [2]
+
+
+EMPTY = {
+    "pyarrow": pa.table({"a": pa.array([], pa.int64()), "s": pa.array([], pa.string())}),
+    "pandas": pd.DataFrame({"a": pd.Series([], dtype="int64"), "s": pd.Series([], dtype="str")}),
+    "polars": pl.DataFrame(schema={"a": pl.Int64, "s": pl.String}),
+}
+
+
+@pytest.mark.parametrize("library", EMPTY)
+def test_a_frame_of_no_rows_is_loaded_as_the_page_on_adbc_says(client: Client, library: str) -> None:
+    table = pa.table(EMPTY[library])
+    with pytest.raises(Refused, match="Stream finished before first message sent"):  # else the page is out of date
+        client.ingest("t", table)
+    no_rows = pa.RecordBatch.from_pylist([], schema=table.schema)
+    for mode in ("create", "append", "replace", "create_append"):
+        reader = pa.RecordBatchReader.from_batches(table.schema, [no_rows])
+        assert client.ingest("t", reader, mode=mode) == 0
+    assert client.table("SELECT * FROM t").schema.names == ["a", "s"]
+    assert client.value("SELECT count(*) FROM t WHERE a > 0 OR s LIKE 'x'") == 0
+
+
+def test_polars_writes_a_frame_of_no_rows_by_itself(client: Client) -> None:
+    name = f"public.{client.namespace}_no_rows"
+    assert EMPTY["polars"].write_database(name, client.connection, engine="adbc") == 0
+    assert client.value(f"SELECT count(*) FROM {name}") == 0

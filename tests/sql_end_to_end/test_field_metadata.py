@@ -124,7 +124,7 @@ def test_another_type_of_the_column_is_no_longer_the_extension(client: Client) -
 
 def test_more_metadata_than_a_catalog_should_hold_is_refused(client: Client) -> None:
     field = pa.field("v", pa.int64(), metadata={b"k": b"x" * (65 << 10)})
-    with pytest.raises(AssertionError, match="54000.*'v' has 66561 bytes of metadata"):
+    with pytest.raises(AssertionError, match=r"54000.*'v' has 66561 bytes of metadata"):
         client.ingest("t", pa.table([pa.array([1])], schema=pa.schema([field])))
 
 
