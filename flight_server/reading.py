@@ -14,6 +14,7 @@ from flight_server.streams import ready_stream, row_stream, table_stream
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import encode_ticket
 from storage.errors import InvalidRequest
+from storage.row_filter import no_rows
 
 
 def info_of(front: Front, call: RunningCall, command: rq.Command, command_bytes: bytes) -> tuple[pa.Schema, bytes]:
@@ -59,7 +60,7 @@ def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Met
     kept = front.results.take(call.caller.principal.name, ticket.handle)
     call.when_finished(lambda: front.results.finished(kept))
     if kept.result.rows_affected is not None:
-        return table_stream(kept.schema.empty_table())
+        return table_stream(pa.Table.from_batches([no_rows(kept.schema)]))
     # When the call ends before the rows do, this is what stops the engine; after the rows it does nothing.
     call.when_finished(lambda: kept.result.cancel("nobody reads the result any more"))
     call.when_cancelled(kept.result.cancel)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from flight_server.calls import RunningCall
 from flight_server.query.interval_units import interval_batch, interval_schema
 from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
+from storage.row_filter import no_rows
 
 _COLUMNS_MAX: Final = 10_000
 DRAINED_BYTES_MAX: Final = 16 << 20
@@ -71,7 +72,7 @@ class Upload:
         except StopIteration:
             return None
         if batch is None:  # a message with metadata only
-            return pa.RecordBatch.from_pylist([], schema=self.schema)
+            return no_rows(self.schema)
         return self._validated(batch)
 
     def _validated(self, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -19,6 +19,7 @@ from storage.feed import PartitionChange
 from storage.files import Places
 from storage.hot_codec import SEQ_FIELD, conform, with_seq
 from storage.row_filter import kept_rows, rows_at
+from storage.row_filter import no_rows as no_rows_of
 from storage.schema import SEQ, TableDef, fill_arrays
 from storage.state import PartitionState
 
@@ -182,8 +183,7 @@ def together(batches: Sequence[pa.RecordBatch], table: TableDef) -> pa.RecordBat
 
 def no_rows(table: TableDef) -> pa.RecordBatch:
     """None, with the columns that rows of it have."""
-    schema = pa.schema([SEQ_FIELD, *table.physical_schema])
-    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+    return no_rows_of(pa.schema([SEQ_FIELD, *table.physical_schema]))
 
 
 def seqs_of(batch: pa.RecordBatch) -> np.ndarray:

@@ -23,7 +23,7 @@ from storage.failpoints import reach
 from storage.files import Files
 from storage.hot_codec import SEQ_FIELD
 from storage.local_files import HashingFile, disk_error
-from storage.row_filter import kept_rows, sorted_rows
+from storage.row_filter import kept_rows, no_rows, sorted_rows
 from storage.schema import SEQ, Column, TableDef
 from storage.state import ColdFile
 
@@ -75,7 +75,7 @@ class ColdWriter:
         except BaseException:
             files.release(path)
             raise
-        file_schema = to_file_batch(_empty(self._schema)).schema
+        file_schema = to_file_batch(no_rows(self._schema)).schema
         self._writer = _parquet_writer(self._sink, file_schema, layout)
 
     @property
@@ -294,10 +294,6 @@ def _based(batch: pa.RecordBatch, seq_base: int) -> pa.RecordBatch:
     return batch.set_column(batch.schema.get_field_index(SEQ), SEQ_FIELD, seqs)
 
 
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
-
-
 def _parquet_writer(sink: HashingFile, schema: pa.Schema, layout: ColdLayout) -> Any:
     blooms = {name: {"ndv": layout.row_group_rows, "fpp": 0.01} for name in layout.key_columns}
     leaves = _leaves(schema)
@@ -320,7 +316,7 @@ def _parquet_writer(sink: HashingFile, schema: pa.Schema, layout: ColdLayout) ->
 def _leaves(schema: pa.Schema) -> list[Any]:
     """The columns as Parquet has them, those inside nested ones too."""
     sink = pa.BufferOutputStream()
-    pq.write_table(schema.empty_table(), sink)
+    pq.write_table(pa.Table.from_batches([no_rows(schema)]), sink)
     columns = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
     return [columns.column(index) for index in range(len(columns))]
 

@@ -23,6 +23,11 @@ def kept_rows(batch: pa.RecordBatch, keep: np.ndarray | pa.Array) -> pa.RecordBa
     return _taken_rows(batch, np.flatnonzero(mask.to_numpy(zero_copy_only=False)))
 
 
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch of no rows; Arrow's own `empty_table` has none with extension types inside of other types."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
+
+
 def sorted_rows(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
     """The rows in rising order of the columns `names`, NULLs last; none of them nested."""
     forms = [_sortable(batch.column(name)) for name in names]

@@ -22,6 +22,7 @@ from flight_server.sql.live_statements import Subscribe
 from storage.changes import NONE, Delta, no_rows, seqs_of, together
 from storage.errors import InvalidRequest, NotSupported
 from storage.names import TableName, quoted
+from storage.row_filter import no_rows as no_rows_of
 from storage.row_filter import rows_at
 from storage.schema import DELETED, SEQ, SYSTEM_COLUMNS, UPDATED, UPDATED_TYPE, TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, DatabaseState
@@ -136,7 +137,7 @@ class Selection:
         plan = self._plan(self._source(rows), bound=True)
         answer = self._queries.collect(plan, _never).combine_chunks()
         batches = answer.to_batches()
-        found = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=plan.schema)
+        found = batches[0] if batches else no_rows_of(plan.schema)
         places = found.column(0).to_numpy()
         return found if np.all(places[:-1] <= places[1:]) else rows_at(found, np.argsort(places, kind="stable"))
 

@@ -26,6 +26,7 @@ from flight_server.query.touched import Touched
 from storage.errors import FrostlineError, InvalidRequest, NotFound, NotSupported
 from storage.names import TEMPORARY, TableName
 from storage.nested_nulls import cleared_batch
+from storage.row_filter import no_rows
 from storage.schema import TableKind, ViewDef
 from storage.stream import visible, visible_until_ms
 
@@ -192,8 +193,7 @@ def naming_namespace(namespace: str) -> Iterator[None]:
 def rows_as_table(context: SessionContext, rows: Sequence[pa.RecordBatch] | pa.Table) -> Table:
     """Rows that are in memory. A sequence must hold at least one batch, or its schema is unknown."""
     if isinstance(rows, pa.Table):
-        batches = rows.to_batches() or rows.schema.empty_table().to_batches()
-        batches = batches or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+        batches = rows.to_batches() or [no_rows(rows.schema)]
     else:
         batches = list(rows)
     return context.read_batches([cleared_batch(batch) for batch in batches]).into_view()

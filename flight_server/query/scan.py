@@ -27,7 +27,7 @@ from storage.deletes import DeleteChunk
 from storage.errors import Corruption, InvalidRequest
 from storage.names import quoted
 from storage.options import KEEP_FOR_EVER
-from storage.row_filter import kept_rows
+from storage.row_filter import kept_rows, no_rows
 from storage.schema import DELETED, SEQ, UPDATED, UPDATED_TYPE, Column, TableDef, TableKind, read_fill
 from storage.state import SEQ_TIME_SHIFT, ColdFile, HotChunk, PartitionState
 
@@ -245,7 +245,7 @@ class _Parts:
             yield self._context.read_batches([pa.RecordBatch.from_arrays(b.columns, schema=schema) for b in batches])
 
     def _no_rows(self) -> DataFrame:
-        return self._context.read_batch(pa.RecordBatch.from_pylist([], schema=self._hot_schema()))
+        return self._context.read_batch(no_rows(self._hot_schema()))
 
     def _hot_schema(self) -> pa.Schema:
         fields = [c.field for c in self._table.columns]

@@ -31,6 +31,7 @@ from flight_server.sql.statements import (
     ValuesRows,
 )
 from storage.errors import FrostlineError
+from storage.row_filter import no_rows
 from storage.schema import Column
 
 Types = dict[str, pa.DataType]
@@ -81,7 +82,7 @@ def _of_values(call: Call, columns: Sequence[Column], rows: Sequence[Sequence[st
 def _of_conflict(call: Call, to: Target, conflict: OnConflict) -> Types:
     values = assigned_values(to.table, conflict.assignments)
     sql = change_text.conflict_sql(to, to.table.primary_key, values, conflict.where_sql)
-    new = to.table.arrow_schema.empty_table()
+    new = pa.Table.from_batches([no_rows(to.table.arrow_schema)])
     planned = dict(call.plan(sql, new_types(to.table), {EXCLUDED: new}).parameters)
     return planned | _of_assignments(to, conflict.assignments)
 

@@ -51,6 +51,13 @@ def test_a_type_is_loaded_and_bound_or_refused_by_its_name(client: Client, name:
             _bind(client, statement, rows.select(["v"]).slice(row, 1))
     for statement in ("INSERT INTO t (id, v) VALUES (?, ?)", "INSERT INTO t (v) SELECT ? WHERE ? > 0"):
         _bind(client, statement, rows if "VALUES" in statement else rows.select(["v", "id"]))
+    count = client.value("SELECT count(v) FROM t")
+    client.flush("t")
+    assert client.value("SELECT count(v) FROM t") == count
+    assert client.rows("DELETE FROM t WHERE id = 1 RETURNING id") in ([], [(1,)], [(1,), (1,)])
+    client.do("DELETE FROM t")
+    client.flush("t")
+    assert client.table("SELECT * FROM t").num_rows == 0
 
 
 def _load_error(client: Client, rows: pa.Table) -> str:

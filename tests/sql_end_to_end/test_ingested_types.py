@@ -77,3 +77,15 @@ def test_what_no_table_can_hold_is_refused_by_the_column_s_name(client: Client, 
         client.ingest("t", pa.table({name: unstorable_columns()[name]}))
     assert refused.value.sqlstate == "0A000"
     assert client.rows("SHOW TABLES") == []
+
+
+def test_a_table_of_no_rows_is_read_whatever_its_types_are(client: Client) -> None:
+    uuids = pa.ListArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), COLUMNS["uuid"])
+    client.ingest("t", wide_table(0).append_column("uuids", uuids))
+    client.do("DELETE FROM t")
+    assert client.table("SELECT * FROM t").num_rows == 0
+    assert client.rows("SELECT id, uuids FROM t WHERE id > 0") == []
+    assert client.rows("UPDATE t SET id = id + 1 RETURNING *") == []
+    client.flush("t")
+    client.compact("t")
+    assert client.table("SELECT * FROM t ORDER BY id").schema.field("uuids").type == pa.list_(pa.uuid())
