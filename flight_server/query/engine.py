@@ -24,7 +24,7 @@ from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuil
 from datafusion.catalog import Table
 
 from flight_server.query.bounds import has_unkeyed_join, is_short, may_join, refuse_endless_joins
-from flight_server.query.careful import careful_frame
+from flight_server.query.careful import CarefulFrame, careful_frame
 from flight_server.query.catalog import Lookup, ScopeCatalog, naming_namespace
 from flight_server.query.cold_scan import ColdScans, outside_runtime
 from flight_server.query.contexts import Contexts
@@ -37,9 +37,11 @@ from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope
 from flight_server.query.settings import QuerySettings
 from flight_server.query.shape import Shape, client_schema, renamed, shown_plan
+from flight_server.query.times.far_times import fitting
+from flight_server.query.times.microseconds import in_microseconds
 from flight_server.query.touched import Touched
 from flight_server.sql.lexer import mentions
-from storage.errors import Cancelled, PermissionDenied
+from storage.errors import Cancelled, InvalidRequest, PermissionDenied
 from storage.files import Places
 from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
@@ -156,7 +158,7 @@ class QueryEngine:
         catalog = ScopeCatalog(Lookup(self._base, self._scans, scope, rows, self._plan_view, touched))
         with self._contexts.lent(catalog) as context:
             framed = Bound(context, params) if params or "$" not in sql else Unbound(context, self._base)
-            careful = careful_frame(sql, framed, scope.key_of, self._mended.steps)
+            careful = self._careful(sql, framed, scope, touched, params)
             parameters = framed.parameters(careful.sql, careful.frame)
             frame = _cast(context, careful.frame, casts)
             logical = frame.logical_plan()
@@ -167,6 +169,16 @@ class QueryEngine:
         explained = partial(self._explained, catalog, careful.sql, params)
         care = self._mended.care(text, careful.steps)
         return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained, care)
+
+    def _careful(
+        self, sql: str, framed: Bound | Unbound, scope: QueryScope, touched: Touched, params: Params | None
+    ) -> CarefulFrame:
+        """The text as it is right with this engine, and its frame. Raises FrostlineError."""
+        if not self._mended.has_far_times:
+            return careful_frame(sql, framed, scope.key_of, self._mended.steps)
+        careful = careful_frame(in_microseconds(sql), framed, scope.key_of, self._mended.steps)
+        fitted, frame = fitting(careful.sql, careful.frame, touched, framed, params)
+        return replace(careful, sql=fitted, frame=frame)
 
     def start(self, plan: Plan, admit: Callable[[], None] = _admitted) -> Running:
         """Begin to run; rows come through what is returned. A short statement has run then.
@@ -244,11 +256,16 @@ class QueryEngine:
     def _plan_view(self, view: ViewDef, lookup: Lookup) -> Table:
         """Called back while DataFusion plans, hence on a thread of its own."""
         within = ScopeCatalog(replace(lookup, rows=row_view(view.sql)))
-        scope = lookup.scope
 
         def planned() -> Table:
             with self._contexts.lent(within) as context:
-                return careful_frame(view.sql, Bound(context, None), scope.key_of, self._mended.steps).frame.into_view()
+                careful = self._careful(view.sql, Bound(context, None), lookup.scope, lookup.touched, None)
+                if careful.names:
+                    raise InvalidRequest(
+                        f"view '{view.name}' has two columns of the name '{next(iter(careful.names.values()))}'",
+                        sqlstate="42701",
+                    )
+                return careful.frame.into_view()
 
         return outside_runtime(planned)
 

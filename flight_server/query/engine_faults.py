@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from flight_server.query.risks import has_many_groupings, rules_to_leave_out
+from flight_server.query.risks import faults_of_rules, has_many_groupings
 from flight_server.rewrite.steps import Step
 
 
@@ -169,6 +169,12 @@ FAULTS: Final = (
         Step.CORRELATION,
     ),
     _fault(
+        "times_in_nanoseconds", "K10f",
+        "literals and casts without a precision have nanoseconds, and so has what DATE, text and timestamps meet in",
+        "17534",
+        "texts ask for microseconds (query/times)",
+    ),
+    _fault(
         "divisions_beside_guards", "K10g",
         "x <> 0 AND y / x > 2 divides by zero",
         "8874",
@@ -224,16 +230,17 @@ class Mended:
     def __init__(self, names: frozenset[str]) -> None:
         self._faults = [fault for fault in FAULTS if fault.name in names]
         self.steps = frozenset(fault.step for fault in self._faults if fault.step is not None)
-        self._rules = frozenset(rule for fault in self._faults for rule in fault.rules)
         self._many = "grouping_sets_in_one_partition" in names
+        self.has_far_times = "times_in_nanoseconds" in names
 
     def care(self, shown: str, steps: tuple[Step, ...]) -> Care:
         """shown: the raw plan, after the rewrite."""
-        without = rules_to_leave_out(shown) & self._rules
+        found = faults_of_rules(shown)
+        led = [fault for fault in self._faults if fault.name in found]
         many = self._many and has_many_groupings(shown)
-        if not without and not many and not steps:
+        if not led and not many and not steps:
             return NO_CARE
         reasons = [step.value for step in steps]
-        reasons += [f"without {rule}: {fault.what}" for fault in self._faults for rule in sorted(fault.rules & without)]
+        reasons += [f"without {rule}: {fault.what}" for fault in led for rule in sorted(fault.rules)]
         reasons += ["in several partitions: groups would come twice"] if many else []
-        return Care(without, many, tuple(reasons))
+        return Care(frozenset(rule for fault in led for rule in fault.rules), many, tuple(reasons))

@@ -96,6 +96,13 @@ RULES: Final = (
           "the statement needs more memory than the server gives; select fewer rows or columns"),
     _rule(r"No space left on device|max_temp_directory_size", LimitExceeded, "53100",
           "the disk for intermediate results is full; select fewer rows, or give the server more disk"),
+    _rule(r"to Nanosecond|to Timestamp\(ns|represented as nano|of nanosecond timestamps|Timestamp -?\d+ out of range",
+          InvalidRequest, "22008",
+          "a time before 1678 or after 2261 would have to be computed in nanoseconds, which do not reach there: write "
+          "CAST(.. AS TIMESTAMP) for a TIMESTAMP(9), a text or a DATE beside it; a series of days is DATE '..' + value "
+          "FROM generate_series(0, n)"),
+    _rule(r"Timestamp out of range|Date arithmetic overflow", InvalidRequest, "22008",
+          "a time is out of range: the result of a computation with dates, timestamps or intervals is too far away"),
     _rule(r"overflow|too large to store|out of range|Can't cast value|max size is|is too (?:large|big)",
           InvalidRequest, "22003"),
     _rule(r"Generic S3 error|Error performing (?:GET|HEAD|LIST)", StorageUnavailable, "58030",

@@ -12,7 +12,7 @@ import pyarrow as pa
 from storage.errors import InvalidRequest
 from storage.schema import Column, TableDef
 
-_OF_CASTS: Final = ("22000", "22003", "22007", "22P02")
+_OF_CASTS: Final = ("22000", "22003", "22007", "22008", "22P02")
 _ENGINE_NAMES: Final = {
     pa.bool_(): "Boolean",
     pa.int8(): "Int8",

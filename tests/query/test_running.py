@@ -185,4 +185,4 @@ def test_closing_ends_what_runs_and_refuses_more(own: QueryEngine):
 def test_the_time_zone_of_the_scope_holds(queries: QueryEngine):
     scope = QueryScope(DatabaseState(), time_zone="+05:00")
     plan = queries.plan("SELECT arrow_typeof(now()) AS t", scope)
-    assert queries.collect(plan, lambda: False).to_pylist() == [{"t": 'Timestamp(ns, "+05:00")'}]
+    assert queries.collect(plan, lambda: False).to_pylist() == [{"t": 'Timestamp(µs, "+05:00")'}]
