@@ -196,7 +196,7 @@ FAULTS: Final = (
         Step.GROUPS,
     ),
     _fault(
-        "equal_output_names", "duplicate names",
+        "equal_output_names", "names",
         "SELECT a, a is refused",
         "6543",
         "other names while planning",

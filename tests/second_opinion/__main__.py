@@ -3,19 +3,23 @@
 python -m tests.second_opinion --minutes 5                     # all kinds, a seed of its own
 python -m tests.second_opinion --seed 7 --rounds 1 --kinds K4  # one round again
 python -m tests.second_opinion --minutes 1 --without K1        # what the mending of K1 is good for
+python -m tests.second_opinion --each-without                  # .. and of each in turn: the seed that finds it
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from pathlib import Path
 from random import Random
 
 from tests.second_opinion.grammars import KINDS, checked_kinds
 from tests.second_opinion.judging import Ruling
 from tests.second_opinion.mended import NoMendings
 from tests.second_opinion.running import Found, Tally, run, until
+from tests.second_opinion.taken_out import each_taken_out
 
 
 def main() -> int:
@@ -23,6 +27,8 @@ def main() -> int:
     seed = given.seed if given.seed is not None else Random().randrange(10**9)
     print(f"seed {seed}", flush=True)
     begun = time.monotonic()
+    if given.each_without:
+        return _each_without(seed)
     try:
         kinds = checked_kinds(given.kinds)
         without = frozenset(filter(None, given.without.split(",")))
@@ -31,6 +37,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     _sum_up(tally, seed, time.monotonic() - begun)
+    if given.json:
+        _write(Path(given.json), tally, seed, time.monotonic() - begun)
     return 1 if tally.rulings[Ruling.DIFFERENT] else 0
 
 
@@ -41,7 +49,31 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="of the first round; each further one adds 1")
     parser.add_argument("--kinds", default="", help=f"grammars, with commas: {', '.join(KINDS)}")
     parser.add_argument("--without", default="", help="kinds of faults whose mending is left out")
+    parser.add_argument("--each-without", action="store_true", help="take each mending out until its kind is found")
+    parser.add_argument("--json", help="a file for the summary, as `make proof` reads it")
     return parser.parse_args()
+
+
+def _each_without(seed: int) -> int:
+    missed = 0
+    for one in each_taken_out(seed):
+        missed += one.seed is None
+        found = "not found" if one.seed is None else f"found with seed {one.seed}"
+        print(f"without {one.kind}: {found}, {one.different} different, {one.made} questions", flush=True)
+    return 1 if missed else 0
+
+
+def _write(path: Path, tally: Tally, seed: int, seconds: float) -> None:
+    summary = {
+        "seed": seed,
+        "minutes": round(seconds / 60, 1),
+        "made": tally.made,
+        "comparable": tally.comparable,
+        "equal": tally.rulings[Ruling.EQUAL],
+        "refused": tally.rulings[Ruling.REFUSED],
+        "different": tally.rulings[Ruling.DIFFERENT],
+    }
+    path.write_text(json.dumps(summary), encoding="utf-8")
 
 
 def _show(found: Found) -> None:

@@ -38,13 +38,7 @@ GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
     ("N2", windows.filtered),
     ("windows", windows.frames),
 )
-# Kinds whose faults are not mended yet: the tests leave them out.
-OPEN: Final = frozenset(
-    {"K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K9", "K10a", "K10b", "K10c", "K10d", "K10e", "K10f", "K10g"}
-    | {"K10h", "K10l", "N1", "N2"}
-)
 KINDS: Final = tuple(dict.fromkeys(kind for kind, _ in GRAMMARS))
-SOUND: Final = frozenset(KINDS) - OPEN
 
 
 def make_question(making: Making, kinds: frozenset[str]) -> Question:

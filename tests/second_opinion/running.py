@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.second_opinion.grammars import make_question
 from tests.second_opinion.judging import Ruling, judged
+from tests.second_opinion.mended import not_cleared
 from tests.second_opinion.pieces import Side, text
 from tests.second_opinion.questions import Making
 from tests.second_opinion.shrinking import Case, Shrinker
@@ -56,14 +57,17 @@ def run(
     kinds: frozenset[str],
     without: frozenset[str],
     has_time: Callable[[int], bool],
-    report: Callable[[Found], None],
+    report: Callable[[Found], None] | None,
 ) -> Tally:
-    """Rounds with the seeds `seed`, `seed + 1` .. while `has_time(rounds done)`; told of each new difference."""
+    """Rounds with the seeds `seed`, `seed + 1` .. while `has_time(rounds done)`.
+
+    report: is told of each new difference, which takes a while to make small; None: they are counted only
+    """
     tally = Tally()
     numbers = _numbers(has_time)
     number = next(numbers, None)
     while number is not None:
-        with both_sides(without, is_short=number // ROUNDS_A_HOUSE % 2 == 0) as sides:
+        with not_cleared(without), both_sides(without, is_short=number // ROUNDS_A_HOUSE % 2 == 0) as sides:
             for _ in range(ROUNDS_A_HOUSE):
                 _round(sides, seed + number, kinds, tally, has_time, report)
                 number = next(numbers, None)
@@ -72,10 +76,10 @@ def run(
     return tally
 
 
-def checked(seed: int, kinds: frozenset[str], has_time: Callable[[int], bool]) -> Tally:
-    """A run for a test: prints the seed and fails with what is different."""
+def checked(seed: int, has_time: Callable[[int], bool]) -> Tally:
+    """A run of all kinds for a test: prints the seed and fails with what is different."""
     print(f"python -m tests.second_opinion --seed {seed}")
-    tally = run(seed, kinds, frozenset(), has_time, lambda found: None)
+    tally = run(seed, frozenset(), frozenset(), has_time, lambda found: None)
     print(f"{tally.made} made, {tally.comparable} comparable, {tally.rulings[Ruling.EQUAL]} equal in all three states")
     assert not tally.found, "\n\n".join(str(found) for found in tally.found.values())
     assert tally.rulings[Ruling.EQUAL] > tally.made // 2
@@ -95,7 +99,7 @@ def _round(
     kinds: frozenset[str],
     tally: Tally,
     has_time: Callable[[int], bool],
-    report: Callable[[Found], None],
+    report: Callable[[Found], None] | None,
 ) -> None:
     random = Random(seed)
     made = tables(random)
@@ -112,7 +116,7 @@ def _round(
             continue
         key = (asked.kind, verdict.sort)
         tally.different[key] += 1
-        if tally.different[key] > SHRUNK_MAX:
+        if report is None or tally.different[key] > SHRUNK_MAX:
             continue
         case = Shrinker(sides, Case(made, asked, verdict)).smallest()
         sides.fill(made)
