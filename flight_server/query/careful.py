@@ -17,12 +17,14 @@ import pyarrow as pa
 from datafusion import DataFrame
 
 from flight_server.query.risks import rewrites_for
+from flight_server.rewrite.derived import refuse_outside_names
 from flight_server.rewrite.groups import KeyOf
 from flight_server.rewrite.rewriter import copied, rewrite
 from flight_server.rewrite.steps import Step
 from storage.errors import FrostlineError, NotSupported
 
 ROUNDS_MAX: Final = 4  # a rewrite may bring another risk to light, hardly more than one
+_NO_COLUMN: Final = "42703"
 _EXPLAIN: Final = re.compile(r"\A\s*explain\s+(?:analyze\s+)?(?:verbose\s+)?(?:format\s+\w+\s+)?", re.IGNORECASE)
 
 Framed = Callable[[str], DataFrame]  # plans a text. Raises FrostlineError.
@@ -71,6 +73,8 @@ class _Rewriting:
             try:
                 found = rewrite(text, wanted, self._schema_of, self._key_of)
             except FrostlineError as failed:
+                if _NO_COLUMN in (failed.sqlstate, error and error.sqlstate):
+                    refuse_outside_names(text)
                 raise (error or failed) from None
             names |= found.names
             done |= dict.fromkeys(found.steps)
@@ -137,6 +141,6 @@ _ERRORS: Final[Mapping[str, frozenset[Step]]] = MappingProxyType(
         "42702": frozenset({Step.USING}),
         "42803": frozenset({Step.GROUPS}),
         "42804": frozenset({Step.ALIASES, Step.INTERVALS}),
-        "42703": frozenset({Step.ALIASES}),
+        _NO_COLUMN: frozenset({Step.ALIASES}),
     }
 )

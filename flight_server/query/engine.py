@@ -29,7 +29,7 @@ from flight_server.query.catalog import Lookup, ScopeCatalog, naming_namespace
 from flight_server.query.cold_scan import ColdScans, outside_runtime
 from flight_server.query.contexts import Contexts
 from flight_server.query.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
-from flight_server.query.errors import query_error, raise_mapped
+from flight_server.query.errors import query_error, raise_mapped, raise_unplanned
 from flight_server.query.framing import Bound, Params, Unbound
 from flight_server.query.plan_cache import PlanCache
 from flight_server.query.running import FinishedQuery, QueryLoop, Running, RunningQuery
@@ -199,7 +199,7 @@ class QueryEngine:
             admit()
             stream = self._stream(plan)
         except BaseException as error:
-            raise_mapped(error)
+            raise_unplanned(error)
         return RunningQuery(self._loop.loop, stream, shape, query_error, self._settings.result_buffer_bytes_max)
 
     def _stream(self, plan: Plan) -> RecordBatchStream:

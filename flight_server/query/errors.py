@@ -153,6 +153,17 @@ def raise_mapped(error: BaseException) -> NoReturn:
     raise mapped from (error if mapped.sqlstate.startswith("XX") else None)
 
 
+def raise_unplanned(error: BaseException) -> NoReturn:
+    """As `raise_mapped`, for what comes after the names of the statement were found to be right: a column that is
+    missing now got lost while the engine took a correlated subquery apart."""
+    if not isinstance(error, FrostlineError) and query_error(error).sqlstate == "42703":
+        raise NotSupported(
+            "a subquery names columns from outside of it in a place from where the engine can't reach them, such as a "
+            "derived table, an outer join, or a subquery two levels below; write it as a join"
+        ) from None
+    raise_mapped(error)
+
+
 def query_error(error: BaseException) -> FrostlineError:
     """What `error`, raised by DataFusion, is for us. One of ours (from the catalog) is given back as it is."""
     if isinstance(error, FrostlineError):

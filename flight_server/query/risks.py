@@ -25,9 +25,7 @@ _SETS: Final = re.compile(r"groupBy=\[\[.*?\b(?:ROLLUP|CUBE|GROUPING SETS) (\(.*
 _MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
 
 _EQUAL_COLUMNS: Final = re.compile(r"Filter: .* = (?![A-Z]\w*\()")
-_SLIDING: Final = re.compile(
-    r"\b(?:sum|avg|mean|stddev\w*|var\w*)\(.*(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)"
-)
+_SLIDING: Final = re.compile(r"(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)")
 _BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[|\bnullif\(|CASE (?!WHEN\b)")
 _TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
 _CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTALL)
@@ -41,7 +39,6 @@ _BEYOND: Final = re.compile(
 _SORT_KEY: Final = re.compile(r"(?:\w+\.)?(\w+) (?:ASC|DESC) NULLS (?:FIRST|LAST)")
 _DIVIDED: Final = re.compile(r"[/%] | mod\(")
 _DIVIDED_IN_CASE: Final = re.compile(r"(?:THEN|ELSE) (?:(?!WHEN|ELSE|END)[^\n])*(?:[/%] |mod\()")
-_LEAD: Final = re.compile(r"\b(?:lead|lag)\(.*IGNORE NULLS", re.IGNORECASE)
 
 
 def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -> frozenset[Step]:
@@ -58,7 +55,7 @@ def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -
         found.add(Step.USING)
     if "<subquery>" in shown:
         found |= set(_of_subqueries(shown))
-    if "IGNORE NULLS" in shown.upper() and _LEAD.search(shown):
+    if "IGNORE NULLS" in shown and ("lead(" in shown or "lag(" in shown):
         found.add(Step.LEAD)
     if _DIVIDED.search(shown) and (_divides_beside_a_guard(shown) or _DIVIDED_IN_CASE.search(shown)):
         found.add(Step.GUARDS)
@@ -132,6 +129,10 @@ def _is_misread(one: Subquery) -> bool:
     if one.kind is Kind.SCALAR:
         return False
     correlated = any("outer_ref(" in line for line in one.body)
+    if any("outer_ref(" in line and "Join:" in line for line in one.body):
+        return True
+    if correlated and any("skip=" in line and "skip=0" not in line for line in one.body):
+        return True
     if correlated and any("groupBy=[[]]" in line or _MANY_SETS.search(line) for line in one.body):
         return True
     if not one.host.startswith("Filter:"):

@@ -36,12 +36,20 @@ def mend_unequal_correlation(blocks: Blocks) -> None:
         outside = blocks.outside_columns(inner.select, inner)
         if not outside or _is_decorrelated_by_the_engine(blocks, inner):
             continue
-        if isinstance(subquery, exp.Subquery) and is_scalar(subquery):
+        if isinstance(subquery, exp.Subquery) and is_scalar(subquery) and _is_value_alone(inner.select):
+            subquery.replace(exp.Paren(this=inner.select.expressions[0].unalias().copy()))
+        elif isinstance(subquery, exp.Subquery) and is_scalar(subquery):
             subquery.replace(_looked_up(blocks, inner, outside, f"{HIDDEN}d{next(numbers)}"))
         elif inner.select.args.get("group") and (
             isinstance(subquery, exp.Exists) or isinstance(subquery.parent, exp.In)
         ):
             inner.select.replace(_groups_looked_up(blocks, inner, outside, f"{HIDDEN}d{next(numbers)}"))
+
+
+def _is_value_alone(select: exp.Select) -> bool:
+    """`(SELECT a.x)` is a.x."""
+    clauses = [clause for clause, value in select.args.items() if value and clause != "expressions"]
+    return not clauses and len(select.expressions) == 1 and not aggregates_in(select)
 
 
 def is_scalar(subquery: Tree) -> bool:

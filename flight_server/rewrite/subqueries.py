@@ -19,7 +19,7 @@ from typing import Final
 from sqlglot import exp
 
 from flight_server.rewrite.aggregates import aggregates_in
-from flight_server.rewrite.blocks import Blocks
+from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import HIDDEN, all_of, bracketed, call, column, folded, identifier, number
 from flight_server.rewrite.stars import expand, has_star
@@ -40,6 +40,8 @@ class Place(Enum):
 
 def mend_subqueries(blocks: Blocks) -> None:
     """Raises NotSupported for a subquery that is at risk and has no other form."""
+    for block in blocks.all:
+        _lift_conditions(blocks, block)
     for block in reversed(blocks.all):  # the innermost first
         for predicate in list(_predicates(block.select)):
             if isinstance(predicate, exp.Exists):
@@ -94,13 +96,50 @@ def _is_correlated(blocks: Blocks, select: exp.Select) -> bool:
 def _mend_exists(blocks: Blocks, exists: exp.Exists) -> None:
     select = _query_of(exists)
     place, _ = place_of(exists)
-    if select is not None and _is_correlated(blocks, select) and _gives_a_row_of_nothing(select):
+    if select is not None and select.args.get("offset") is not None and _is_correlated(blocks, select):
+        exists.replace(_more_than_offset(blocks, select))
+    elif select is not None and _is_correlated(blocks, select) and _gives_a_row_of_nothing(select):
         exists.replace(_of_one_row(select))
     elif select is not None and _has_grouping_sets(select) and _is_correlated(blocks, select):
         _drop_groups(select)
         _counted_if_value(blocks, place, exists, select)
     else:
         _counted_if_value(blocks, place, exists, select)
+
+
+def _more_than_offset(blocks: Blocks, select: exp.Select) -> Tree:
+    """EXISTS (.. OFFSET n): more than n rows, unless LIMIT takes all away. The engine forgets OFFSET."""
+    offset, limit = select.args["offset"].expression, select.args.get("limit")
+    plain = isinstance(offset, exp.Literal) and (limit is None or isinstance(limit.expression, exp.Literal))
+    if not plain or any(select.args.get(clause) for clause in _SIMPLE if clause not in ("limit", "offset")):
+        raise NotSupported(
+            "EXISTS with this OFFSET over names from outside is not supported; compare count(*) with a number"
+        )
+    if limit is not None and limit.expression.this == "0":
+        return exp.false()
+    copy = blocks.copied(select)
+    copy.set("offset", None)
+    copy.set("limit", None)
+    counted = _with_conditions(blocks, copy, call("count", exp.Star()), [])
+    return exp.Paren(this=exp.GT(this=exp.Subquery(this=counted), expression=offset.copy()))
+
+
+def _lift_conditions(blocks: Blocks, block: Block) -> None:
+    """Conditions of inner joins that name columns from outside go into WHERE, where the engine looks for them."""
+    for join in block.select.args.get("joins") or [] if block.outer is not None else []:
+        condition = join.args.get("on")
+        if condition is None or join.side or join.kind not in ("", "INNER"):
+            continue
+        parts = list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+        lifted = [one for one in parts if blocks.outside_columns(one, block)]
+        if not lifted:
+            continue
+        where = block.select.args.get("where")
+        conditions = ([where.this] if where is not None else []) + [one.copy() for one in lifted]
+        kept = [one.copy() for one in parts if one not in lifted]
+        join.set("on", all_of(kept) if kept else None)
+        join.set("kind", "INNER" if kept else "CROSS")
+        block.select.set("where", exp.Where(this=all_of(conditions)))
 
 
 def _counted_if_value(blocks: Blocks, place: Place, exists: exp.Exists, select: exp.Select | None) -> None:
@@ -156,6 +195,13 @@ def _mend_in(blocks: Blocks, found: exp.In) -> None:
     select = _query_of(found)
     place, negated = place_of(found)
     correlated = select is not None and _is_correlated(blocks, select)
+    if aggregates_in(found.this):
+        if place is not Place.CONJUNCT or (negated and correlated):
+            raise NotSupported(
+                "an aggregate that is looked for in a query is not supported here; compute it in a derived table, and "
+                "write IN or NOT IN into the WHERE around that"
+            )
+        return
     if correlated and select is not None and _gives_a_row_of_nothing(select):
         found.replace(exp.Paren(this=_equals_one_row(found.this, select)))
     elif place is Place.VALUE:

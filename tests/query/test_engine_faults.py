@@ -13,7 +13,7 @@ import pytest
 
 from flight_server.query import QueryEngine, QuerySettings
 from flight_server.query.engine_faults import ALL_MENDED, FAULTS
-from storage.errors import FrostlineError
+from storage.errors import FrostlineError, NotSupported
 from storage.files import only_local
 from storage.local_files import LocalFiles
 from tests.query.states import STATES, in_state, sorted_rows
@@ -76,6 +76,11 @@ CASES = (
         "decorrelated_subqueries",
         "SELECT id, k IN (SELECT id FROM a) AS found FROM e",
         [(1, True), (2, None), (4, False), (9, False)],
+    ),
+    Case(
+        "decorrelated_subqueries",
+        "SELECT id FROM e WHERE EXISTS (SELECT 1 FROM b WHERE b.id <> e.id OFFSET 2)",
+        [(1,), (9,)],
     ),
     Case(
         "extremes_of_floats",
@@ -179,6 +184,42 @@ def is_wrong(case: Case, state: str, queries: QueryEngine, directory: Path) -> b
         return answer(case, state, queries, directory / "cold") != sorted_rows(case.right)
     except FrostlineError:
         return True
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (
+            "SELECT id FROM a WHERE id = (SELECT max(n) FROM (SELECT row_number() OVER () AS n FROM b WHERE b.k = a.k) x)",
+            "derived table",
+        ),
+        (
+            "SELECT id FROM a WHERE id = (SELECT max(id) FROM (SELECT b.id FROM b WHERE b.k = a.k) AS x)",
+            "derived table",
+        ),
+        ("SELECT id, (SELECT y FROM b WHERE b.id < a.id ORDER BY y LIMIT 1) FROM a", "one aggregate over a WHERE"),
+        ("SELECT id FROM a WHERE id = (SELECT y FROM b WHERE b.id = a.id ORDER BY y LIMIT 1)", "write it as a join"),
+        (
+            "SELECT id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE NOT EXISTS (SELECT 1 FROM e WHERE e.id = a.id))",
+            "two levels below",
+        ),
+        ("SELECT count(*) IN (SELECT id FROM b) FROM a", "derived table"),
+    ],
+)
+@pytest.mark.parametrize("state", STATES)
+def test_what_can_not_be_planned_is_refused_in_every_state(
+    queries: QueryEngine, directory: Path, sql: str, words: str, state: str
+):
+    with pytest.raises(NotSupported, match=words):
+        in_state(state, queries, directory / "cold", TABLES).rows(sql)
+
+
+def test_explain_says_what_was_done_and_why(queries: QueryEngine, directory: Path):
+    database = in_state("hot", queries, directory / "cold", TABLES)
+    shown = dict(database.rows("EXPLAIN SELECT b.id FROM a FULL JOIN b USING (id) WHERE a.x IS NULL"))
+    assert "the keys of USING are those of whichever side has them" in shown["run with care"]
+    assert "without eliminate_outer_join: the same above a FULL JOIN" in shown["run with care"]
+    assert "run with care" not in dict(database.rows("EXPLAIN SELECT id FROM a"))
 
 
 def test_every_fault_has_a_case():
