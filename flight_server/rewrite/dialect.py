@@ -15,6 +15,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.generator import Generator
+from sqlglot.tokenizer_core import TokenType
 
 from storage.errors import NotSupported
 
@@ -24,7 +25,15 @@ _INFIX: Final = "infix"  # meta of a NOT that stood within its operand: x IS NOT
 _TEXT: Final = "text"  # meta of a type: as it was written
 
 
+class Plus(exp.Unary):
+    """`+ x`, which sqlglot leaves out, though the engine looks at its type."""
+
+
 class _Parser(parser.Parser):
+    UNARY_PARSERS: ClassVar[dict[Any, Any]] = {
+        **parser.Parser.UNARY_PARSERS,
+        TokenType.PLUS: lambda self: self.expression(Plus(this=self._parse_unary())),
+    }
     FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
     NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
     FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
@@ -79,6 +88,7 @@ def _infix(found: exp.Expr | None) -> exp.Expr | None:
 class _Generator(Generator):
     TRANSFORMS: ClassVar[dict[Any, Any]] = {
         **Generator.TRANSFORMS,
+        Plus: lambda self, e: f"+ {self.sql(e, 'this')}",
         exp.RegexpLike: lambda self, e: self.binary(e, "~"),
         exp.RegexpILike: lambda self, e: self.binary(e, "~*"),
         exp.Array: lambda self, e: f"[{self.expressions(e, flat=True)}]",

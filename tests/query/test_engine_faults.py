@@ -190,7 +190,7 @@ def is_wrong(case: Case, state: str, queries: QueryEngine, directory: Path) -> b
     ("sql", "words"),
     [
         (
-            "SELECT id FROM a WHERE id = (SELECT max(n) FROM (SELECT row_number() OVER () AS n FROM b WHERE b.k = a.k) x)",
+            "SELECT id FROM a WHERE id = (SELECT max(n) FROM (SELECT rank() OVER () AS n FROM b WHERE b.k = a.k) AS x)",
             "derived table",
         ),
         (
