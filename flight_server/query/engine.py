@@ -31,6 +31,7 @@ from flight_server.query.contexts import Contexts
 from flight_server.query.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
 from flight_server.query.errors import query_error, raise_mapped, raise_unplanned
 from flight_server.query.framing import Bound, Params, Unbound
+from flight_server.query.kept_rewrites import KeptRewrite, KeptRewrites
 from flight_server.query.plan_cache import PlanCache
 from flight_server.query.running import FinishedQuery, QueryLoop, Running, RunningQuery
 from flight_server.query.scan import RowView, TableScans
@@ -110,6 +111,7 @@ class QueryEngine:
         self._base = self._contexts.base()
         self._scans = TableScans(self._base, ColdScans(self._base, places, COLD_PLANS_MAX))
         self._plans: PlanCache[Plan] = PlanCache()
+        self._rewrites = KeptRewrites()
         self._loop = QueryLoop()
 
     def plan(
@@ -175,10 +177,23 @@ class QueryEngine:
     ) -> CarefulFrame:
         """The text as it is right with this engine, and its frame. Raises FrostlineError."""
         if not self._mended.has_far_times:
-            return careful_frame(sql, framed, scope.key_of, self._mended.steps)
-        careful = careful_frame(in_microseconds(sql), framed, scope.key_of, self._mended.steps)
+            return self._rewritten(sql, framed, scope, params)
+        careful = self._rewritten(in_microseconds(sql), framed, scope, params)
         fitted, frame = fitting(careful.sql, careful.frame, touched, framed, params)
         return replace(careful, sql=fitted, frame=frame)
+
+    def _rewritten(self, sql: str, framed: Bound | Unbound, scope: QueryScope, params: Params | None) -> CarefulFrame:
+        """Looked up, for a text that came before under the same catalog, with parameters of the same types."""
+        catalog = scope.state.catalog
+        types = tuple((name, value.type) for name, value in (params or {}).items())
+        key = (sql, scope.namespace, scope.caller, types, row_view(sql), scope.has_temporary)
+        kept = None if scope.extra else self._rewrites.get(catalog, key)
+        if kept is not None:
+            return CarefulFrame(framed(kept.sql), kept.sql, kept.steps, kept.names)
+        careful = careful_frame(sql, framed, scope.key_of, self._mended.steps)
+        if not scope.extra:
+            self._rewrites.put(catalog, key, KeptRewrite(careful.sql, careful.steps, careful.names))
+        return careful
 
     def start(self, plan: Plan, admit: Callable[[], None] = _admitted) -> Running:
         """Begin to run; rows come through what is returned. A short statement has run then.
