@@ -15,8 +15,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from flight_server.rewrite.dialect import Tree, written
-from flight_server.rewrite.names import folded, identifier
-from storage.errors import FrostlineError, NotSupported
+from flight_server.rewrite.names import HIDDEN, folded, identifier
+from storage.errors import FrostlineError
 
 SchemaOf = Callable[[str], pa.Schema]  # of a query's rows, by planning it. Raises FrostlineError.
 QUERIES: Final = (exp.Select, exp.SetOperation)
@@ -116,15 +116,13 @@ class Blocks:
         return copy
 
     def qualified(self, node: Tree) -> Tree:
-        """A copy whose columns say where they come from, so that it can be put into a subquery. Raises NotSupported."""
+        """A copy whose columns say where they come from, so that it can be put into a subquery."""
         copy = exp.Paren(this=node.copy())
         for before, after in zip(node.find_all(exp.Column), copy.find_all(exp.Column), strict=True):
             meaning = self.meaning(before)
             if meaning is None or before.args.get("table") is not None:
                 continue
-            if not meaning[1].alias:
-                raise NotSupported(f"the derived table that column {written(before)} comes from needs an alias")
-            after.set("table", identifier(meaning[1].alias))
+            after.set("table", identifier(alias_of(*meaning)))
         inner: Tree = copy.this
         inner.parent = None
         return inner
@@ -237,6 +235,14 @@ class Blocks:
             alias = _alias(node)
             probe.set("expressions", [exp.Column(this=exp.Star(), table=alias.copy() if alias else None)])
         return self.schema(block, probe)
+
+
+def alias_of(block: Block, source: Source) -> str:
+    """Of a derived table that has none, a new one."""
+    if not source.alias:
+        source.alias = f"{HIDDEN}s{block.sources.index(source)}"
+        source.node.set("alias", exp.TableAlias(this=identifier(source.alias)))
+    return source.alias
 
 
 def _outwards(block: Block | None) -> Iterator[Block]:

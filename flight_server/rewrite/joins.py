@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from flight_server.rewrite.blocks import QUERIES, Block, Blocks
+from flight_server.rewrite.blocks import QUERIES, Block, Blocks, alias_of
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import all_of, call, column, folded, identifier
 from storage.errors import NotSupported
@@ -76,15 +76,19 @@ def _group_columns(block: Block, root: Tree, joins: Sequence[exp.Join], *, rewri
 
 def _operand(block: Block, node: Tree, *, rewrite: bool) -> list[Visible]:
     if _is_bracket(node):
-        return _group_columns(block, node.this, node.this.args.get("joins") or [], rewrite=rewrite)
-    source = next((source for source in block.sources if source.node is node), None)
-    assert source is not None
-    if not source.alias:
-        raise NotSupported("a derived table in a RIGHT or FULL JOIN needs an alias")
-    found = [Visible(name, (column(name, source.alias),)) for name in source.columns.names]
+        found = _operand(block, node.this, rewrite=rewrite)
+    else:
+        found = _of_source(block, node)
     for join in node.args.get("joins") or []:
         found = _joined(found, _operand(block, join.this, rewrite=rewrite), join, rewrite=rewrite)
     return found
+
+
+def _of_source(block: Block, node: Tree) -> list[Visible]:
+    source = next((source for source in block.sources if source.node is node), None)
+    assert source is not None
+    alias = alias_of(block, source)
+    return [Visible(name, (column(name, alias),)) for name in source.columns.names]
 
 
 def _joined(left: list[Visible], right: list[Visible], join: exp.Join, *, rewrite: bool) -> list[Visible]:
