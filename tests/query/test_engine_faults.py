@@ -99,7 +99,8 @@ CASES = (
     ),
     Case(
         "outer_using_keys",
-        "SELECT * FROM (a FULL JOIN c ON a.id = c.j) RIGHT JOIN (b FULL JOIN e USING (id)) ON b.id = e.id + 5 AND c.j = b.k",
+        "SELECT * FROM (a FULL JOIN c ON a.id = c.j) RIGHT JOIN (b FULL JOIN e USING (id)) "
+        "ON b.id = e.id + 5 AND c.j = b.k",
         [(None, None, None, None, i, k, y, ok, ek, eb) for i, k, y, ok, ek, eb in (
             (1, None, None, None, 1, 3), (2, 10, 20, True, None, 3), (3, None, 30, True, None, None),
             (4, None, 40, False, 4, 3), (9, None, None, None, 9, 3),
