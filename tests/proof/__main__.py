@@ -23,7 +23,8 @@ def main() -> int:
         print(*nodes(faults), sep="\n")
         return 0
     results = junit.read(given.folder / "faults.xml")
-    given.out.write_text(page(faults, results, summaries.read_all(given.folder)), encoding="utf-8")
+    runs, taken_out = summaries.read_all(given.folder), summaries.read_taken_out(given.folder)
+    given.out.write_text(page(faults, results, runs, taken_out), encoding="utf-8")
     return 0
 
 

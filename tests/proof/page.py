@@ -9,14 +9,16 @@ from typing import Final
 
 from tests.proof.faults import Fault, missed_first
 from tests.proof.junit import Result, Results
-from tests.proof.summaries import Summary, by_folder
+from tests.proof.summaries import Summary, TakenOut, by_folder
 
 _REPORT: Final = re.compile(r"\b(duckdb )?(\d{4,5})\b")
 _HEAD: Final = Path(__file__).parent / "head.md"  # what no run changes
 
 
-def page(faults: Sequence[Fault], results: Results, summaries: Sequence[Summary]) -> str:
-    parts = [*_misses(faults, results, summaries), *_faults(faults, results), *_runs(summaries)]
+def page(
+    faults: Sequence[Fault], results: Results, summaries: Sequence[Summary], taken_out: Sequence[TakenOut] = ()
+) -> str:
+    parts = [*_misses(faults, results, summaries), *_faults(faults, results), *_taken(taken_out), *_runs(summaries)]
     return "\n".join([_HEAD.read_text(encoding="utf-8"), *parts]) + "\n"
 
 
@@ -44,6 +46,17 @@ def _faults(faults: Sequence[Fault], results: Results) -> Iterator[str]:
         found = _REPORT.sub(_link, fault.upstream)
         test = f"`{fault.test}`"
         yield _row(fault.kind, f"`{fault.name}`", fault.what, found, fault.kept_by, test, result.value)
+    yield ""
+
+
+def _taken(taken_out: Sequence[TakenOut]) -> Iterator[str]:
+    """Which seed finds each kind when its mending is taken out."""
+    if not taken_out:
+        return
+    yield "## Each mending taken out\nWhat the random questions of a kind find when its mending is left out.\n"
+    yield "| kind | seed | different | questions |\n" + "| --- " * 4 + "|"
+    for one in taken_out:
+        yield _row(one.kind, "**not found**" if one.seed is None else one.seed, one.different, one.made)
     yield ""
 
 

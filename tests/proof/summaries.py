@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+TAKEN_OUT: Final = "taken-out.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,25 @@ def read(path: Path) -> Summary:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TakenOut:
+    """A kind whose mending was left out. seed: None if the questions did not find it."""
+
+    kind: str
+    seed: int | None
+    different: int
+    made: int
+
+
 def read_all(folder: Path) -> list[Summary]:
     """Those of a folder, by name."""
-    return [read(path) for path in sorted(folder.glob("*.json"))]
+    return [read(path) for path in sorted(folder.glob("*.json")) if path.name != TAKEN_OUT]
+
+
+def read_taken_out(folder: Path) -> list[TakenOut]:
+    """Nothing where there was no such run."""
+    path = folder / TAKEN_OUT
+    return [TakenOut(**one) for one in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
 
 
 def by_folder(files: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:

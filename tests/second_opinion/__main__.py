@@ -9,6 +9,7 @@ python -m tests.second_opinion --each-without                  # .. and of each 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -19,7 +20,7 @@ from tests.second_opinion.grammars import KINDS, checked_kinds
 from tests.second_opinion.judging import Ruling
 from tests.second_opinion.mended import NoMendings
 from tests.second_opinion.running import Found, Tally, run, until
-from tests.second_opinion.taken_out import each_taken_out
+from tests.second_opinion.taken_out import TakenOut, each_taken_out
 
 
 def main() -> int:
@@ -28,7 +29,7 @@ def main() -> int:
     print(f"seed {seed}", flush=True)
     begun = time.monotonic()
     if given.each_without:
-        return _each_without(seed)
+        return _each_without(seed, given.json)
     try:
         kinds = checked_kinds(given.kinds)
         without = frozenset(filter(None, given.without.split(",")))
@@ -54,13 +55,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _each_without(seed: int) -> int:
-    missed = 0
+def _each_without(seed: int, file: str | None) -> int:
+    all_: list[TakenOut] = []
     for one in each_taken_out(seed):
-        missed += one.seed is None
+        all_.append(one)
         found = "not found" if one.seed is None else f"found with seed {one.seed}"
         print(f"without {one.kind}: {found}, {one.different} different, {one.made} questions", flush=True)
-    return 1 if missed else 0
+    if file:
+        Path(file).write_text(json.dumps([dataclasses.asdict(one) for one in all_]), encoding="utf-8")
+    return 1 if any(one.seed is None for one in all_) else 0
 
 
 def _write(path: Path, tally: Tally, seed: int, seconds: float) -> None:
