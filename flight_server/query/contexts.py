@@ -25,6 +25,7 @@ from storage.names import CATALOG, DEFAULT_NAMESPACE
 IDLE_MAX: Final = 64  # kept contexts, of all namespaces and time zones together
 RUNNERS_MAX: Final = 64
 NO_RULES: Final[frozenset[str]] = frozenset()
+EXTREMES_FILTER: Final = "enable_aggregate_dynamic_filter_pushdown"  # no rule, but a setting
 _PRUNING: Final = "optimize_projections"
 
 _Key = tuple[str, str, bool]  # namespace, time zone, explained
@@ -79,7 +80,7 @@ class Contexts:
         """A context to run plans in.
 
         partitions: how many threads a plan may keep busy, by default as configured
-        without:    rules of the optimizer that would make the plan wrong
+        without:    rules of the optimizer, or EXTREMES_FILTER, that would make the plan wrong
         """
         found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions, without)
         return found
@@ -113,8 +114,10 @@ class Contexts:
         config = _config(self._settings, DEFAULT_NAMESPACE, time_zone).with_target_partitions(partitions)
         if _PRUNING in without:  # or joins that change their sides bring back the projection that is to be kept out
             config = config.set("datafusion.optimizer.join_reordering", "false")
+        if EXTREMES_FILTER in without:
+            config = config.set(f"datafusion.optimizer.{EXTREMES_FILTER}", "false")
         context = SessionContext(config, self._runtime)
-        for rule in sorted(without):
+        for rule in sorted(without - {EXTREMES_FILTER}):
             if not context.remove_optimizer_rule(rule):
                 raise RuntimeError(f"the engine has no optimizer rule '{rule}'")
         return context

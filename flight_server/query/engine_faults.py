@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from flight_server.query.contexts import EXTREMES_FILTER
 from flight_server.query.risks import faults_of_rules, has_many_groupings
 from flight_server.rewrite.steps import Step
 
@@ -82,6 +83,14 @@ FAULTS: Final = (
         "24432, 13415",
         "CASE over what the group holds",
         Step.EXTREMES,
+    ),
+    _fault(
+        "extremes_prune_each_other", "N4",
+        "min and max of several columns without GROUP BY pass over rows, once one of them has met NULLs only: what the "
+        "others found prunes the rest",
+        "not reported",
+        "files are not pruned by what min and max have found so far",
+        None, EXTREMES_FILTER,
     ),
     _fault(
         "fields_of_null_structs", "K5",

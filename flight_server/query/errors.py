@@ -156,7 +156,7 @@ def raise_mapped(error: BaseException) -> NoReturn:
 def raise_unplanned(error: BaseException) -> NoReturn:
     """As `raise_mapped`, for what comes after the names of the statement were found to be right: a column that is
     missing now got lost while the engine took a correlated subquery apart."""
-    if not isinstance(error, FrostlineError) and query_error(error).sqlstate == "42703":
+    if not isinstance(error, FrostlineError) and query_error(error).sqlstate in ("42703", "42701"):
         raise NotSupported(
             "a subquery names columns from outside of it in a place from where the engine can't reach them, such as a "
             "derived table, an outer join, or a subquery two levels below; write it as a join"

@@ -21,11 +21,12 @@ from flight_server.rewrite.steps import Step
 _NODE: Final = re.compile(r"^( *)([A-Z]\w*(?: [A-Z]\w*)*)(?::|$)")
 _FLOATS: Final = re.compile(r"([^,\[\]:]+):Float(?:16|32|64)")
 _EXTREME: Final = re.compile(r"\b(?:max|min)\(")
+_UNGROUPED: Final = re.compile(r"Aggregate: groupBy=\[\[\]\], .*")
 _KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")
 _MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
 _EQUAL_COLUMNS: Final = re.compile(r"Filter: .* = (?![A-Z]\w*\()")
 _SLIDING: Final = re.compile(r"(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)")
-_BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[|\bnullif\(|CASE (?!WHEN\b)")
+_BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[(?!Utf8\()|\bnullif\(|CASE (?!WHEN\b)")
 _TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
 _CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTALL)
 _EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
@@ -36,8 +37,8 @@ _BEYOND: Final = re.compile(
     r"|[=<>] \(?(?:NOT )?EXISTS|[=<>] \S+ (?:NOT )?IN \(<s"
 )
 _SORT_KEY: Final = re.compile(r"(?:\w+\.)?(\w+) (?:ASC|DESC) NULLS (?:FIRST|LAST)")
-_DIVIDED: Final = re.compile(r"[/%] | mod\(")
-_DIVIDED_IN_CASE: Final = re.compile(r"(?:THEN|ELSE) (?:(?!WHEN|ELSE|END)[^\n])*(?:[/%] |mod\()")
+_DIVIDED: Final = re.compile(r"[/%] (?![A-Z]\w*\()| mod\(")
+_DIVIDED_IN_CASE: Final = re.compile(r"(?:THEN|ELSE) (?:(?!WHEN|ELSE|END)[^\n])*(?:[/%] (?![A-Z]\w*\()|mod\()")
 
 
 def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -> frozenset[Step]:
@@ -56,7 +57,9 @@ def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -
         found |= set(_of_subqueries(shown))
     if "IGNORE NULLS" in shown and ("lead(" in shown or "lag(" in shown):
         found.add(Step.LEAD)
-    if _DIVIDED.search(shown) and (_divides_beside_a_guard(shown) or _DIVIDED_IN_CASE.search(shown)):
+    if _DIVIDED.search(shown) and (
+        _divides_beside_a_guard(shown) or _DIVIDED_IN_CASE.search(shown) or _has_filters(shown)
+    ):
         found.add(Step.GUARDS)
     if "get_field(" in shown and ("CASE " in shown or "nullif(" in shown):
         found.add(Step.FIELDS)
@@ -95,6 +98,8 @@ def faults_of_rules(shown: str) -> frozenset[str]:
     found: set[str] = set()
     if "DISTINCT FROM" in shown and "Join" in shown:
         found.add("null_equality_spreads")
+    if "groupBy=[[]]" in shown and any(len(_EXTREME.findall(one)) > 1 for one in _UNGROUPED.findall(shown)):
+        found.add("extremes_prune_each_other")
     if len(_TRUTHS.findall(shown)) > 1:
         found.add("truths_as_common_expressions")
     if "CAST" in shown and _CAST_KEY.search(shown):
@@ -262,6 +267,11 @@ def _divides_beside_a_guard(shown: str) -> bool:
         ("Filter:" in line or "Join:" in line) and (" AND " in line or " OR " in line) and _DIVIDED.search(line)
         for line in lines
     )
+
+
+def _has_filters(shown: str) -> bool:
+    """Whether filters, other than ours of deleted rows, may become one."""
+    return sum("Filter: " in line and "._seq" not in line for line in shown.split("\n")) > 1
 
 
 def _stands_under(shown: str, below: str, above: str) -> bool:

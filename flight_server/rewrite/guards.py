@@ -10,16 +10,18 @@ from typing import Final
 
 from sqlglot import exp
 
-from flight_server.rewrite.blocks import Blocks
+from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
-from flight_server.rewrite.names import all_of, bracketed, is_call
+from flight_server.rewrite.names import all_of, bracketed, is_call, number
 
-_CONDITIONS: Final = (exp.Where, exp.Having, exp.Qualify, exp.Join)
+_NO_LIMIT: Final = (1 << 63) - 1
 
 
 def guard_divisions(blocks: Blocks) -> None:
     """All conditions of all blocks."""
     for block in blocks.all:
+        _guard_items(block)
+        _keep_filters_apart(block)
         for connector in list(block.select.find_all(exp.And, exp.Or)):
             if isinstance(connector.parent, type(connector)) or connector.find_ancestor(exp.Select) is not block.select:
                 continue
@@ -40,6 +42,27 @@ def _guard(connector: Tree) -> None:
     open_ = exp.Not(this=exp.Is(this=exp.Paren(this=joined), expression=settled))
     for one in divided:
         _null_unless(_divisors(one), open_)
+
+
+def _guard_items(block: Block) -> None:
+    """A filter around a derived table is moved into it, beside the WHERE that guards its columns."""
+    where = block.select.args.get("where")
+    if where is None or block.select.parent is None or _divisors(where.this) or where.find(exp.Select) is not None:
+        return
+    kept = exp.Not(this=exp.Is(this=exp.Paren(this=where.this.copy()), expression=exp.false()))
+    for item in block.select.expressions:
+        _null_unless(_divisors(item), kept)
+
+
+def _keep_filters_apart(block: Block) -> None:
+    """A division in WHERE over a derived table that has a WHERE of its own: no filter goes past a LIMIT."""
+    where = block.select.args.get("where")
+    if where is None or not _divisors(where.this):
+        return
+    for source in block.sources:
+        inner = source.node.this if isinstance(source.node, exp.Subquery) else None
+        if isinstance(inner, exp.Select) and inner.args.get("where") and not inner.args.get("limit"):
+            inner.set("limit", exp.Limit(expression=number(_NO_LIMIT)))
 
 
 def _guard_case(case: exp.Case) -> None:

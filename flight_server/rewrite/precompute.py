@@ -18,7 +18,7 @@ from flight_server.rewrite.names import HIDDEN, column, folded, identifier
 from flight_server.rewrite.stars import has_star
 from storage.errors import NotSupported
 
-_TAKES_NONE: Final = (exp.Join, exp.Ordered, exp.Window, exp.Filter)
+_TAKES_NONE: Final = (exp.Join, exp.Ordered, exp.Window, exp.Filter, exp.Group)
 
 
 def precompute(blocks: Blocks) -> None:
@@ -74,7 +74,10 @@ def _source(blocks: Blocks, block: Block, predicate: Tree, context: Tree) -> Sou
 
 def _move(blocks: Blocks, block: Block, source: Source, predicate: Tree, name: str) -> None:
     placeholder = column(name, source.alias)
-    predicate.replace(placeholder)
+    same = [one for one in block.select.find_all(type(predicate)) if one is not predicate and one == predicate]
+    for one in [*same, predicate]:
+        if one.find_ancestor(exp.Select) is block.select:
+            one.replace(placeholder.copy())
     node = source.node
     joins, alone = node.args.get("joins"), node.copy()
     alone.set("joins", None)

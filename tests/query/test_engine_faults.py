@@ -18,6 +18,7 @@ from storage.files import only_local
 from storage.local_files import LocalFiles
 from tests.query.states import STATES, in_state, sorted_rows
 
+TRIES = 40  # which part of a scan is read first is chance, and one of the faults depends on it
 INF, NAN = float("inf"), float("nan")
 
 
@@ -40,6 +41,7 @@ TABLES = {
         }
     ),
     "r": ints(id=[1, 2]).append_column("r", pa.array([{"x": 10}, {"x": 20}])),
+    "n": ints(n=[1, 1, 1, None, None, None], m=[4, 4, 4, -9, -9, -9]),
     "v": ints(id=[1, 2, 3, 4, 5, 6, 7, 8, 9], v=[10, 20, 30, 40, None, None, 70, 80, None]),
     "s": pa.table({"k": pa.array(range(12), pa.int32()), "t": [f"s{i % 4}" for i in range(12)]}),
     "i": ints(id=[1, 2]).append_column("span", pa.array([(0, 2, 0), (0, 1, 0)], pa.month_day_nano_interval())),
@@ -92,6 +94,7 @@ CASES = (
         "SELECT id, x, y FROM a FULL JOIN b USING (id)",
         [(1, 1, None), (2, 2, 20), (3, None, 30), (4, None, 40)],
     ),
+    Case("extremes_prune_each_other", "SELECT min(n) AS a, min(m) AS b FROM n", [(1, -9)]),
     Case(
         "fields_of_null_structs",
         "SELECT id, n['x'] FROM (SELECT id, CASE WHEN id > 1 THEN r END AS n FROM r) AS q",
@@ -185,7 +188,8 @@ def test_an_answer_is_right_whatever_the_state_of_its_rows(
 def test_the_mending_is_needed(tmp_path: Path, fault: str):
     """If this fails after an update of the engine, the fault is gone: take its line and its mending away."""
     with engine_without(fault, tmp_path) as engine:
-        assert any(is_wrong(case, state, engine, tmp_path) for case in CASES if case.fault == fault for state in STATES)
+        asked = [(case, state) for case in CASES if case.fault == fault for state in STATES]
+        assert any(is_wrong(*one, engine, tmp_path) for one in asked * TRIES)
 
 
 def is_wrong(case: Case, state: str, queries: QueryEngine, directory: Path) -> bool:
