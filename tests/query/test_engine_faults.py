@@ -41,7 +41,7 @@ TABLES = {
         }
     ),
     "r": ints(id=[1, 2]).append_column("r", pa.array([{"x": 10}, {"x": 20}])),
-    "n": ints(n=[1, 1, 1, None, None, None], m=[4, 4, 4, -9, -9, -9]),
+    "n": ints(n=[1] * 9000 + [None] * 9000, m=[4] * 9000 + [-9] * 9000),
     "v": ints(id=[1, 2, 3, 4, 5, 6, 7, 8, 9], v=[10, 20, 30, 40, None, None, 70, 80, None]),
     "s": pa.table({"k": pa.array(range(12), pa.int32()), "t": [f"s{i % 4}" for i in range(12)]}),
     "i": ints(id=[1, 2]).append_column("span", pa.array([(0, 2, 0), (0, 1, 0)], pa.month_day_nano_interval())),
