@@ -25,13 +25,21 @@ def hide_constant_keys(blocks: Blocks) -> None:
 
 def _hide(block: Block, group: exp.Group) -> None:
     keys = {written(key.unnest()): key for key in _keys(block, group)}
-    for key in keys.values():
-        key.meta["key"] = True
+    _order_by_positions(block)
     for clause in ("expressions", "having", "order", "qualify", "group"):
         value = block.select.args.get(clause)
         for root in value if isinstance(value, list) else [value]:
             if root is not None:
                 _replace(root, keys)
+
+
+def _order_by_positions(block: Block) -> None:
+    """What is selected is sorted by its place, as it is: the engine would compute it once more."""
+    order = block.select.args.get("order")
+    items = [written(item.unalias()) for item in block.select.expressions]
+    for ordered in order.expressions if order is not None else ():
+        if written(ordered.this) in items:
+            ordered.set("this", number(items.index(written(ordered.this)) + 1))
 
 
 def _replace(node: Tree, keys: dict[str, Tree]) -> None:
