@@ -19,6 +19,7 @@ from datafusion import DataFrame
 from flight_server.query.risks import rewrites_for
 from flight_server.rewrite.derived import refuse_outside_names
 from flight_server.rewrite.groups import KeyOf
+from flight_server.rewrite.packing import packed, unpacked
 from flight_server.rewrite.rewriter import copied, rewrite
 from flight_server.rewrite.steps import Step
 from storage.errors import FrostlineError, NotSupported
@@ -61,7 +62,7 @@ class _Rewriting:
     def __init__(self, sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Step]) -> None:
         found = _EXPLAIN.match(sql)
         self._head = found[0] if found else ""
-        self._query = sql[len(self._head) :]
+        self._query, self._lists = packed(sql[len(self._head) :])
         self._framed = framed
         self._key_of = key_of
         self._mended = mended
@@ -85,12 +86,12 @@ class _Rewriting:
             wanted = _wanted(frame, error) & self._mended - done.keys()
             if not wanted:
                 break
-        return CarefulFrame(_planned(frame, error), f"{self._head}{text}", tuple(done), names)
+        return CarefulFrame(_planned(frame, error), self._whole(text), tuple(done), names)
 
     def _check_copy(self, frame: DataFrame | None, error: FrostlineError | None) -> None:
         """Raises NotSupported, or the engine's error, when another parser reads the text in another way."""
         try:
-            copy = self._framed(f"{self._head}{copied(self._query)}")
+            copy = self._framed(self._whole(copied(self._query)))
         except FrostlineError as failed:
             if error is not None and failed.sqlstate == error.sqlstate:
                 return
@@ -100,12 +101,15 @@ class _Rewriting:
 
     def _again(self, text: str, error: FrostlineError | None) -> tuple[DataFrame | None, FrostlineError | None]:
         try:
-            return self._framed(f"{self._head}{text}"), None
+            return self._framed(self._whole(text)), None
         except FrostlineError as failed:
             return None, error or failed
 
     def _schema_of(self, sql: str) -> pa.Schema:
-        return self._framed(sql).schema()
+        return self._framed(unpacked(sql, self._lists)).schema()
+
+    def _whole(self, text: str) -> str:
+        return f"{self._head}{unpacked(text, self._lists)}"
 
 
 def _wanted(frame: DataFrame | None, error: FrostlineError | None) -> frozenset[Step]:

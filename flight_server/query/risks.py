@@ -19,7 +19,7 @@ import pyarrow as pa
 from flight_server.rewrite.steps import Step
 
 _NODE: Final = re.compile(r"^( *)([A-Z]\w*(?: [A-Z]\w*)*)(?::|$)")
-_FLOATS: Final = re.compile(r"([^,\[\]:]+):Float(?:16|32|64)")
+_FLOATS: Final = re.compile(r"(?:\[|, )([^,\[\]:]{1,128}):Float(?:16|32|64)")
 _EXTREME: Final = re.compile(r"\b(?:max|min)\(")
 _UNGROUPED: Final = re.compile(r"Aggregate: groupBy=\[\[\]\], .*")
 _KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")

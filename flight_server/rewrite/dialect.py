@@ -151,4 +151,4 @@ def _one(sql: str) -> Tree:
 
 def written(tree: Tree) -> str:
     """The tree as the engine's SQL."""
-    return tree.sql(dialect=Engine, comments=False)
+    return tree.sql(dialect=Engine, comments=False, copy=False)
