@@ -28,6 +28,7 @@ _EQUAL_COLUMNS: Final = re.compile(r"Filter: .* = (?![A-Z]\w*\()")
 _SLIDING: Final = re.compile(r"(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)")
 _BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[(?!Utf8\()|\bnullif\(|CASE (?!WHEN\b)")
 _TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
+_CAST_CALL: Final = re.compile(r"(\w+)\(CAST\(([\w.]+) AS (\w+)")
 _CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTALL)
 _EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
 # What takes a predicate for a value: CASE, a comparison, IS, NOT before a bracket or before IN.
@@ -63,6 +64,8 @@ def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -
         found.add(Step.GUARDS)
     if "get_field(" in shown and ("CASE " in shown or "nullif(" in shown):
         found.add(Step.FIELDS)
+    if "WindowAggr:" in shown and _differs_in_a_cast(shown):
+        found.add(Step.CASTS)
     if has_many_groupings(shown):
         found.add(Step.GROUPING)
     if "WindowAggr:" in shown and _EQUAL_COLUMNS.search(shown):
@@ -228,6 +231,14 @@ def _kind(before: str) -> Kind:
         if before.endswith(end):
             return kind
     return Kind.SCALAR
+
+
+def _differs_in_a_cast(shown: str) -> bool:
+    """Whether a call of a cast column and one of the column itself, or of another cast, are there."""
+    windows = " ".join(line for line in shown.split("\n") if "windowExpr=" in line)
+    cast = set(_CAST_CALL.findall(windows))
+    calls = {(name, column) for name, column, _ in cast}
+    return len(cast) > len(calls) or any(f"{name}({column})" in windows for name, column in calls)
 
 
 def _of_compared_floats(shown: str, typed: str) -> Iterator[Step]:

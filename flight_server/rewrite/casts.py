@@ -9,19 +9,22 @@ from sqlglot import exp
 from flight_server.rewrite.dialect import Tree, written
 from flight_server.rewrite.names import call
 
-_WRAPPED: Final = "cast"  # meta of a coalesce that was put around a cast
+_WRAPPED: Final = "cast"  # meta of a nullif that was put around a cast
 
 
 def tell_casts_apart(tree: Tree) -> None:
-    """Each cast goes into a coalesce with as many NULLs as tell its type from all others."""
+    """Each cast goes into as many `nullif(.., NULL)` as tell its type from all others. The engine sees through coalesce
+    where nothing is NULL."""
     widths: dict[str, int] = {}
     for cast in list(tree.find_all(exp.Cast, exp.TryCast)):
         if isinstance(cast.this, exp.Literal):
             continue
         kind = f"{type(cast).__name__} {written(cast.args['to']).lower()}"
         width = widths.setdefault(kind, len(widths) + 1)
-        wrapped = call("coalesce", cast.copy(), *[exp.null() for _ in range(width)])
-        wrapped.meta[_WRAPPED] = True
+        wrapped: Tree = cast.copy()
+        for _ in range(width):
+            wrapped = call("nullif", wrapped, exp.null())
+            wrapped.meta[_WRAPPED] = True
         cast.replace(wrapped)
 
 

@@ -31,7 +31,7 @@ def _compares_bits(node: Tree) -> bool:
         return bool(node.expressions)
     if isinstance(node, exp.Case):
         return node.this is not None
-    return is_call(node, "nullif") and len(node.expressions) == 2
+    return is_call(node, "nullif") and len(node.expressions) == 2 and not isinstance(node.expressions[1], exp.Null)
 
 
 def _operand(node: Tree) -> Tree:
