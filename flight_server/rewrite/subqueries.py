@@ -301,8 +301,8 @@ def _without_groups(select: exp.Select) -> None:
         select.args.get(clause) for clause in ("having", "qualify", "limit", "offset", "with_", "windows")
     ) or aggregates_in(select):
         raise NotSupported(
-            "NOT IN over a query with aggregates, HAVING or LIMIT that names columns from outside is not supported; "
-            "write NOT EXISTS with the condition in WHERE"
+            "IN and NOT IN over a query with aggregates, HAVING or LIMIT that names columns from outside are not "
+            "supported; write EXISTS or NOT EXISTS with the condition in WHERE"
         )
     select.set("group", None)
     select.set("distinct", None)
