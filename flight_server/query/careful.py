@@ -16,6 +16,7 @@ from typing import Final
 import pyarrow as pa
 from datafusion import DataFrame
 
+from flight_server.query.errors import raise_mapped
 from flight_server.query.risks import rewrites_for
 from flight_server.rewrite.derived import refuse_outside_names
 from flight_server.rewrite.groups import KeyOf
@@ -53,7 +54,10 @@ def careful_frame(sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Ste
     wanted = _wanted(frame, error) & mended
     if not wanted:
         return CarefulFrame(_planned(frame, error), sql)
-    return _Rewriting(sql, framed, key_of, mended).run(frame, error, wanted)
+    try:
+        return _Rewriting(sql, framed, key_of, mended).run(frame, error, wanted)
+    except RecursionError:  # sqlglot goes into brackets by recursion
+        raise (error or _unreadable()) from None
 
 
 class _Rewriting:
@@ -106,7 +110,7 @@ class _Rewriting:
             return None, error or failed
 
     def _schema_of(self, sql: str) -> pa.Schema:
-        return self._framed(unpacked(sql, self._lists)).schema()
+        return _schema(self._framed(unpacked(sql, self._lists)))
 
     def _whole(self, text: str) -> str:
         return f"{self._head}{unpacked(text, self._lists)}"
@@ -117,7 +121,15 @@ def _wanted(frame: DataFrame | None, error: FrostlineError | None) -> frozenset[
         return _ERRORS.get(error.sqlstate, frozenset())
     assert frame is not None
     logical = frame.logical_plan()
-    return rewrites_for(logical.display_indent(), frame.schema(), logical.display_indent_schema)
+    return rewrites_for(logical.display_indent(), lambda: _schema(frame), logical.display_indent_schema)
+
+
+def _schema(frame: DataFrame) -> pa.Schema:
+    """Raises FrostlineError (types nested too deeply)."""
+    try:
+        return frame.schema()
+    except Exception as error:
+        raise_mapped(error)
 
 
 def _planned(frame: DataFrame | None, error: FrostlineError | None) -> DataFrame:

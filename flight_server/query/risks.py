@@ -42,11 +42,11 @@ _DIVIDED: Final = re.compile(r"[/%] (?![A-Z]\w*\()| mod\(")
 _DIVIDED_IN_CASE: Final = re.compile(r"(?:THEN|ELSE) (?:(?!WHEN|ELSE|END)[^\n])*(?:[/%] (?![A-Z]\w*\()|mod\()")
 
 
-def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -> frozenset[Step]:
+def rewrites_for(shown: str, output: Callable[[], pa.Schema], with_types: Callable[[], str]) -> frozenset[Step]:
     """Steps that may be needed.
 
     shown:      the raw plan
-    output:     the columns of its rows
+    output:     gives the columns of its rows
     with_types: gives it with the columns of each node, which takes a while: asked only if there is need
     """
     found: set[Step] = set()
@@ -80,17 +80,18 @@ def rewrites_for(shown: str, output: pa.Schema, with_types: Callable[[], str]) -
     return frozenset(found)
 
 
-def _sorts_by_more(shown: str, output: pa.Schema) -> bool:
+def _sorts_by_more(shown: str, output: Callable[[], pa.Schema]) -> bool:
     """Whether rows are put in order by anything but plain columns of the result that are no floats."""
     at = shown.find("Sort: ")
+    columns = output() if at >= 0 else pa.schema([])
     while at >= 0:
         keys = shown[at + len("Sort: ") : shown.find("\n", at)]
         for key in keys.split(", "):
             if key.startswith("fetch="):
                 continue
             found = _SORT_KEY.fullmatch(key)
-            index = output.get_field_index(found[1]) if found is not None else -1
-            if index < 0 or pa.types.is_floating(output.field(index).type):
+            index = columns.get_field_index(found[1]) if found is not None else -1
+            if index < 0 or pa.types.is_floating(columns.field(index).type):
                 return True
         at = shown.find("Sort: ", at + 1)
     return False
