@@ -173,7 +173,7 @@ FAULTS: Final = (
     _fault(
         "unequal_correlation", "K10d",
         "scalar subqueries correlated by anything but = fail",
-        "16060",
+        "not looked up",
         "computed for the distinct values from outside",
         Step.CORRELATION,
     ),
@@ -207,7 +207,7 @@ FAULTS: Final = (
     _fault(
         "equal_output_names", "names",
         "SELECT a, a is refused",
-        "6543",
+        "not looked up",
         "other names while planning",
         Step.NAMES,
     ),

@@ -15,7 +15,7 @@ DOCUMENTED: Final = (
     ("42701", "named twice", "named twice"),
     ("0A000", "^NOT IN of two lists", "where no value is in both lists, is refused"),
     ("42803", "GROUP BY", "not in GROUP BY"),  # SQLite takes any row's value
-    ("42804", "can't cast", "wrong type"),  # SQLite compares everything with everything
+    ("42804", "can't cast|Cannot infer common", "wrong type"),  # SQLite compares everything with everything
     ("42804", r"^a \+ before a value", "wrong type"),
     ("42601", r"found: \) at", "syntax error"),  # IN ()
     ("22P02", "Cannot cast string", "text that is not a value of the type"),

@@ -92,6 +92,7 @@ class FileRun:
         verb, target = (found[1].upper(), found[2].lower()) if found else ("", "")
         if verb not in ("CREATE", "DROP") and self._is_doubtful(statement.sql):
             self.report.statements["follows"] += 1
+            self._doubtful |= {target} - {""}  # it lacks what this would have brought
             return
         outcome = next(filter(None, [self._in_state(state, statement) for state in self._states]), None)
         if verb == "DROP" and target in self._doubtful:
