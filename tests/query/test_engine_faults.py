@@ -18,7 +18,7 @@ from storage.files import only_local
 from storage.local_files import LocalFiles
 from tests.query.states import STATES, in_state, sorted_rows
 
-TRIES = 40  # which part of a scan is read first is chance, and one of the faults depends on it
+TRIES = 150  # which part of a scan is read first is chance, and one of the faults depends on it
 INF, NAN = float("inf"), float("nan")
 
 
