@@ -62,17 +62,9 @@ def is_scalar(subquery: Tree) -> bool:
 
 def _is_decorrelated_by_the_engine(blocks: Blocks, inner: Block) -> bool:
     """Whether names from outside stand in equalities of WHERE only."""
-    where = inner.select.args.get("where")
-    conjuncts = (
-        list(where.this.flatten())
-        if where is not None and isinstance(where.this, exp.And)
-        else [where.this]
-        if where
-        else []
-    )
     inside = [
         id(found)
-        for one in conjuncts
+        for one in _conjuncts(inner)
         if _is_equality(blocks, inner, one)
         for found in blocks.outside_columns(one, inner)
     ]
@@ -156,15 +148,7 @@ def _keys(blocks: Blocks, inner: Block, columns: list[exp.Column]) -> list[_Key]
 
 def _is_strict(blocks: Blocks, inner: Block) -> bool:
     """Whether a NULL from outside goes with no row, so that it need not be found among the values."""
-    where = inner.select.args.get("where")
-    conjuncts = (
-        list(where.this.flatten())
-        if where is not None and isinstance(where.this, exp.And)
-        else [where.this]
-        if where
-        else []
-    )
-    strict = [one for one in conjuncts if isinstance(one.unnest(), _STRICT) and not one.find(*_MAY_TAKE_NULL)]
+    strict = [one for one in _conjuncts(inner) if isinstance(one.unnest(), _STRICT) and not one.find(*_MAY_TAKE_NULL)]
     inside = sum(len(blocks.outside_columns(one, inner)) for one in strict)
     return inside == len(blocks.outside_columns(inner.select, inner))
 

@@ -96,7 +96,9 @@ def _is_correlated(blocks: Blocks, select: exp.Select) -> bool:
 def _mend_exists(blocks: Blocks, exists: exp.Exists) -> None:
     select = _query_of(exists)
     place, _ = place_of(exists)
-    if select is not None and select.args.get("offset") is not None and _is_correlated(blocks, select):
+    if select is not None and _literal_limit(select) == "0":
+        exists.replace(exp.false())
+    elif select is not None and select.args.get("offset") is not None and _is_correlated(blocks, select):
         exists.replace(_more_than_offset(blocks, select))
     elif select is not None and _is_correlated(blocks, select) and _gives_a_row_of_nothing(select):
         exists.replace(_of_one_row(select))
@@ -105,6 +107,13 @@ def _mend_exists(blocks: Blocks, exists: exp.Exists) -> None:
         _counted_if_value(blocks, place, exists, select)
     else:
         _counted_if_value(blocks, place, exists, select)
+
+
+def _literal_limit(select: exp.Select) -> str | None:
+    limit = select.args.get("limit")
+    if limit is None or not isinstance(limit.expression, exp.Literal):
+        return None
+    return str(limit.expression.this)
 
 
 def _more_than_offset(blocks: Blocks, select: exp.Select) -> Tree:
@@ -324,7 +333,7 @@ def _exists(blocks: Blocks, query: exp.Select, conditions: list[Tree]) -> exp.Ex
 def _counts(blocks: Blocks, query: Tree, select: exp.Select | None, conditions: list[Tree]) -> Tree:
     if select is None or not _is_simple(select):
         if select is not None and _is_correlated(blocks, select):
-            if select.args.get("limit") is not None and not select.args.get("offset"):  # LIMIT 0 is nobody's
+            if _literal_limit(select) is not None and not select.args.get("offset"):
                 select.set("limit", None)
             _without_groups(select)
         else:
