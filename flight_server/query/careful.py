@@ -19,8 +19,8 @@ from datafusion import DataFrame
 from flight_server.query.errors import raise_mapped
 from flight_server.query.risks import rewrites_for
 from flight_server.rewrite.derived import refuse_outside_names
-from flight_server.rewrite.groups import KeyOf
 from flight_server.rewrite.packing import packed, unpacked
+from flight_server.rewrite.relations import Relations
 from flight_server.rewrite.rewriter import copied, rewrite
 from flight_server.rewrite.steps import Step
 from storage.errors import FrostlineError, NotSupported
@@ -42,8 +42,10 @@ class CarefulFrame:
     names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def careful_frame(sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Step]) -> CarefulFrame:
-    """mended: the steps that may be taken.
+def careful_frame(
+    sql: str, framed: Framed, relations: Relations, mended: frozenset[Step], *, within: bool = False
+) -> CarefulFrame:
+    """mended: the steps that may be taken; within: it is a view's text, around which there is more.
 
     Raises: what planning raises; NotSupported for a statement that is at risk and can't be rewritten.
     """
@@ -51,11 +53,11 @@ def careful_frame(sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Ste
         frame, error = framed(sql), None
     except FrostlineError as failed:
         frame, error = None, failed
-    wanted = _wanted(frame, error) & mended
+    wanted = _wanted(frame, error, within=within) & mended
     if not wanted:
         return CarefulFrame(_planned(frame, error), sql)
     try:
-        return _Rewriting(sql, framed, key_of, mended).run(frame, error, wanted)
+        return _Rewriting(sql, framed, relations, mended, within=within).run(frame, error, wanted)
     except RecursionError:  # sqlglot goes into brackets by recursion
         raise (error or _unreadable()) from None
 
@@ -63,20 +65,23 @@ def careful_frame(sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Ste
 class _Rewriting:
     """One statement on its way to a plan without risk."""
 
-    def __init__(self, sql: str, framed: Framed, key_of: KeyOf, mended: frozenset[Step]) -> None:
+    def __init__(
+        self, sql: str, framed: Framed, relations: Relations, mended: frozenset[Step], *, within: bool
+    ) -> None:
         found = _EXPLAIN.match(sql)
         self._head = found[0] if found else ""
         self._query, self._lists = packed(sql[len(self._head) :])
         self._framed = framed
-        self._key_of = key_of
+        self._relations = relations
         self._mended = mended
+        self._within = within
 
     def run(self, frame: DataFrame | None, error: FrostlineError | None, wanted: frozenset[Step]) -> CarefulFrame:
         self._check_copy(frame, error)
         text, done, names = self._query, dict[Step, None](), dict[str, str]()
         for _ in range(ROUNDS_MAX):
             try:
-                found = rewrite(text, wanted, self._schema_of, self._key_of)
+                found = rewrite(text, wanted, self._schema_of, self._relations, within=self._within)
             except FrostlineError as failed:
                 if _NO_COLUMN in (failed.sqlstate, error and error.sqlstate):
                     refuse_outside_names(text)
@@ -87,7 +92,7 @@ class _Rewriting:
                 break
             text = found.sql
             frame, error = self._again(text, error)
-            wanted = _wanted(frame, error) & self._mended - done.keys()
+            wanted = _wanted(frame, error, within=self._within) & self._mended - done.keys()
             if not wanted:
                 break
         return CarefulFrame(_planned(frame, error), self._whole(text), tuple(done), names)
@@ -116,12 +121,13 @@ class _Rewriting:
         return f"{self._head}{unpacked(text, self._lists)}"
 
 
-def _wanted(frame: DataFrame | None, error: FrostlineError | None) -> frozenset[Step]:
+def _wanted(frame: DataFrame | None, error: FrostlineError | None, *, within: bool = False) -> frozenset[Step]:
     if error is not None:
         return _ERRORS.get(error.sqlstate, frozenset())
     assert frame is not None
     logical = frame.logical_plan()
-    return rewrites_for(logical.display_indent(), lambda: _schema(frame), logical.display_indent_schema)
+    shown = logical.display_indent()
+    return rewrites_for(shown, lambda: _schema(frame), logical.display_indent_schema, within=within)
 
 
 def _schema(frame: DataFrame) -> pa.Schema:

@@ -173,24 +173,33 @@ class QueryEngine:
         return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained, care)
 
     def _careful(
-        self, sql: str, framed: Bound | Unbound, scope: QueryScope, touched: Touched, params: Params | None
+        self,
+        sql: str,
+        framed: Bound | Unbound,
+        scope: QueryScope,
+        touched: Touched,
+        params: Params | None,
+        *,
+        within: bool = False,
     ) -> CarefulFrame:
-        """The text as it is right with this engine, and its frame. Raises FrostlineError."""
+        """The text, which may be a view's, as it is right with this engine, and its frame. Raises FrostlineError."""
         if not self._mended.has_far_times:
-            return self._rewritten(sql, framed, scope, params)
-        careful = self._rewritten(in_microseconds(sql), framed, scope, params)
+            return self._rewritten(sql, framed, scope, params, within=within)
+        careful = self._rewritten(in_microseconds(sql), framed, scope, params, within=within)
         fitted, frame = fitting(careful.sql, careful.frame, touched, framed, params)
         return replace(careful, sql=fitted, frame=frame)
 
-    def _rewritten(self, sql: str, framed: Bound | Unbound, scope: QueryScope, params: Params | None) -> CarefulFrame:
+    def _rewritten(
+        self, sql: str, framed: Bound | Unbound, scope: QueryScope, params: Params | None, *, within: bool
+    ) -> CarefulFrame:
         """Looked up, for a text that came before under the same catalog, with parameters of the same types."""
         catalog = scope.state.catalog
         types = tuple((name, value.type) for name, value in (params or {}).items())
-        key = (sql, scope.namespace, scope.caller, types, row_view(sql), scope.has_temporary)
+        key = (sql, scope.namespace, scope.caller, types, row_view(sql), scope.has_temporary, within)
         kept = None if scope.extra else self._rewrites.get(catalog, key)
         if kept is not None:
             return CarefulFrame(framed(kept.sql), kept.sql, kept.steps, kept.names)
-        careful = careful_frame(sql, framed, scope.key_of, self._mended.steps)
+        careful = careful_frame(sql, framed, scope, self._mended.steps, within=within)
         if not scope.extra:
             self._rewrites.put(catalog, key, KeptRewrite(careful.sql, careful.steps, careful.names))
         return careful
@@ -274,7 +283,8 @@ class QueryEngine:
 
         def planned() -> Table:
             with self._contexts.lent(within) as context:
-                careful = self._careful(view.sql, Bound(context, None), lookup.scope, lookup.touched, None)
+                framed = Bound(context, None)
+                careful = self._careful(view.sql, framed, lookup.scope, lookup.touched, None, within=True)
                 if careful.names:
                     raise InvalidRequest(
                         f"view '{view.name}' has two columns of the name '{next(iter(careful.names.values()))}'",

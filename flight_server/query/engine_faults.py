@@ -191,6 +191,13 @@ FAULTS: Final = (
         Step.GUARDS,
     ),
     _fault(
+        "divisions_above_outer_joins", "K10g",
+        "a division in WHERE above a LEFT JOIN is computed before the condition in ON has chosen the rows",
+        "not reported",
+        "the rule that makes it an inner join is left out",
+        None, "eliminate_outer_join",
+    ),
+    _fault(
         "windows_over_intervals", "K10h",
         "row_number() OVER (ORDER BY interval) is refused",
         "24915",

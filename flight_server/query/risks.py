@@ -16,6 +16,11 @@ from typing import Final
 
 import pyarrow as pa
 
+from flight_server.query.risky_conditions import (
+    equates_within_a_table,
+    fails_above_an_outer_join,
+    may_fail_beside_a_guard,
+)
 from flight_server.rewrite.steps import Step
 
 _NODE: Final = re.compile(r"^( *)([A-Z]\w*(?: [A-Z]\w*)*)(?::|$)")
@@ -24,7 +29,6 @@ _EXTREME: Final = re.compile(r"\b(?:max|min)\(")
 _UNGROUPED: Final = re.compile(r"Aggregate: groupBy=\[\[\]\], .*")
 _KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")
 _MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
-_EQUAL_COLUMNS: Final = re.compile(r"Filter: .* = (?![A-Z]\w*\()")
 _SLIDING: Final = re.compile(r"(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)")
 _BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[(?!Utf8\()|\bnullif\(|CASE (?!WHEN\b)")
 _TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
@@ -38,16 +42,17 @@ _BEYOND: Final = re.compile(
     r"|[=<>] \(?(?:NOT )?EXISTS|[=<>] \S+ (?:NOT )?IN \(<s"
 )
 _SORT_KEY: Final = re.compile(r"(?:\w+\.)?(\w+) (?:ASC|DESC) NULLS (?:FIRST|LAST)")
-_DIVIDED: Final = re.compile(r"[/%] (?![A-Z]\w*\()| mod\(")
-_DIVIDED_IN_CASE: Final = re.compile(r"(?:THEN|ELSE) (?:(?!WHEN|ELSE|END)[^\n])*(?:[/%] (?![A-Z]\w*\()|mod\()")
 
 
-def rewrites_for(shown: str, output: Callable[[], pa.Schema], with_types: Callable[[], str]) -> frozenset[Step]:
+def rewrites_for(
+    shown: str, output: Callable[[], pa.Schema], with_types: Callable[[], str], *, within: bool = False
+) -> frozenset[Step]:
     """Steps that may be needed.
 
     shown:      the raw plan
     output:     gives the columns of its rows
     with_types: gives it with the columns of each node, which takes a while: asked only if there is need
+    within:     it is a view's, around which there is more
     """
     found: set[Step] = set()
     if "Right Join:" in shown:
@@ -58,9 +63,7 @@ def rewrites_for(shown: str, output: Callable[[], pa.Schema], with_types: Callab
         found |= set(_of_subqueries(shown))
     if "IGNORE NULLS" in shown and ("lead(" in shown or "lag(" in shown):
         found.add(Step.LEAD)
-    if _DIVIDED.search(shown) and (
-        _divides_beside_a_guard(shown) or _DIVIDED_IN_CASE.search(shown) or _has_filters(shown)
-    ):
+    if may_fail_beside_a_guard(shown, with_types, within=within):
         found.add(Step.GUARDS)
     if "get_field(" in shown and ("CASE " in shown or "nullif(" in shown):
         found.add(Step.FIELDS)
@@ -68,7 +71,7 @@ def rewrites_for(shown: str, output: Callable[[], pa.Schema], with_types: Callab
         found.add(Step.CASTS)
     if has_many_groupings(shown):
         found.add(Step.GROUPING)
-    if "WindowAggr:" in shown and _EQUAL_COLUMNS.search(shown):
+    if (within or "Sort:" in shown or "WindowAggr:" in shown) and equates_within_a_table(shown):
         found.add(Step.EQUALITIES)
     if _SLIDING.search(shown) or _BITS.search(shown):
         found |= set(_of_compared_floats(shown, with_types()))
@@ -110,6 +113,8 @@ def faults_of_rules(shown: str) -> frozenset[str]:
         found.add("casts_left_out_of_names")
     if "Filter:" in shown and "Full Join:" in shown and _stands_under(shown, "Full Join:", "Filter:"):
         found.add("full_join_filters")
+    if "Left Join:" in shown and fails_above_an_outer_join(shown):
+        found.add("divisions_above_outer_joins")
     if "Filter:" in shown and "Right Join:" in shown and _stands_under(shown, "Right Join:", "Filter:"):
         found.add("right_join_filters")
     return frozenset(found)
@@ -155,8 +160,17 @@ def _is_misread(one: Subquery) -> bool:
 def _is_correlated_by_more(one: Subquery) -> bool:
     if one.kind is Kind.SCALAR and one.host.startswith(_TAKES_NO_SCALAR):
         return True
+    if one.kind is Kind.SCALAR and _is_lookup(one.body):
+        return True
     is_aggregated = one.kind is Kind.SCALAR or any("Aggregate:" in line for line in one.body)
     return is_aggregated and _is_unequal("\n".join(one.body))
+
+
+def _is_lookup(body: list[str]) -> bool:
+    """Whether it names something from outside and is no aggregate, or the first row of one."""
+    if not any("outer_ref(" in line for line in body):
+        return False
+    return not any("Aggregate:" in line for line in body) or any("Limit:" in line for line in body)
 
 
 def _is_unequal(body: str) -> bool:
@@ -271,19 +285,6 @@ def _of_floats(typed: str) -> Iterator[Step]:
 def _may_be_float(keys: str, floats: re.Pattern[str]) -> bool:
     """Whether some of the keys names a float column, or is computed."""
     return "(" in keys or "Float" in keys or "[" in keys or floats.search(keys) is not None
-
-
-def _divides_beside_a_guard(shown: str) -> bool:
-    lines = [line.lstrip() for line in shown.split("\n")]
-    return any(
-        ("Filter:" in line or "Join:" in line) and (" AND " in line or " OR " in line) and _DIVIDED.search(line)
-        for line in lines
-    )
-
-
-def _has_filters(shown: str) -> bool:
-    """Whether filters, other than ours of deleted rows, may become one."""
-    return sum("Filter: " in line and "._seq" not in line for line in shown.split("\n")) > 1
 
 
 def _stands_under(shown: str, below: str, above: str) -> bool:

@@ -85,6 +85,10 @@ class QueryScope:
         table = self.catalog.tables.get(TableName(namespace or self.namespace, name))
         return () if table is None or (not namespace and name in self.extra) else table.primary_key
 
+    def is_view(self, namespace: str, name: str) -> bool:
+        """Whether the name means a view that the caller may know."""
+        return TableName(namespace or self.namespace, name) in self.catalog.views
+
     def inside(self, view: ViewDef) -> QueryScope:
         """The scope of a view's own text."""
         inner = replace(self, namespace=view.default_namespace, extra={}, only=all_rows, temporary=False)

@@ -15,7 +15,7 @@ from sqlglot import exp
 from flight_server.rewrite.aggregates import aggregates_in
 from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree, written
-from flight_server.rewrite.names import HIDDEN, all_of, bracketed, call, column, identifier, is_call
+from flight_server.rewrite.names import HIDDEN, all_of, bracketed, call, column, conjuncts, identifier, is_call
 from storage.errors import NotSupported
 
 _COUNTS: Final = ("count", "approx_distinct", "regr_count")
@@ -64,18 +64,11 @@ def _is_decorrelated_by_the_engine(blocks: Blocks, inner: Block) -> bool:
     """Whether names from outside stand in equalities of WHERE only."""
     inside = [
         id(found)
-        for one in _conjuncts(inner)
+        for one in conjuncts(inner.select.args.get("where"))
         if _is_equality(blocks, inner, one)
         for found in blocks.outside_columns(one, inner)
     ]
     return len(inside) == len(blocks.outside_columns(inner.select, inner))
-
-
-def _conjuncts(inner: Block) -> list[Tree]:
-    where = inner.select.args.get("where")
-    if where is None:
-        return []
-    return list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
 
 
 def _is_equality(blocks: Blocks, inner: Block, node: Tree) -> bool:
@@ -148,7 +141,8 @@ def _keys(blocks: Blocks, inner: Block, columns: list[exp.Column]) -> list[_Key]
 
 def _is_strict(blocks: Blocks, inner: Block) -> bool:
     """Whether a NULL from outside goes with no row, so that it need not be found among the values."""
-    strict = [one for one in _conjuncts(inner) if isinstance(one.unnest(), _STRICT) and not one.find(*_MAY_TAKE_NULL)]
+    where = conjuncts(inner.select.args.get("where"))
+    strict = [one for one in where if isinstance(one.unnest(), _STRICT) and not one.find(*_MAY_TAKE_NULL)]
     inside = sum(len(blocks.outside_columns(one, inner)) for one in strict)
     return inside == len(blocks.outside_columns(inner.select, inner))
 
@@ -194,9 +188,10 @@ def _over_values(blocks: Blocks, inner: Block, keys: list[_Key], alias: str, fou
         one.replace(names[written(one)].copy())
     copy.set("expressions", [*(_as(column(name, alias), name) for name in values), *copy.expressions])
     derived = exp.Subquery(this=_distinct(blocks, inner, values), alias=exp.TableAlias(this=identifier(alias)))
-    from_, joins = copy.args["from_"].this, copy.args.get("joins") or []
+    first = copy.args.get("from_")
+    joins = [] if first is None else [exp.Join(this=first.this, kind="CROSS"), *(copy.args.get("joins") or [])]
     copy.set("from_", exp.From(this=derived))
-    copy.set("joins", [exp.Join(this=from_, kind="CROSS"), *joins])
+    copy.set("joins", joins)
     copy.set("order", None)
     copy.set("group", exp.Group(expressions=[column(name, alias) for name in values]))
     return copy

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlglot import exp
 
 from flight_server.rewrite.aggregates import is_aggregate
 from flight_server.rewrite.blocks import Block, Blocks, Source
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import folded
-
-KeyOf = Callable[
-    [str, str], tuple[str, ...]
-]  # namespace ("" for the session's), table -> its primary key, if it has one
+from flight_server.rewrite.relations import Relations, relation_of
 
 
-def add_determined_columns(blocks: Blocks, block: Block, key_of: KeyOf) -> None:
+def add_determined_columns(blocks: Blocks, block: Block, relations: Relations) -> None:
     """Group by the columns that a key in GROUP BY determines and that stand outside of aggregates."""
     group = block.select.args.get("group")
     if group is None or any(group.find(kind) for kind in (exp.Rollup, exp.Cube, exp.GroupingSets)):
@@ -24,7 +19,8 @@ def add_determined_columns(blocks: Blocks, block: Block, key_of: KeyOf) -> None:
     grouped = [found for found in group.expressions if isinstance(found, exp.Column)]
     grouped += [item for item in _by_position(block, group) if isinstance(item, exp.Column)]
     for source in block.sources:
-        key = _key(source, key_of, block)
+        relation = relation_of(block, source)
+        key = relations.key_of(*relation) if relation is not None else ()
         if key and set(key) <= {folded(one.this) for one in grouped if _is_of(blocks, one, source)}:
             _add(blocks, block, source, group, {folded(one.this) for one in grouped})
 
@@ -62,13 +58,3 @@ def _by_position(block: Block, group: exp.Group) -> list[Tree]:
     items = block.select.expressions
     ordinals = [int(one.this) for one in group.expressions if isinstance(one, exp.Literal) and one.this.isdecimal()]
     return [items[at - 1].unalias() for at in ordinals if 0 < at <= len(items)]
-
-
-def _key(source: Source, key_of: KeyOf, block: Block) -> tuple[str, ...]:
-    node = source.node
-    if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
-        return ()
-    name = folded(node.this)
-    if not node.args.get("db") and any(folded(table.args["alias"].this) == name for table in block.common):
-        return ()
-    return key_of(folded(node.args.get("db")), name)

@@ -1,112 +1,91 @@
-"""Divisions beside the condition that guards them: `x <> 0 AND y / x > 2`.
+"""Divisions and casts beside the condition that guards them: `x <> 0 AND y / x > 2`.
 
-The engine computes both sides of AND and OR for whole batches, and makes them of CASE, too. The divisor becomes NULL
-where the answer is settled without it, so that nothing is divided there; what the condition gives stays the same.
+The engine computes both sides of AND and OR for whole batches, makes them of CASE, too, and joins the conditions of
+WHERE, ON and HAVING. What the condition gives stays the same; only what would fail is NULL where that does not matter.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlglot import exp
 
+from flight_server.rewrite.aggregates import aggregates_in
 from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
-from flight_server.rewrite.names import all_of, bracketed, is_call, number
-
-_NO_LIMIT: Final = (1 << 63) - 1
+from flight_server.rewrite.fallible import fallible
+from flight_server.rewrite.guarded import guard, guard_each, null_unless, sure
+from flight_server.rewrite.names import any_of, conjuncts, operands
 
 
 def guard_divisions(blocks: Blocks) -> None:
     """All conditions of all blocks."""
     for block in blocks.all:
-        _guard_items(block)
-        _keep_filters_apart(block)
-        for connector in list(block.select.find_all(exp.And, exp.Or)):
-            if isinstance(connector.parent, type(connector)) or connector.find_ancestor(exp.Select) is not block.select:
-                continue
-            _guard(connector)
-        for case in list(block.select.find_all(exp.Case)):
-            if case.find_ancestor(exp.Select) is block.select:
-                _guard_case(case)
+        _guard_connectors(block)
+        _guard_conditions(block)
+        _guard_results(block)
+        for case in _own(block, exp.Case):
+            _guard_case(case)
+        for found in _own(block, exp.Filter):
+            guard(fallible(found.this), sure([found.expression.this]))
 
 
-def _guard(connector: Tree) -> None:
-    operands = _operands(connector, type(connector))
-    divided = [one for one in operands if _divisors(one)]
-    guards = [one for one in operands if not _divisors(one) and one.find(exp.Select) is None]
-    if not divided or not guards:
-        return
-    settled = exp.false() if isinstance(connector, exp.And) else exp.true()
-    joined = all_of([one.copy() for one in guards]) if isinstance(connector, exp.And) else _any_of(guards)
-    open_ = exp.Not(this=exp.Is(this=exp.Paren(this=joined), expression=settled))
-    for one in divided:
-        _null_unless(_divisors(one), open_)
+def _own(block: Block, *kinds: type[Tree]) -> list[Tree]:
+    return [one for one in block.select.find_all(*kinds) if one.find_ancestor(exp.Select) is block.select]
 
 
-def _guard_items(block: Block) -> None:
-    """A filter around a derived table is moved into it, beside the WHERE that guards its columns."""
+def _guard_connectors(block: Block) -> None:
+    """Every AND and OR but that of WHERE as a whole."""
     where = block.select.args.get("where")
-    if where is None or block.select.parent is None or _divisors(where.this) or where.find(exp.Select) is not None:
-        return
-    kept = exp.Not(this=exp.Is(this=exp.Paren(this=where.this.copy()), expression=exp.false()))
-    for item in block.select.expressions:
-        _null_unless(_divisors(item), kept)
+    known = {id(one.parent) for one in conjuncts(where)}
+    for connector in reversed(_own(block, exp.And, exp.Or)):  # those within before those around
+        if id(connector) not in known and type(connector) is not type(_around(connector)):
+            guard_each(operands(connector, type(connector)), is_and=isinstance(connector, exp.And))
 
 
-def _keep_filters_apart(block: Block) -> None:
-    """A division in WHERE over a derived table that has a WHERE of its own: no filter goes past a LIMIT."""
-    where = block.select.args.get("where")
-    if where is None or not _divisors(where.this):
-        return
-    for source in block.sources:
-        inner = source.node.this if isinstance(source.node, exp.Subquery) else None
-        if isinstance(inner, exp.Select) and inner.args.get("where") and not inner.args.get("limit"):
-            inner.set("limit", exp.Limit(expression=number(_NO_LIMIT)))
+def _around(node: Tree) -> Tree | None:
+    parent = node.parent
+    return parent.parent if isinstance(parent, exp.Paren) else parent
 
 
-def _guard_case(case: exp.Case) -> None:
+def _guard_conditions(block: Block) -> None:
+    """WHERE, and ON where all joins are inner ones: a row that fails one of them is gone."""
+    joins = block.select.args.get("joins") or []
+    found = [] if _has_outer(joins) else [one for join in joins for one in conjuncts(join.args.get("on"))]
+    if len(joins) > 1:  # a bare name may be of two tables when all are joined
+        found = [one for one in found if all(column.args.get("table") for column in one.find_all(exp.Column))]
+    guard_each(conjuncts(block.select.args.get("where")), sure(found))
+
+
+def _has_outer(joins: list[exp.Join]) -> bool:
+    return any(join.side or join.kind not in ("", "INNER", "CROSS") for join in joins)
+
+
+def _guard_results(block: Block) -> None:
+    """Columns and HAVING: a filter around the block is moved into it, and HAVING beneath the groups, beside WHERE."""
+    select = block.select
+    aggregates = aggregates_in(select)
+    where, having = conjuncts(select.args.get("where")), conjuncts(select.args.get("having"))
+    group = select.args.get("group")
+    if group is not None or aggregates:
+        keys = [one for one in group.expressions if isinstance(one, exp.Column)] if group is not None else []
+        where = [one for one in where if all(column in keys for column in one.find_all(exp.Column))]
+    aggregated = {id(node) for one in aggregates for node in one.walk()}
+    for results, guards in ((having, sure(where)), (select.expressions, sure([*where, *having]))):
+        for one in results:
+            guard([operand for operand in fallible(one) if id(operand) not in aggregated], guards)
+
+
+def _guard_case(case: Tree) -> None:
     """The engine makes AND and OR of a CASE over truths, so its branches are no guards either."""
     if case.this is not None:
         return
-    for branch in case.args["ifs"]:
-        condition = branch.this
-        if condition.find(exp.Select) is None and not _divisors(condition):
-            _null_unless(_divisors(branch.args["true"]), condition)
-    default = case.args.get("default")
     conditions = [branch.this for branch in case.args["ifs"]]
-    if default is not None and not any(one.find(exp.Select) or _divisors(one) for one in conditions):
-        taken = exp.Is(this=exp.Paren(this=_any_of(conditions)), expression=exp.true())
-        _null_unless(_divisors(default), exp.Not(this=taken))
-
-
-def _null_unless(divisors: list[Tree], condition: Tree) -> None:
-    for divisor in divisors:
-        divisor.replace(exp.Paren(this=exp.Case(ifs=[exp.If(this=condition.copy(), true=divisor.copy())])))
-
-
-def _operands(node: Tree, kind: type[Tree]) -> list[Tree]:
-    if isinstance(node, kind):
-        return [*_operands(node.this, kind), *_operands(node.expression, kind)]
-    if isinstance(node, exp.Paren) and isinstance(node.this, kind):
-        return _operands(node.this, kind)
-    return [node]
-
-
-def _divisors(node: Tree) -> list[Tree]:
-    found = [one.expression for one in node.find_all(exp.Div, exp.Mod)]
-    found += [
-        one.expressions[1] for one in node.find_all(exp.Anonymous) if is_call(one, "mod") and len(one.expressions) == 2
-    ]
-    return [
-        one
-        for one in found
-        if not isinstance(one, exp.Literal) and one.find_ancestor(exp.Select) is node.find_ancestor(exp.Select)
-    ]
-
-
-def _any_of(conditions: list[Tree]) -> Tree:
-    whole, *rest = [bracketed(one.copy()) for one in conditions]
-    for one in rest:
-        whole = exp.Or(this=whole, expression=one)
-    return whole
+    before: list[Tree] = []
+    for branch, condition in zip(case.args["ifs"], conditions, strict=True):
+        if sure([condition]):
+            null_unless(fallible(branch.args["true"]), condition)
+        guard(fallible(condition), sure(before), is_and=False)
+        before.append(condition)
+    default = case.args.get("default")
+    if default is not None and len(sure(conditions)) == len(conditions):
+        taken = exp.Is(this=exp.Paren(this=any_of([one.copy() for one in conditions])), expression=exp.true())
+        null_unless(fallible(default), exp.Not(this=taken))

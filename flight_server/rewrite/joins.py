@@ -168,7 +168,7 @@ def _is_output_in_order(block: Block, found: exp.Column, name: str) -> bool:
 
 def _groups(select: exp.Select) -> list[tuple[Tree, list[exp.Join]]]:
     """The parts between the commas of FROM: a first table and what is joined to it."""
-    groups: list[tuple[Tree, list[exp.Join]]] = [(select.args["from_"].this, [])]
+    groups: list[tuple[Tree, list[exp.Join]]] = [(select.args["from_"].this, [])] if select.args.get("from_") else []
     for join in select.args.get("joins") or []:
         if _is_comma(join):
             groups.append((join.this, []))

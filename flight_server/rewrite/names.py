@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlglot import exp
@@ -45,12 +46,41 @@ def number(value: int) -> exp.Literal:
     return exp.Literal(this=str(value), is_string=False)
 
 
-def all_of(conditions: list[Tree]) -> Tree:
+def all_of(conditions: Sequence[Tree]) -> Tree:
     """Joined by AND, each in brackets where it needs them."""
+    return _joined(exp.And, conditions)
+
+
+def any_of(conditions: Sequence[Tree]) -> Tree:
+    """Joined by OR."""
+    return _joined(exp.Or, conditions)
+
+
+def _joined(kind: type[exp.And | exp.Or], conditions: Sequence[Tree]) -> Tree:
     whole, *rest = [bracketed(one) for one in conditions]
     for one in rest:
-        whole = exp.And(this=whole, expression=one)
+        whole = kind(this=whole, expression=one)
     return whole
+
+
+def conjuncts(clause: Tree | None) -> list[Tree]:
+    """The conditions of a WHERE or HAVING, or of an expression, that all have to hold; none of no clause."""
+    condition = clause.this if isinstance(clause, (exp.Where, exp.Having)) else clause
+    return operands(condition, exp.And) if condition is not None else []
+
+
+def operands(node: Tree, kind: type[Tree]) -> list[Tree]:
+    """Of a chain of AND or OR, from left to right, as they stand in the tree."""
+    found: list[Tree] = []
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        bare = one.this if isinstance(one, exp.Paren) and isinstance(one.this, kind) else one
+        if isinstance(bare, kind):
+            waiting += [bare.args["expression"], bare.this]
+        else:
+            found.append(one)
+    return found
 
 
 def bracketed(node: Tree) -> Tree:

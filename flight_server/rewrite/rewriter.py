@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from flight_server.rewrite.aliases import rename_hidden_aliases
+from flight_server.rewrite.barriers import keep_filters_apart
 from flight_server.rewrite.blocks import Block, Blocks, SchemaOf
 from flight_server.rewrite.casts import tell_casts_apart
 from flight_server.rewrite.correlation import mend_unequal_correlation
@@ -18,12 +19,14 @@ from flight_server.rewrite.equalities import hide_equalities
 from flight_server.rewrite.fields import mend_fields
 from flight_server.rewrite.floats import mend_extremes, mend_keys
 from flight_server.rewrite.grouping import hide_constant_keys
-from flight_server.rewrite.groups import KeyOf, add_determined_columns
+from flight_server.rewrite.groups import add_determined_columns
 from flight_server.rewrite.guards import guard_divisions
 from flight_server.rewrite.joins import has_mendable_joins, name_keys, turn
+from flight_server.rewrite.lookups import aggregate_lookups
 from flight_server.rewrite.names import HIDDEN
 from flight_server.rewrite.outputs import KeptNames, tell_apart
 from flight_server.rewrite.precompute import needs_columns, precompute
+from flight_server.rewrite.relations import Relations
 from flight_server.rewrite.sliding import mend_sliding_sums
 from flight_server.rewrite.stars import expand, has_star
 from flight_server.rewrite.steps import Step
@@ -63,18 +66,24 @@ def copied(sql: str) -> str:
     return written(read(sql))
 
 
-def rewrite(sql: str, wanted: frozenset[Step], schema_of: SchemaOf, key_of: KeyOf) -> Rewritten:
-    """Raises NotSupported (no form of it is right), and what the engine says of names that are not there."""
-    return _Rewrite(read(sql), wanted, key_of).run(schema_of)
+def rewrite(
+    sql: str, wanted: frozenset[Step], schema_of: SchemaOf, relations: Relations, *, within: bool = False
+) -> Rewritten:
+    """within: it is a view's text.
+
+    Raises NotSupported (no form of it is right), and what the engine says of names that are not there.
+    """
+    return _Rewrite(read(sql), wanted, relations, within=within).run(schema_of)
 
 
 class _Rewrite:
     """One tree on its way."""
 
-    def __init__(self, tree: Tree, wanted: frozenset[Step], key_of: KeyOf) -> None:
+    def __init__(self, tree: Tree, wanted: frozenset[Step], relations: Relations, *, within: bool) -> None:
         self._tree = tree
         self._wanted = wanted
-        self._key_of = key_of
+        self._relations = relations
+        self._within = within
         self._text = written(tree)
         self._done: dict[Step, None] = {}
         self._kept = KeptNames()
@@ -89,6 +98,12 @@ class _Rewrite:
         if self._wanted & {Step.SUBQUERIES, Step.CORRELATION}:
             precompute(blocks)
             self._note(Step.SUBQUERIES)
+        if Step.CORRELATION in self._wanted:
+            aggregate_lookups(blocks)
+            self._note(Step.CORRELATION)
+        if Step.GUARDS in self._wanted:
+            keep_filters_apart(blocks, self._relations, within=self._within)
+            self._note(Step.GUARDS)
         for step, mend in _STEPS.items():
             if step in self._wanted:
                 mend(blocks)
@@ -114,7 +129,7 @@ class _Rewrite:
             self._names |= tell_apart(blocks, block, self._hidden)
             self._note(Step.NAMES)
         if Step.GROUPS in self._wanted:
-            add_determined_columns(blocks, block, self._key_of)
+            add_determined_columns(blocks, block, self._relations)
             self._note(Step.GROUPS)
 
     def _note(self, step: Step) -> None:

@@ -100,6 +100,9 @@ def _mend_exists(blocks: Blocks, exists: exp.Exists) -> None:
         exists.replace(exp.false())
     elif select is not None and select.args.get("offset") is not None and _is_correlated(blocks, select):
         exists.replace(_more_than_offset(blocks, select))
+    elif select is not None and _is_of_nothing(select):
+        where = select.args.get("where")
+        exists.replace(exp.true() if where is None else _truth(exp.Paren(this=where.this.copy())))
     elif select is not None and _is_correlated(blocks, select) and _gives_a_row_of_nothing(select):
         exists.replace(_of_one_row(select))
     elif select is not None and _has_grouping_sets(select) and _is_correlated(blocks, select):
@@ -213,6 +216,8 @@ def _mend_in(blocks: Blocks, found: exp.In) -> None:
         return
     if correlated and select is not None and _gives_a_row_of_nothing(select):
         found.replace(exp.Paren(this=_equals_one_row(found.this, select)))
+    elif select is not None and _is_of_nothing(select):
+        found.replace(exp.Paren(this=_equals_a_value(found.this, select)))
     elif place is Place.VALUE:
         found.replace(_three_valued(blocks, found, select))
     elif negated and (correlated or place is Place.FALSE_WANTED):
@@ -233,6 +238,17 @@ def _equals_one_row(value: Tree, select: exp.Select) -> Tree:
         return equal
     kept = exp.If(this=_truth(having_as_value(select, having.this)), true=equal)
     return exp.Case(ifs=[kept], default=exp.false())
+
+
+def _is_of_nothing(select: exp.Select) -> bool:
+    """Whether it is one row without any table: SELECT x, SELECT x WHERE y."""
+    return _is_simple(select) and not any(select.args.get(clause) for clause in ("from_", "joins"))
+
+
+def _equals_a_value(value: Tree, select: exp.Select) -> Tree:
+    equal = exp.EQ(this=bracketed(value.copy()), expression=bracketed(select.expressions[0].unalias().copy()))
+    where = select.args.get("where")
+    return equal if where is None else exp.Case(ifs=[exp.If(this=where.this.copy(), true=equal)], default=exp.false())
 
 
 def _two_valued(blocks: Blocks, found: exp.In, select: exp.Select | None, *, correlated: bool) -> Tree:

@@ -13,7 +13,7 @@ import pytest
 
 from flight_server.query import QueryEngine, QuerySettings
 from flight_server.query.engine_faults import ALL_MENDED, FAULTS
-from storage.errors import FrostlineError, NotSupported
+from storage.errors import FrostlineError, InvalidRequest, NotSupported
 from storage.files import only_local
 from storage.local_files import LocalFiles
 from tests.query.states import STATES, in_state, sorted_rows
@@ -147,13 +147,65 @@ CASES = (
         "SELECT b.id FROM a AS b WHERE EXISTS (SELECT 1 FROM e WHERE e.id = b.id)",
         [(1,), (2,)],
     ),
+    Case("unequal_correlation", "SELECT id, (SELECT y FROM b WHERE b.id = a.id) AS y FROM a", [(1, None), (2, 20)]),
+    Case(
+        "unequal_correlation",
+        "SELECT id, (SELECT y FROM b WHERE b.id > a.id ORDER BY 1 DESC LIMIT 1) AS y FROM a",
+        [(1, 40), (2, 40)],
+    ),
     Case(
         "unequal_correlation",
         "SELECT id, (SELECT count(*) FROM b WHERE b.id < e.id) FROM e",
         [(1, 0), (2, 0), (4, 2), (9, 3)],
     ),
     Case("times_in_nanoseconds", "SELECT TIMESTAMP '9999-12-31 00:00:00' > DATE '2026-01-01' AS q", [(True,)]),
+    Case(
+        "orders_from_equalities",
+        "SELECT id, k, b FROM e WHERE k = id ORDER BY b, k, id",
+        [(1, 1, 3), (4, 4, 3), (9, 9, 3)],
+    ),
+    Case(
+        "orders_from_equalities",
+        "SELECT id, count(*) OVER (PARTITION BY b ORDER BY id, k) AS n FROM e WHERE k IN (id) AND NOT (id <> k)",
+        [(1, 1), (4, 2), (9, 3)],
+    ),
+    Case(
+        "orders_from_equalities",
+        "SELECT id, sum(1) OVER (PARTITION BY b ORDER BY k, id) AS n FROM e WHERE b = 3 AND (k = id) IS NOT FALSE",
+        [(1, 1), (2, 4), (4, 2), (9, 3)],
+    ),
     Case("divisions_beside_guards", "SELECT k FROM s WHERE k <> 0 AND 8 / k > 3", [(1,), (2,)]),
+    Case(
+        "divisions_beside_guards",
+        "WITH q AS (SELECT * FROM s WHERE k <> 0) SELECT k FROM q WHERE 8 / k > 3",
+        [(1,), (2,)],
+    ),
+    Case(
+        "divisions_beside_guards",
+        "WITH p AS (SELECT * FROM s WHERE k <> 0), q AS (SELECT k, 8 / k AS d FROM p) SELECT k FROM q WHERE d > 3",
+        [(1,), (2,)],
+    ),
+    Case(
+        "divisions_beside_guards",
+        "SELECT s.k FROM s JOIN v ON s.k = v.id AND s.k <> 0 WHERE 8 / s.k > 3",
+        [(1,), (2,)],
+    ),
+    Case("divisions_beside_guards", "SELECT k FROM s WHERE k <> 0 GROUP BY k HAVING 8 / k > 3", [(1,), (2,)]),
+    Case(
+        "divisions_beside_guards",
+        "SELECT k, sum(8 / k) FILTER (WHERE k > 0) OVER (ORDER BY k) AS n FROM s WHERE k < 3",
+        [(0, None), (1, 8), (2, 12)],
+    ),
+    Case(
+        "divisions_beside_guards",
+        "SELECT k FROM s WHERE t LIKE 's_' AND t <> 's0' AND CAST(replace(replace(t, 's0', ''), 's', '') AS INT) = 1",
+        [(1,), (5,), (9,)],
+    ),
+    Case(
+        "divisions_above_outer_joins",
+        "SELECT v.id FROM v LEFT JOIN s ON v.id = s.k + 1 AND s.k <> 0 WHERE 8 / s.k > 3",
+        [(2,), (3,)],
+    ),
     Case("windows_over_intervals", "SELECT id, row_number() OVER (ORDER BY span) FROM i", [(1, 2), (2, 1)]),
     Case("columns_of_a_key", "SELECT id, x, count(*) FROM a GROUP BY id", [(1, 1, 1), (2, 2, 1)]),
     Case("equal_output_names", "SELECT count(*) FROM (SELECT id, id FROM a) AS q", [(2,)]),
@@ -210,8 +262,8 @@ def is_wrong(case: Case, state: str, queries: QueryEngine, directory: Path) -> b
             "SELECT id FROM a WHERE id = (SELECT max(id) FROM (SELECT b.id FROM b WHERE b.k = a.k) AS x)",
             "derived table",
         ),
-        ("SELECT id, (SELECT y FROM b WHERE b.id < a.id ORDER BY y LIMIT 1) FROM a", "one aggregate over a WHERE"),
-        ("SELECT id FROM a WHERE id = (SELECT y FROM b WHERE b.id = a.id ORDER BY y LIMIT 1)", "write it as a join"),
+        ("SELECT id, (SELECT y FROM b WHERE b.id < a.id ORDER BY y LIMIT 2) FROM a", "one aggregate over a WHERE"),
+        ("SELECT id FROM a WHERE id = (SELECT DISTINCT y FROM b WHERE b.id < a.id)", "write it as a join"),
         (
             "SELECT id FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE NOT EXISTS (SELECT 1 FROM e WHERE e.id = a.id))",
             "two levels below",
@@ -237,3 +289,10 @@ def test_explain_says_what_was_done_and_why(queries: QueryEngine, directory: Pat
 
 def test_every_fault_has_a_case():
     assert {fault.name for fault in FAULTS} == {case.fault for case in CASES}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_lookup_of_several_rows_is_an_error(queries: QueryEngine, directory: Path, state: str):
+    with pytest.raises(InvalidRequest, match="more than one row") as raised:
+        in_state(state, queries, directory / "cold", TABLES).rows("SELECT (SELECT y FROM b WHERE b.id > a.id) FROM a")
+    assert raised.value.sqlstate == "21000"

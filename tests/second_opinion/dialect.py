@@ -46,6 +46,13 @@ DIALECT: Final = (
     Difference("give the default where x is NULL", "the default", "NULL", avoided="no offset of 0 with IGNORE NULLS"),
     Difference("`^` is the exclusive or", "xor", "power", avoided="not used"),
     Difference("`EXCEPT ALL`, `INTERSECT ALL`", "0A000", "rows", avoided="refusals are counted, not compared"),
+    Difference(
+        "A NaN that is computed",
+        "another value to GROUP BY",
+        "one NaN",
+        sql=r"(?s)(?=.*(?:NaN|\b[dr]\b))(?=.*(?:\(- |[-+*/] ))(?=.*(?:GROUP BY|DISTINCT|UNION|INTERSECT|EXCEPT|=))",
+        said=r"\bnan\b",
+    ),
     Difference("need a frame that begins with the partition", "0A000", "a value", avoided="refusals are counted"),
 )
 

@@ -124,7 +124,7 @@ def columns_of(table: Table, alias: str = "", but: Sequence[str] = ("till", "s")
 
 @dataclass(frozen=True, slots=True)
 class Expressions:
-    """Makes them over these columns. columns_share: how often an operand is one, if it may be a literal, too."""
+    """Makes them over these columns."""
 
     random: Random
     columns: Sequence[Column]

@@ -108,7 +108,7 @@ def float_windows(making: Making) -> Question:
     if making.chance(0.15):
         test = making.random.choice(ZERO_TESTS).replace("{d}", column).replace("{z}", making.random.choice(ZEROS))
         return question("K9", making, row(f"SELECT id, {test} AS c0 FROM {table.name}", maybe(" WHERE ", test)))
-    where = making.literally(table).where(1, 0)
+    where = makes.where(1, 0)
     items: list[Part] = []
     for _ in range(making.random.randint(1, 2)):
         if making.chance(0.5):

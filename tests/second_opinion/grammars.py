@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.second_opinion import aggregates, floats, joins, names, plain, structs, subqueries, times, windows
+from tests.second_opinion import aggregates, divisions, floats, joins, names, plain, structs, subqueries, times, windows
 from tests.second_opinion.questions import Grammar, Making, Question, Unfit
 
 GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
@@ -22,9 +22,11 @@ GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
     ("K10b", names.aliases),
     ("K10c", subqueries.not_in),
     ("K10d", subqueries.by_order),
+    ("K10d", subqueries.lookups),
     ("K10e", subqueries.as_values),
     ("K10f", times.far_times),
-    ("K10g", plain.guarded_division),
+    ("K10g", divisions.guarded),
+    ("K10g", divisions.nested),
     ("K10h", windows.over_intervals),
     ("K10l", names.keys),
     ("names", names.duplicates),

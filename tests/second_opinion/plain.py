@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from tests.second_opinion.expressions import Column, Expressions, columns_of
-from tests.second_opinion.pieces import Part, Piece, all_of, filled, listed, row
+from tests.second_opinion.pieces import Part, Piece, filled, listed, row
 from tests.second_opinion.questions import Making, Question, named, question
 
 SET_FAMILIES: Final = ("int", "text", "date", "decimal", "float", "bool", "time")
 OPERATIONS: Final = ("UNION", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL")
-GUARDS: Final = (
-    "{x} <> 0 AND {y} / {x} > 1", "{x} = 0 OR {y} / {x} > 1", "CASE WHEN {x} <> 0 THEN {y} / {x} > 1 ELSE false END",
-    "{y} / nullif({x}, 0) > 1",
-)  # fmt: skip
 OUTER: Final = ("JOIN", "LEFT JOIN", "JOIN")
 
 
@@ -86,14 +82,3 @@ def ordered(making: Making) -> Question:
     tail = f" ORDER BY {', '.join(order)}{limit}"
     query = row("SELECT ", ", ".join(total), f" FROM {table.name} AS a{join}", makes.where(1), tail)
     return Question("order", query, is_ordered=True)
-
-
-def guarded_division(making: Making) -> Question:
-    """K10g: a division behind its guard."""
-    table = making.random.choice(making.tables)
-    makes = making.over(table)
-    numbers = [column.text for column in makes.of("int")]
-    x, y = making.random.choice(numbers), making.random.choice(numbers)
-    test = filled(making.random.choice(GUARDS), x=x, y=y)
-    where = all_of([row("(", test, ")"), *makes.tests(1, 0)], " WHERE ")
-    return question("K10g", making, row(f"SELECT id FROM {table.name}", where))

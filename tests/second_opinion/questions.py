@@ -45,10 +45,6 @@ class Making:
     def over(self, table: Table, alias: str = "") -> Expressions:
         return Expressions(self.random, columns_of(table, alias))
 
-    def literally(self, table: Table) -> Expressions:
-        """For conditions that compare columns with literals alone: below windows others are N2's."""
-        return Expressions(self.random, columns_of(table), columns_share=0.0)
-
     def some(self, columns: Sequence[Column], least: int = 1, most: int = 4) -> list[Column]:
         count = min(len(columns), self.random.randint(least, most))
         return self.random.sample(list(columns), count)

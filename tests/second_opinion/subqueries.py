@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.second_opinion.expressions import Expressions
+from tests.second_opinion.expressions import Expressions, columns_of
 from tests.second_opinion.pieces import Part, all_of, filled, listed, row
 from tests.second_opinion.questions import Making, Question, question
 from tests.second_opinion.tables import Table
@@ -162,6 +162,21 @@ def scalars(making: Making) -> Question:
         return question("K3", making, query)
     value = making.random.choice(("{s}", "{s}", "coalesce({s}, -1)", "CASE WHEN a.k > 1 THEN {s} ELSE 0 END"))
     return question("K3", making, row("SELECT a.id, ", filled(value, s=scalar), " AS v", source))
+
+
+def lookups(making: Making) -> Question:
+    """K10d: one row's value, by a unique column or the first in order."""
+    outer, inner = making.random.choice(making.tables), making.random.choice(making.tables)
+    columns = columns_of(inner, "b", ("till", "s", "gap", "tags"))
+    value = making.over(inner, "b").value(making.random.choice(columns).family, 1)
+    if making.chance(0.5):
+        query: Part = row("SELECT ", value, f" FROM {inner.name} AS b WHERE b.id = a.id")
+    else:
+        compared = making.random.choice(("b.id >= a.id", "b.k = a.k", "b.id <> a.k", "b.name = a.name"))
+        order = making.random.choice(("b.id", "b.id DESC", "b.k DESC NULLS LAST, b.id"))
+        query = row("SELECT ", value, f" FROM {inner.name} AS b WHERE {compared} ORDER BY {order} LIMIT 1")
+    where = making.over(outer, "a").where(1, 0)
+    return question("K10d", making, row("SELECT a.id, (", query, f") AS v FROM {outer.name} AS a", where))
 
 
 def as_values(making: Making) -> Question:

@@ -24,6 +24,10 @@ RANGES: Final = (
     "ORDER BY {c} RANGE BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING",
     "ORDER BY {c} GROUPS BETWEEN CURRENT ROW AND 1 FOLLOWING",
 )
+EQUALITIES: Final = (
+    "k = id", "id = k", "lower(name) = name", "upper(name) = name", "abs(k) = k", "k = abs(id)", "k - id = 0",
+    "coalesce(k, 1) = id", "name = substr(name, 1, 1)", "id % 3 = k",
+)  # fmt: skip
 # Not those whose sums of squares lose digits, nor floats: an infinity never leaves a frame (see `sliding`).
 FRAMED: Final = tuple(each for each in AGGREGATES if not each.startswith(("var", "stddev")) and "float" not in each)
 VALUES: Final = ("int", "text", "date", "decimal", "bool", "time", "float")
@@ -34,7 +38,7 @@ def ignoring_nulls(making: Making) -> Question:
     table = making.random.choice(making.tables)
     makes = making.over(table)
     items = [_neighbour(making, makes) for _ in range(making.random.randint(1, 2))]
-    where = making.literally(table).where(1, 0)
+    where = makes.where(1, 0)
     return question("K8", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", where))
 
 
@@ -62,7 +66,7 @@ def frames(making: Making) -> Question:
     table = making.random.choice(making.tables)
     makes = making.over(table)
     items = [_framed(making, makes) for _ in range(making.random.randint(1, 2))]
-    where = making.literally(table).where(1, 0)
+    where = makes.where(1, 0)
     return question("windows", making, row("SELECT id, ", listed(named(items)), f" FROM {table.name}", where))
 
 
@@ -70,8 +74,12 @@ def filtered(making: Making) -> Question:
     """N2: windows above conditions that make columns equal to each other, or to something made of them."""
     table = making.random.choice(making.tables)
     makes = making.over(table)
-    where = all_of([makes.test(0) for _ in range(2)], " WHERE ")
-    return question("N2", making, row("SELECT id, ", _framed(making, makes), f" AS c0 FROM {table.name}", where))
+    equal = making.random.sample(EQUALITIES, making.random.randint(1, 2))
+    where = all_of([*equal, makes.test(0)], " WHERE ", least=1)
+    partition = making.random.choice(("PARTITION BY name ", "PARTITION BY name ", *PARTITIONS))
+    order = making.random.choice(("ORDER BY k", *ORDERS))
+    call = making.random.choice(("count(*)", "count(*)", "sum(k)", "max(id)", "rank()", "dense_rank()"))
+    return question("N2", making, row(f"SELECT id, {call} OVER ({partition}{order}) AS c0 FROM {table.name}", where))
 
 
 def _framed(making: Making, makes: Expressions) -> Part:

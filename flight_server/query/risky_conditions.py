@@ -1,0 +1,75 @@
+"""Risky conditions in the text of a raw plan: what fails beside its guard, and what makes columns equal.
+
+As in `risks`, a text of the caller in the plan can bring a risk that is none, but hide none that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+_DIVISION: Final = r"(?:[/%] (?![A-Z]\w*\()| mod\()"
+_TEXT_CAST: Final = r"\bCAST\(.*? AS (?!Utf8|LargeUtf8)\w+"
+_IN_CASE: Final = r"(?:WHEN|THEN|ELSE) (?:(?!WHEN|THEN|ELSE|END)[^\n])*"
+_DIVIDED, _DIVIDED_IN_CASE = re.compile(_DIVISION), re.compile(_IN_CASE + _DIVISION)
+_CAST, _CAST_IN_CASE = re.compile(_TEXT_CAST), re.compile(_IN_CASE + _TEXT_CAST)
+_TEXT_COLUMN: Final = re.compile(r"(?:\[|, )([^,\[\]:]{1,128}):(?:Large)?Utf8")
+_COLUMN: Final = re.compile(r"(?<![\w.\"])((?:\w+|\"[^\"]+\")\.)?(?:[a-z_]\w*|\"[^\"]+\")(?![\w.(\"])")
+_MAY_EQUATE: Final = re.compile(r" (?:=|>=|<=|!=|IS (?:NOT )?DISTINCT FROM) | (?:NOT )?(?:IN|BETWEEN) ")
+
+
+def may_fail_beside_a_guard(shown: str, with_types: Callable[[], str], *, within: bool) -> bool:
+    """Whether a division, or the cast of a text, may be computed for rows that another condition takes away."""
+    if _DIVIDED.search(shown) and (
+        _DIVIDED_IN_CASE.search(shown) or _stands_beside_a_guard(shown, _DIVIDED, within=within)
+    ):
+        return True
+    if "CAST(" not in shown:
+        return False
+    if not _CAST_IN_CASE.search(shown) and not _stands_beside_a_guard(shown, _CAST, within=within):
+        return False
+    texts = {name.strip() for name in _TEXT_COLUMN.findall(with_types())}
+    return any(_names_one(found, texts) for found in _CAST.findall(shown))
+
+
+def fails_above_an_outer_join(shown: str) -> bool:
+    """Whether a filter divides or casts, and the ON of an outer join has conditions that could guard it."""
+    lines = [line.lstrip() for line in shown.split("\n")]
+    has_guard = any(line.startswith("Left Join:") and "Filter: " in line for line in lines)
+    return has_guard and any(
+        _DIVIDED.search(line) or _CAST.search(line) for line in lines if line.startswith("Filter: ")
+    )
+
+
+def _names_one(cast: str, columns: set[str]) -> bool:
+    return any(column in cast for column in columns)
+
+
+def _stands_beside_a_guard(shown: str, failing: re.Pattern[str], *, within: bool) -> bool:
+    lines = [line.lstrip() for line in shown.split("\n")]
+    filters = [line for line in lines if "Filter: " in line and "._seq" not in line]
+    if len(filters) > (0 if within else 1):  # they may become one
+        return True
+    if any((" AND " in line or " OR " in line) and failing.search(line) for line in (*filters, *_joins(lines))):
+        return True
+    return any("WindowAggr:" in line and "FILTER (WHERE" in line and failing.search(line) for line in lines)
+
+
+def _joins(lines: list[str]) -> list[str]:
+    return [line for line in lines if "Join:" in line]
+
+
+def equates_within_a_table(shown: str) -> bool:
+    """Whether a condition may come to an equality of two columns, or expressions, of one table."""
+    lines = [line for line in shown.split("\n") if "Filter: " in line and _MAY_EQUATE.search(line)]
+    return any(_equates(part) for line in lines for part in line.partition("Filter: ")[2].split(" AND "))
+
+
+def _equates(condition: str) -> bool:
+    if condition.count('"') % 2:  # an AND within a text or a name
+        return True
+    if not _MAY_EQUATE.search(condition):
+        return False
+    tables = _COLUMN.findall(condition)
+    return len(tables) > len(set(tables))
