@@ -76,7 +76,7 @@ RULES: Final = (
     _rule(r"Too many columns! The subquery should only return one column", InvalidRequest, "42601",
           "a subquery behind IN, or used as a value, must have one column"),
     _rule(r"Correlated scalar subquery must be aggregated", NotSupported, "0A000",
-          "a subquery used as a value that names columns from outside of it must be an aggregate, such as max(..), or one row"),
+          "a subquery used as a value that names columns from outside of it must be one row, or an aggregate"),
     _rule(r"does not support logical expression WindowFunction", InvalidRequest, "42P20",
           "a window function can't stand here: only in SELECT, ORDER BY and QUALIFY"),
     _rule(r"does not support logical expression (Exists|InSubquery|ScalarSubquery|OuterReferenceColumn)",

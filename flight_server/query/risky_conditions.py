@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Final
 
 _DIVISION: Final = r"(?:[/%] (?![A-Z]\w*\()| mod\()"
-_TEXT_CAST: Final = r"\bCAST\(.*? AS (?!Utf8|LargeUtf8)\w+"
+_TEXT_CAST: Final = r"\bCAST\((?!\?table\?).*? AS (?!Utf8|LargeUtf8)\w+"
 _IN_CASE: Final = r"(?:WHEN|THEN|ELSE) (?:(?!WHEN|THEN|ELSE|END)[^\n])*"
 _DIVIDED, _DIVIDED_IN_CASE = re.compile(_DIVISION), re.compile(_IN_CASE + _DIVISION)
 _CAST, _CAST_IN_CASE = re.compile(_TEXT_CAST), re.compile(_IN_CASE + _TEXT_CAST)
 _TEXT_COLUMN: Final = re.compile(r"(?:\[|, )([^,\[\]:]{1,128}):(?:Large)?Utf8")
 _COLUMN: Final = re.compile(r"(?<![\w.\"])((?:\w+|\"[^\"]+\")\.)?(?:[a-z_]\w*|\"[^\"]+\")(?![\w.(\"])")
+_LITERAL: Final = re.compile(r"\b[A-Z]\w*\(\"[^\"]*\"(?:, \w+\(\"[^\"]*\"\))?\)")
 _MAY_EQUATE: Final = re.compile(r" (?:=|>=|<=|!=|IS (?:NOT )?DISTINCT FROM) | (?:NOT )?(?:IN|BETWEEN) ")
 
 
@@ -63,7 +64,8 @@ def _joins(lines: list[str]) -> list[str]:
 def equates_within_a_table(shown: str) -> bool:
     """Whether a condition may come to an equality of two columns, or expressions, of one table."""
     lines = [line for line in shown.split("\n") if "Filter: " in line and _MAY_EQUATE.search(line)]
-    return any(_equates(part) for line in lines for part in line.partition("Filter: ")[2].split(" AND "))
+    conditions = [_LITERAL.sub("", line.partition("Filter: ")[2]) for line in lines]
+    return any(_equates(part) for condition in conditions for part in condition.split(" AND "))
 
 
 def _equates(condition: str) -> bool:

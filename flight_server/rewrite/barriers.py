@@ -19,15 +19,14 @@ from flight_server.rewrite.relations import Relations, common_of, relation_of
 _NO_LIMIT: Final = (1 << 63) - 1
 
 
-def keep_filters_apart(blocks: Blocks, relations: Relations, *, within: bool) -> None:
-    """Beneath conditions that divide, and beneath columns that divide where somebody around may filter by them.
-
-    within: the query is a view's text
-    """
+def keep_filters_apart(blocks: Blocks, relations: Relations) -> None:
+    """Beneath conditions that divide, and beneath columns that divide where somebody around may filter by them."""
     for block in blocks.all:
-        if _divides_in_conditions(block) or (_divides_in_items(block) and (within or block.select.parent is not None)):
+        if _divides_in_conditions(block) or (_divides_in_items(block) and blocks.is_inner(block)):
             for source in block.sources:
                 _limit(block, source, relations)
+        if blocks.is_inner(block) and block.select.args.get("group") and _divides_in_items(block):
+            _put_limit(block.select)  # a filter on a key goes beneath the groups
 
 
 def _divides_in_conditions(block: Block) -> bool:

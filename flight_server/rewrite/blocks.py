@@ -56,11 +56,20 @@ class Block:
 class Blocks:
     """All blocks of one query, outer ones before those within. Raises FrostlineError as the engine does.
 
-    ready: is called with each block as soon as its sources are known, before anything that reads its columns.
+    ready:  is called with each block as soon as its sources are known, before anything that reads its columns
+    within: the query is a view's text, around which there is more
     """
 
-    def __init__(self, tree: Tree, schema_of: SchemaOf, ready: Callable[[Blocks, Block], None] | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        schema_of: SchemaOf,
+        ready: Callable[[Blocks, Block], None] | None = None,
+        *,
+        within: bool = False,
+    ) -> None:
         self.schema_of = schema_of
+        self._within = within
         self._ready = ready
         self.all: list[Block] = []
         self._by_select: dict[int, Block] = {}
@@ -94,6 +103,10 @@ class Blocks:
             if named:
                 return (block, named[0]) if len(named) == 1 else None
         return None
+
+    def is_inner(self, block: Block) -> bool:
+        """Whether a query around may filter its rows."""
+        return self._within or block.select.parent is not None
 
     def is_outside(self, found: exp.Column, block: Block) -> bool:
         """Whether the column comes from a block around `block`."""

@@ -13,7 +13,7 @@ from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.fallible import fallible
 from flight_server.rewrite.guarded import guard, guard_each, null_unless, sure
-from flight_server.rewrite.names import any_of, conjuncts, operands
+from flight_server.rewrite.names import any_of, conjuncts, folded, operands
 
 
 def guard_divisions(blocks: Blocks) -> None:
@@ -21,7 +21,7 @@ def guard_divisions(blocks: Blocks) -> None:
     for block in blocks.all:
         _guard_connectors(block)
         _guard_conditions(block)
-        _guard_results(block)
+        _guard_results(block, is_inner=blocks.is_inner(block))
         for case in _own(block, exp.Case):
             _guard_case(case)
         for found in _own(block, exp.Filter):
@@ -59,19 +59,35 @@ def _has_outer(joins: list[exp.Join]) -> bool:
     return any(join.side or join.kind not in ("", "INNER", "CROSS") for join in joins)
 
 
-def _guard_results(block: Block) -> None:
+def _guard_results(block: Block, *, is_inner: bool) -> None:
     """Columns and HAVING: a filter around the block is moved into it, and HAVING beneath the groups, beside WHERE."""
     select = block.select
-    aggregates = aggregates_in(select)
     where, having = conjuncts(select.args.get("where")), conjuncts(select.args.get("having"))
+    aggregates = aggregates_in(select)
     group = select.args.get("group")
-    if group is not None or aggregates:
-        keys = [one for one in group.expressions if isinstance(one, exp.Column)] if group is not None else []
-        where = [one for one in where if all(column in keys for column in one.find_all(exp.Column))]
+    if group is None and not aggregates:
+        for item in select.expressions if is_inner else []:
+            guard(fallible(item), sure(where))
+        return
+    keys = group.expressions if group is not None else []
+    known = sure(one for one in where if all(column in keys for column in one.find_all(exp.Column)))
     aggregated = {id(node) for one in aggregates for node in one.walk()}
-    for results, guards in ((having, sure(where)), (select.expressions, sure([*where, *having]))):
-        for one in results:
+    results = [item for at, item in enumerate(select.expressions) if is_inner and not _is_key(item, at, keys)]
+    for found, guards in ((having, known), (results, [*known, *sure(having)])):
+        for one in found:
             guard([operand for operand in fallible(one) if id(operand) not in aggregated], guards)
+
+
+def _is_key(item: Tree, at: int, keys: list[Tree]) -> bool:
+    """Whether GROUP BY means this item, which has to stay as it is."""
+    alias = folded(item.args["alias"]) if isinstance(item, exp.Alias) else None
+    bare = item.unalias()
+    for key in keys:
+        if key == bare or (isinstance(key, exp.Literal) and key.this == str(at + 1)):
+            return True
+        if isinstance(key, exp.Column) and not key.args.get("table") and folded(key.this) == alias:
+            return True
+    return False
 
 
 def _guard_case(case: Tree) -> None:

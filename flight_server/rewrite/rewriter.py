@@ -94,7 +94,7 @@ class _Rewrite:
         if Step.CASTS in self._wanted:  # before anything is planned, which would fail
             tell_casts_apart(self._tree)
             self._note(Step.CASTS)
-        blocks = Blocks(self._tree, schema_of, self._mend_names)
+        blocks = Blocks(self._tree, schema_of, self._mend_names, within=self._within)
         if self._wanted & {Step.SUBQUERIES, Step.CORRELATION}:
             precompute(blocks)
             self._note(Step.SUBQUERIES)
@@ -102,7 +102,7 @@ class _Rewrite:
             aggregate_lookups(blocks)
             self._note(Step.CORRELATION)
         if Step.GUARDS in self._wanted:
-            keep_filters_apart(blocks, self._relations, within=self._within)
+            keep_filters_apart(blocks, self._relations)
             self._note(Step.GUARDS)
         for step, mend in _STEPS.items():
             if step in self._wanted:

@@ -22,11 +22,21 @@ from flight_server.rewrite.aggregates import aggregates_in
 from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import HIDDEN, all_of, bracketed, call, column, folded, identifier, number
+from flight_server.rewrite.one_row import (
+    MORE_THAN_SIMPLE,
+    equals_a_value,
+    equals_one_row,
+    exists_of_one_row,
+    gives_a_row_of_nothing,
+    has_grouping_sets,
+    is_of_nothing,
+    is_simple,
+    truth,
+)
 from flight_server.rewrite.stars import expand, has_star
 from storage.errors import NotSupported
 
 _CONDITIONS: Final = (exp.Where, exp.Having, exp.Qualify)
-_SIMPLE: Final = ("group", "having", "qualify", "limit", "offset", "distinct", "with_", "windows")
 
 
 class Place(Enum):
@@ -100,12 +110,12 @@ def _mend_exists(blocks: Blocks, exists: exp.Exists) -> None:
         exists.replace(exp.false())
     elif select is not None and select.args.get("offset") is not None and _is_correlated(blocks, select):
         exists.replace(_more_than_offset(blocks, select))
-    elif select is not None and _is_of_nothing(select):
+    elif select is not None and is_of_nothing(select):
         where = select.args.get("where")
-        exists.replace(exp.true() if where is None else _truth(exp.Paren(this=where.this.copy())))
-    elif select is not None and _is_correlated(blocks, select) and _gives_a_row_of_nothing(select):
-        exists.replace(_of_one_row(select))
-    elif select is not None and _has_grouping_sets(select) and _is_correlated(blocks, select):
+        exists.replace(exp.true() if where is None else truth(exp.Paren(this=where.this.copy())))
+    elif select is not None and _is_correlated(blocks, select) and gives_a_row_of_nothing(select):
+        exists.replace(exists_of_one_row(select))
+    elif select is not None and has_grouping_sets(select) and _is_correlated(blocks, select):
         _drop_groups(select)
         _counted_if_value(blocks, place, exists, select)
     else:
@@ -123,7 +133,7 @@ def _more_than_offset(blocks: Blocks, select: exp.Select) -> Tree:
     """EXISTS (.. OFFSET n): more than n rows, unless LIMIT takes all away. The engine forgets OFFSET."""
     offset, limit = select.args["offset"].expression, select.args.get("limit")
     plain = isinstance(offset, exp.Literal) and (limit is None or isinstance(limit.expression, exp.Literal))
-    if not plain or any(select.args.get(clause) for clause in _SIMPLE if clause not in ("limit", "offset")):
+    if not plain or any(select.args.get(clause) for clause in MORE_THAN_SIMPLE if clause not in ("limit", "offset")):
         raise NotSupported(
             "EXISTS with this OFFSET over names from outside is not supported; compare count(*) with a number"
         )
@@ -159,50 +169,6 @@ def _counted_if_value(blocks: Blocks, place: Place, exists: exp.Exists, select: 
         exists.replace(_counts(blocks, exists.this, select, []))
 
 
-def _gives_a_row_of_nothing(select: exp.Select) -> bool:
-    """Whether there is a row even where nothing is aggregated."""
-    group = select.args.get("group")
-    if group is None:
-        return bool(aggregates_in(select))
-    return _has_grouping_sets(select) and _has_grand_total(group)
-
-
-def _of_one_row(select: exp.Select) -> Tree:
-    """EXISTS over an aggregate without groups: there always is that row, unless HAVING takes it away."""
-    if select.args.get("limit") or select.args.get("offset") or select.args.get("qualify"):
-        raise NotSupported(
-            "EXISTS over an aggregate with LIMIT or OFFSET that names columns from outside is not supported"
-        )
-    having = select.args.get("having")
-    if having is None:
-        return exp.true()
-    if select.args.get("group") is not None:
-        raise NotSupported(
-            "EXISTS over grouping sets with HAVING that names columns from outside is not supported; use a join"
-        )
-    return _truth(having_as_value(select, having.this))
-
-
-def having_as_value(select: exp.Select, value: Tree) -> Tree:
-    """An expression over the aggregates of a query without groups, each as a scalar subquery of its own."""
-    whole = exp.Paren(this=value.copy())
-    for found in aggregates_in(whole):
-        found.replace(_scalar(select, found))
-    return whole
-
-
-def _scalar(select: exp.Select, item: Tree) -> exp.Subquery:
-    query = exp.Select(expressions=[item.copy()])
-    for clause in ("from_", "joins", "where"):
-        value = select.args.get(clause)
-        query.set(clause, [one.copy() for one in value] if isinstance(value, list) else value and value.copy())
-    return exp.Subquery(this=query)
-
-
-def _truth(value: Tree) -> Tree:
-    return call("coalesce", value, exp.false())
-
-
 def _mend_in(blocks: Blocks, found: exp.In) -> None:
     select = _query_of(found)
     place, negated = place_of(found)
@@ -214,41 +180,16 @@ def _mend_in(blocks: Blocks, found: exp.In) -> None:
                 "write IN or NOT IN into the WHERE around that"
             )
         return
-    if correlated and select is not None and _gives_a_row_of_nothing(select):
-        found.replace(exp.Paren(this=_equals_one_row(found.this, select)))
-    elif select is not None and _is_of_nothing(select):
-        found.replace(exp.Paren(this=_equals_a_value(found.this, select)))
+    if correlated and select is not None and gives_a_row_of_nothing(select):
+        found.replace(exp.Paren(this=equals_one_row(found.this, select)))
+    elif select is not None and is_of_nothing(select):
+        found.replace(exp.Paren(this=equals_a_value(found.this, select)))
     elif place is Place.VALUE:
         found.replace(_three_valued(blocks, found, select))
     elif negated and (correlated or place is Place.FALSE_WANTED):
         found.replace(_two_valued(blocks, found, select, correlated=correlated))
     elif correlated and select is not None and not select.args.get("group"):
         found.replace(_matches(blocks, found, select))
-
-
-def _equals_one_row(value: Tree, select: exp.Select) -> Tree:
-    if select.args.get("group") is not None or select.args.get("limit") or select.args.get("offset"):
-        raise NotSupported(
-            "IN over grouping sets, or over an aggregate with LIMIT, that names columns from outside is not supported; "
-            "write it as a join"
-        )
-    equal = exp.EQ(this=bracketed(value.copy()), expression=having_as_value(select, select.expressions[0].unalias()))
-    having = select.args.get("having")
-    if having is None:
-        return equal
-    kept = exp.If(this=_truth(having_as_value(select, having.this)), true=equal)
-    return exp.Case(ifs=[kept], default=exp.false())
-
-
-def _is_of_nothing(select: exp.Select) -> bool:
-    """Whether it is one row without any table: SELECT x, SELECT x WHERE y."""
-    return _is_simple(select) and not any(select.args.get(clause) for clause in ("from_", "joins"))
-
-
-def _equals_a_value(value: Tree, select: exp.Select) -> Tree:
-    equal = exp.EQ(this=bracketed(value.copy()), expression=bracketed(select.expressions[0].unalias().copy()))
-    where = select.args.get("where")
-    return equal if where is None else exp.Case(ifs=[exp.If(this=where.this.copy(), true=equal)], default=exp.false())
 
 
 def _two_valued(blocks: Blocks, found: exp.In, select: exp.Select | None, *, correlated: bool) -> Tree:
@@ -299,8 +240,8 @@ def _over(blocks: Blocks, query: Tree, select: exp.Select | None, taken: frozens
 
     taken: tables that the conditions name, so that none in the SELECT may be called like them
     """
-    if select is not None and (_is_simple(select) or _is_correlated(blocks, select)):
-        if not _is_simple(select):
+    if select is not None and (is_simple(select) or _is_correlated(blocks, select)):
+        if not is_simple(select):
             _without_groups(select)
         inner = blocks.block(select)
         for source in [source for source in inner.sources if source.alias in taken]:
@@ -313,11 +254,6 @@ def _over(blocks: Blocks, query: Tree, select: exp.Select | None, taken: frozens
         this=wrapped.this.copy(), alias=exp.TableAlias(this=identifier("__in"), columns=[identifier("__y")])
     )
     return exp.Select(expressions=[number(1)], from_=exp.From(this=derived)), column("__y", "__in")
-
-
-def _is_simple(select: exp.Select) -> bool:
-    is_plain = not any(select.args.get(clause) for clause in _SIMPLE) and not aggregates_in(select)
-    return is_plain and not any(item.find(exp.Window) for item in select.expressions)
 
 
 def _without_groups(select: exp.Select) -> None:
@@ -347,7 +283,7 @@ def _exists(blocks: Blocks, query: exp.Select, conditions: list[Tree]) -> exp.Ex
 
 
 def _counts(blocks: Blocks, query: Tree, select: exp.Select | None, conditions: list[Tree]) -> Tree:
-    if select is None or not _is_simple(select):
+    if select is None or not is_simple(select):
         if select is not None and _is_correlated(blocks, select):
             if _literal_limit(select) is not None and not select.args.get("offset"):
                 select.set("limit", None)
@@ -376,27 +312,3 @@ def _with_conditions(blocks: Blocks, query: exp.Select, item: Tree, conditions: 
 
 def _is_null(value: Tree) -> Tree:
     return exp.Is(this=value.copy(), expression=exp.null())
-
-
-def _has_grouping_sets(select: exp.Select) -> bool:
-    group = select.args.get("group")
-    return group is not None and any(group.find(kind) for kind in (exp.Rollup, exp.Cube, exp.GroupingSets))
-
-
-def _has_grand_total(group: Tree) -> bool:
-    """ROLLUP and CUBE alone have one; grouping sets where `()` is among them; beside a plain column none of them."""
-    parts = [
-        *group.args.get("expressions", []),
-        *group.args.get("rollup", []),
-        *group.args.get("cube", []),
-        *group.args.get("grouping_sets", []),
-    ]
-    return all(_holds_total(part) for part in parts)
-
-
-def _holds_total(part: Tree) -> bool:
-    if isinstance(part, (exp.Rollup, exp.Cube)):
-        return True
-    if not isinstance(part, exp.GroupingSets):
-        return False
-    return any((isinstance(one, exp.Tuple) and not one.expressions) or _holds_total(one) for one in part.expressions)
