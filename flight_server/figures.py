@@ -78,7 +78,7 @@ def _partitions(state: DatabaseState) -> Iterator[Figure]:
 def _front(sources: Sources) -> Iterator[Figure]:
     sessions = list(sources.sessions)
     yield Figure("sessions", "Open sessions", len(sessions))
-    yield Figure("transactions_open", "Open transactions", sum(s.transaction is not None for s in sessions))
+    yield Figure("transactions_open", "Open transactions", sum(len(s.transactions) for s in sessions))
     yield Figure("statements_in_line", "Statements that wait for a place", sources.statements.admission.waiting)
     live = Counter(str(statement.state) for statement in sources.statements if statement.is_live)
     for state in ("queued", "planned", "running"):

@@ -20,7 +20,8 @@ from flight_server.access.authenticator import Authenticator
 from flight_server.access.cookies import Cookies
 from flight_server.access.middleware import BY_CERTIFICATE, MIDDLEWARE, Gate, HeadersOnly, Passage
 from flight_server.access.principal import Principal
-from flight_server.access.sessions import Sessions
+from flight_server.access.session_options import set_session_option
+from flight_server.access.sessions import Session, Sessions
 from flight_server.calls import WATCH_SECONDS, Calls, RunningCall
 from flight_server.certificates import Tls
 from flight_server.front import Front
@@ -187,6 +188,8 @@ class FlightService(flight.FlightServerBase):
         sessions = self._front.sessions
         session = sessions.enter(session_id, caller.principal)
         try:
+            if passage.schema is not None:
+                self._follow(session, passage.schema)
             call = self._calls.enter(context, passage, session)
         except FrostlineError:
             sessions.leave(session)
@@ -194,6 +197,12 @@ class FlightService(flight.FlightServerBase):
         call.when_finished(lambda: sessions.leave(session))
         passage.on_completed = call.finish
         return call
+
+    def _follow(self, session: Session, schema: str) -> None:
+        """Use the namespace that the header asks for, once: USE may change it. Raises InvalidRequest."""
+        if schema != session.asked_schema:
+            set_session_option(session, "schema", schema, self._front.objects(session).namespaces())
+            session.asked_schema = schema
 
     def _check_place(self, principal: Principal, peer: str) -> None:
         """Raises PermissionDenied when the role system comes from another machine."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 import pyarrow as pa
 from pyarrow import flight
@@ -21,6 +22,7 @@ from storage.errors import FrostlineError, StorageUnavailable, Unauthenticated
 from storage.failpoints import reach
 
 MIDDLEWARE: Final = "access"
+SCHEMA_HEADER: Final = "schema"
 # Stands for a caller who is yet to be found out, and who may do nothing.
 BY_CERTIFICATE: Final = Caller(Principal("", ""), None)
 _FAIL_POINTS: Final = {method: f"call.{method.name.lower()}" for method in flight.FlightMethod}
@@ -64,7 +66,7 @@ class Gate(flight.ServerMiddlewareFactory):
         except FrostlineError as error:
             self._log.info("call refused", method=info.method.name, reason=error.message)
             raise
-        return Passage(caller, token, _agents(headers), _FAIL_POINTS[info.method], cookie_in(headers))
+        return Passage(caller, token, _agents(headers), _FAIL_POINTS[info.method], cookie_in(headers), _schema(headers))
 
 
 class Passage(flight.ServerMiddleware):
@@ -72,16 +74,24 @@ class Passage(flight.ServerMiddleware):
 
     reads_details:      the client takes an error's text from the details, see wire/errors.py. gRPC for Go does.
     binds_milliseconds: the client needs times in milliseconds, see metadata/parameters.py. JDBC does.
+    schema:             the namespace that the client's connection is set to, if it says so
     """
 
     def __init__(
-        self, caller: Caller, token: str | None, agent: str, fail_point: str, cookie: str | None = None
+        self,
+        caller: Caller,
+        token: str | None,
+        agent: str,
+        fail_point: str,
+        cookie: str | None = None,
+        schema: str | None = None,
     ) -> None:
         """agent: the client's own words for what it is."""
         self.caller = caller
         self.reads_details = agent.startswith("grpc-go") or " grpc-go/" in agent
         self.binds_milliseconds = "grpc-java" in agent
         self.fail_point = fail_point
+        self.schema = schema
         self._token = token
         self.cookie = cookie
         self.offered = new_cookie() if caller.session_id is None and cookie is None else None
@@ -113,6 +123,13 @@ class HeadersOnly(flight.ServerAuthHandler):
 
     def is_valid(self, token: bytes) -> str:
         return ""
+
+
+def _schema(headers: Mapping[str, Sequence[str | bytes]]) -> str | None:
+    """What a connection option becomes: `?schema=` of JDBC, `call_header.schema` of ADBC. Percent-encoded, as headers
+    are ASCII."""
+    found = [unquote(value) for value in headers.get(SCHEMA_HEADER, ()) if isinstance(value, str)]
+    return found[-1] if found else None
 
 
 def _agents(headers: Mapping[str, Sequence[str | bytes]]) -> str:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 import pyarrow as pa
 
+from flight_server.access.open_transactions import OpenTransactions
 from flight_server.access.principal import Principal
 from storage.clock import Clock
 from storage.errors import LimitExceeded, Unauthenticated
@@ -21,12 +22,6 @@ from storage.names import DEFAULT_NAMESPACE
 from storage.temporary import TemporaryTables
 
 SESSIONS_MAX: Final = 10_000
-
-
-class OpenTransaction(Protocol):
-    """What a session needs of a transaction: to end it when the session does."""
-
-    def rollback(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +46,12 @@ class Session:
     durability:                "full" (a commit waits for the disk) or "relaxed"
     compression:               of results on their way to the client: "none", "lz4" or "zstd"
     statement_timeout_seconds: 0 means the server's own limit
-    transaction:               the one open by BEGIN or BeginTransaction
+    transactions:              those open by BEGIN or BeginTransaction
     temporary:                 tables that live as long as the session
     calls:                     running now; a session with calls is not idle
     acting_for:                who logged in, when `principal` is the user of EXECUTE AS
     kept_epoch:                the user's token epoch that this session itself brought about, by a new password
+    asked_schema:              by the header of its calls, whatever it has set since
     """
 
     id: str
@@ -65,7 +61,7 @@ class Session:
     durability: str = "full"
     compression: str = "none"
     statement_timeout_seconds: float = 0.0
-    transaction: OpenTransaction | None = None
+    transactions: OpenTransactions = field(default_factory=OpenTransactions)
     prepared: dict[bytes, PreparedStatement] = field(default_factory=dict)
     temporary: TemporaryTables = field(default_factory=TemporaryTables)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -74,12 +70,11 @@ class Session:
     calls: int = 0
     acting_for: Principal | None = None
     kept_epoch: int | None = None
+    asked_schema: str | None = None
 
     def __repr__(self) -> str:
-        open_ = "open" if self.transaction is not None else "no"
-        return (
-            f"<Session {self.principal.name} [{self.calls} calls, {len(self.prepared)} prepared, {open_} transaction]>"
-        )
+        counts = f"{self.calls} calls, {len(self.prepared)} prepared, {len(self.transactions)} transactions"
+        return f"<Session {self.principal.name} [{counts}]>"
 
     def add_prepared(self, id_: bytes, statement: PreparedStatement, statements_max: int) -> None:
         """Raises LimitExceeded."""
@@ -175,14 +170,9 @@ class Sessions:
         return len(idle)
 
     def end_idle_transactions(self, idle_seconds_max: float) -> int:
-        """Roll back what an idle session holds open; the session itself goes on. Returns how many."""
+        """Roll back transactions that did something, and nothing for so long; sessions go on. Returns how many."""
         oldest = self._clock.monotonic_seconds() - idle_seconds_max
-        ended: list[OpenTransaction] = []
-        with self._lock:
-            for session in self._sessions.values():
-                if session.calls == 0 and session.last_used_seconds <= oldest and session.transaction is not None:
-                    ended.append(session.transaction)
-                    session.transaction = None
+        ended = [transaction for session in self for transaction in session.transactions.remove_idle(oldest)]
         for transaction in ended:
             transaction.rollback()
         return len(ended)
@@ -204,9 +194,8 @@ class Sessions:
 
     def _end(self, session: Session) -> None:
         with session.lock:
-            transaction, session.transaction = session.transaction, None
             session.prepared.clear()
-        if transaction is not None:
+        for transaction in session.transactions.remove_all():
             transaction.rollback()
         session.temporary.close()
         if self._on_end is not None:

@@ -61,7 +61,7 @@ class Control:
         transactions = self._frames.transactions
         match action:
             case TransactionAction.BEGIN:
-                transactions.begin(session)
+                transactions.begin_by_statement(session, id_)
             case TransactionAction.COMMIT:
                 transactions.end(session, id_, commit=True)
             case TransactionAction.ROLLBACK:

@@ -128,7 +128,7 @@ class StatementExecutor:
             return self._shape(session, call, statement, text, read.parameters, _scalars(params))
 
         try:
-            return self._frames.read(session, transaction_id, shape)
+            return self._frames.read(session, transaction_id, shape, begins=False)
         except (NotFound, InvalidRequest):
             if len(read.texts) == 1:
                 raise
@@ -202,16 +202,17 @@ class StatementExecutor:
         self._live.close()
 
     def catalog(self, session: Session) -> Catalog:
-        joined = self._frames.transactions.joined(session, None)
+        joined = self._frames.transactions.implied(session)
         newest = self._services.engine.state
-        state = joined.transaction.state if joined else with_temporary(newest, session.temporary.state)
+        begun = joined.begun if joined is not None else None
+        state = begun.state if begun is not None else with_temporary(newest, session.temporary.state)
         return self._frames.rights(session).visible(state.catalog)
 
     def system_schemas(self, session: Session) -> Mapping[TableName, pa.Schema]:
         return relations(self._frames.rights(session))
 
     def schema_of(self, session: Session, name: TableName) -> pa.Schema:
-        return self._frames.read(session, None, lambda call: schema_of(call, name))
+        return self._frames.read(session, None, lambda call: schema_of(call, name), begins=False)
 
     # --- one statement --------------------------------------------------------------------------------------
 

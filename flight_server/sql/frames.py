@@ -90,12 +90,12 @@ class Frames:
         joined = self.transactions.joined(session, transaction_id)
         if joined is None:
             return self._autocommit(session, stop, change, retry=retry)
-        with joined.lock:
-            mark = joined.transaction.mark()
+        with joined.lock, joined.in_use() as transaction:
+            mark = transaction.mark()
             try:
-                return change(replace(self.call(session, joined.transaction, stop), pledges=joined.pledges))
+                return change(replace(self.call(session, transaction, stop), pledges=joined.pledges))
             except BaseException:
-                joined.transaction.restore(mark)
+                transaction.restore(mark)
                 raise
 
     def _autocommit(self, session: Session, stop: Callable[[], bool], change: Change, *, retry: bool) -> Changed:
@@ -131,11 +131,20 @@ class Frames:
             raise Conflict(error.message, sqlstate=error.sqlstate) from None
 
     def reading(
-        self, session: Session, transaction_id: bytes | None, stop: Callable[[], bool] | None = None
+        self,
+        session: Session,
+        transaction_id: bytes | None,
+        stop: Callable[[], bool] | None = None,
+        *,
+        begins: bool = True,
     ) -> Reading:
+        """begins: whether this is a statement with which a transaction begins; a look at what one would do is none"""
         joined = self.transactions.joined(session, transaction_id)
-        transaction = joined.transaction if joined else self._services.engine.begin(session.temporary)
-        return Reading(self.call(session, transaction, stop or _never), close=joined is None)
+        if joined is None or (joined.begun is None and not begins):
+            transaction = self._services.engine.begin(session.temporary)
+            return Reading(self.call(session, transaction, stop or _never), transaction.rollback)
+        joined.enter()
+        return Reading(self.call(session, joined.transaction, stop or _never), joined.leave)
 
     def read(
         self,
@@ -143,13 +152,15 @@ class Frames:
         transaction_id: bytes | None,
         look: Callable[[Call], T],
         stop: Callable[[], bool] | None = None,
+        *,
+        begins: bool = True,
     ) -> T:
         """What `look` finds. Once more, outside of a transaction, when rows of the caller's own, that were not in
         memory, changed between its beginning and their being read."""
         joined = self.transactions.joined(session, transaction_id) is not None
         for attempt in range(1, READS_MAX + 1):
             try:
-                with self.reading(session, transaction_id, stop) as call:
+                with self.reading(session, transaction_id, stop, begins=begins) as call:
                     return look(call)
             except Conflict:
                 if joined or attempt == READS_MAX:
@@ -187,18 +198,17 @@ class Frames:
 
 
 class Reading:
-    """A call that changes nothing; its snapshot is closed at the end."""
+    """A call that changes nothing; `end` lets go of what it reads."""
 
-    def __init__(self, call: Call, *, close: bool) -> None:
+    def __init__(self, call: Call, end: Callable[[], None]) -> None:
         self._call = call
-        self._close = close
+        self._end = end
 
     def __enter__(self) -> Call:
         return self._call
 
     def __exit__(self, *_: object) -> None:
-        if self._close:
-            self._call.transaction.rollback()
+        self._end()
 
 
 RELATIONS: Final[Mapping[TableName, pa.Schema]] = MappingProxyType({**system_schemas(), **information_schemas()})

@@ -39,8 +39,13 @@ class QueryStatements:
         """Plan it; its rows are computed when they are asked for."""
         joined = self._frames.transactions.joined(session, transaction_id)
         if joined is not None:
-            transaction, release = joined.transaction, _nothing
-            plan = self._planned(session, sql, params, transaction, stop)
+            transaction, release = joined.transaction, joined.leave
+            joined.enter()
+            try:
+                plan = self._planned(session, sql, params, transaction, stop)
+            except BaseException:
+                release()
+                raise
         else:
             transaction, plan = self._planned_alone(session, sql, params, stop)
             release = transaction.rollback
@@ -73,7 +78,3 @@ class QueryStatements:
     ) -> Plan:
         call = self._frames.call(session, transaction, stop)
         return self._services.queries.plan(sql, scope_of(call, sql, params or {}), params or {})
-
-
-def _nothing() -> None:
-    """A joined transaction outlives its queries."""

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
 from flight_server.sql.pledges import Pledges
 from flight_server.sql.savepoints import Savepoints
+from storage.clock import Clock
 from storage.engine import Engine
 from storage.errors import FrostlineError, InvalidRequest, NotFound
 from storage.transaction import Transaction
 
 ID_BYTES: Final = 16
+_ENDED: Final = (
+    "the transaction is not open any more: it was ended, or rolled back by the server since it idled for too long; "
+    "roll back, and begin a new one"
+)
 
 
 class TransactionState(InvalidRequest):
@@ -25,20 +31,68 @@ class TransactionState(InvalidRequest):
 
 
 class SessionTransaction:
-    """What `Session.transaction` holds."""
+    """A transaction that has a session. Its snapshot is taken at its first statement, not when it is opened: drivers
+    open the next one as soon as one ends, and use it when they need it."""
 
-    def __init__(self, transaction: Transaction, started_ms: int) -> None:
+    def __init__(self, begin: Callable[[], Transaction], clock: Clock) -> None:
         self.id = os.urandom(ID_BYTES)
-        self.transaction = transaction
-        self.started_ms = started_ms
+        self.started_ms = clock.wall_ms()
         self.savepoints = Savepoints()
         self.pledges = Pledges()
         self.lock = threading.RLock()
+        self._clock = clock
+        self._begin = begin
+        self._begun: Transaction | None = None
+        self._uses = 0
+        self._last_used_seconds = clock.monotonic_seconds()
+
+    @property
+    def transaction(self) -> Transaction:
+        with self.lock:
+            if self._begun is None:
+                self._begun = self._begin()
+            return self._begun
+
+    @property
+    def begun(self) -> Transaction | None:
+        """None as long as no statement has run in it."""
+        return self._begun
+
+    def enter(self) -> None:
+        """A statement begins to use it; `leave` must follow."""
+        with self.lock:
+            self._uses += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self._uses -= 1
+            self._last_used_seconds = self._clock.monotonic_seconds()
+
+    @contextmanager
+    def in_use(self) -> Iterator[Transaction]:
+        self.enter()
+        try:
+            yield self.transaction
+        finally:
+            self.leave()
+
+    @property
+    def idle_seconds(self) -> float:
+        """0 while it is in use."""
+        return 0.0 if self._uses else self._clock.monotonic_seconds() - self._last_used_seconds
+
+    def is_idle(self, oldest_seconds: float) -> bool:
+        return self._begun is not None and not self._uses and self._last_used_seconds <= oldest_seconds
+
+    def commit(self, *, durable: bool) -> None:
+        if self._begun is not None:
+            self._begun.commit(durable=durable)
 
     def rollback(self) -> None:
         """End it without a trace."""
         with self.lock:
-            self.transaction.rollback()
+            if self._begun is not None:
+                self._begun.rollback()
 
 
 class SessionTransactions:
@@ -50,43 +104,80 @@ class SessionTransactions:
         self._rights_of = rights_of
 
     def begin(self, session: Session) -> bytes:
-        """Returns the id. Raises TransactionState when one is open."""
+        """BeginTransaction: one more, which statements name by its id. Raises LimitExceeded."""
+        return self._opened(session, by_statement=False)
+
+    def begin_by_statement(self, session: Session, transaction_id: bytes | None) -> None:
+        """BEGIN. Raises TransactionState (within a transaction), LimitExceeded."""
         with session.lock:
-            if session.transaction is not None:
+            if session.transactions.implied() is not None or self.joined(session, transaction_id) is not None:
                 raise TransactionState("a transaction is open in this session already; commit or roll it back first")
-            opened = SessionTransaction(self._engine.begin(session.temporary), self._engine.clock.wall_ms())
-            session.transaction = opened
-            return opened.id
+            self._opened(session, by_statement=True)
+
+    def _opened(self, session: Session, *, by_statement: bool) -> bytes:
+        opened = SessionTransaction(lambda: self._engine.begin(session.temporary), self._engine.clock)
+        session.transactions.add(opened, by_statement=by_statement)
+        return opened.id
 
     def joined(self, session: Session, transaction_id: bytes | None) -> SessionTransaction | None:
-        """The transaction that a statement runs in; None = autocommit. Raises NotFound (an id that is not open)."""
-        found = session.transaction
-        if transaction_id and (not isinstance(found, SessionTransaction) or found.id != transaction_id):
-            raise NotFound("the transaction is not open (any more); begin a new one", sqlstate="25000")
-        if not isinstance(found, SessionTransaction):
-            return None
-        return found
+        """The transaction that a statement runs in; None = autocommit.
+
+        Raises NotFound (an id that is not open), TransactionState (the client thinks that it is in one).
+        """
+        transactions = session.transactions
+        found = transactions.get(transaction_id) if transaction_id else transactions.implied()
+        if isinstance(found, SessionTransaction):
+            return found
+        if transaction_id:
+            raise NotFound(_ENDED, sqlstate="25000")
+        if transactions.is_lost:
+            raise TransactionState(_ENDED)
+        return None
+
+    def implied(self, session: Session) -> SessionTransaction | None:
+        """What a question about the database, that has no id, is asked in."""
+        found = session.transactions.implied()
+        return found if isinstance(found, SessionTransaction) else None
 
     def end(self, session: Session, transaction_id: bytes | None, *, commit: bool) -> None:
-        """Commit or roll back; the transaction is over either way. Raises Conflict, ConstraintViolated,
-        StorageUnavailable, TransactionState, PermissionDenied and NotFound (a right was taken away since)."""
-        with session.lock:
-            found = self.joined(session, transaction_id)
-            session.transaction = None
+        """Commit or roll back; the transaction is over either way. To roll back one that is over already is no error.
+
+        Raises Conflict, ConstraintViolated, StorageUnavailable, TransactionState, PermissionDenied and NotFound (a
+        right was taken away since).
+        """
+        found = self._taken(session, transaction_id, commit=commit)
         if found is None:
-            raise TransactionState("no transaction is open; begin one with BEGIN")
+            return
         with found.lock:
             if commit:
                 self._check(found)
-                found.transaction.commit(durable=session.durability == "full")
+                found.commit(durable=session.durability == "full")
             else:
-                found.transaction.rollback()
+                found.rollback()
+
+    def _taken(self, session: Session, transaction_id: bytes | None, *, commit: bool) -> SessionTransaction | None:
+        """Out of the session. Raises TransactionState, NotFound, when there is nothing to commit."""
+        with session.lock:
+            try:
+                found = self.joined(session, transaction_id)
+                if found is None and commit:
+                    raise TransactionState("no transaction is open; begin one with BEGIN")
+            except (NotFound, TransactionState):
+                if commit:
+                    raise
+                found = None
+            finally:
+                if not transaction_id:
+                    session.transactions.is_lost = False
+            if found is not None:
+                session.transactions.remove(found)
+            return found
 
     def _check(self, ending: SessionTransaction) -> None:
         try:
             ending.pledges.check(self._rights_of, lambda: ending.transaction.state.catalog)
         except FrostlineError:
-            ending.transaction.rollback()
+            ending.rollback()
             raise
 
     def begin_savepoint(self, session: Session, transaction_id: bytes | None, name: str) -> bytes:
@@ -95,8 +186,8 @@ class SessionTransactions:
         Raises TransactionState (no transaction is open), NotFound (not this one), LimitExceeded.
         """
         opened = self._open(session, transaction_id)
-        with opened.lock:
-            return opened.savepoints.add(name, opened.transaction.mark())
+        with opened.lock, opened.in_use() as transaction:
+            return opened.savepoints.add(name, transaction.mark())
 
     def release_savepoint(self, session: Session, key: str | bytes, transaction_id: bytes | None = None) -> None:
         """Forget it, by name or id, and those that came after it. Raises TransactionState, UnknownSavepoint."""
@@ -107,8 +198,8 @@ class SessionTransactions:
     def roll_back_to(self, session: Session, key: str | bytes, transaction_id: bytes | None = None) -> None:
         """Undo what came after it; it stays, those that came after it go. Raises as `release_savepoint`."""
         opened = self._open(session, transaction_id)
-        with opened.lock:
-            opened.transaction.restore(opened.savepoints.back_to(key))
+        with opened.lock, opened.in_use() as transaction:
+            transaction.restore(opened.savepoints.back_to(key))
 
     def _open(self, session: Session, transaction_id: bytes | None) -> SessionTransaction:
         opened = self.joined(session, transaction_id)

