@@ -51,3 +51,40 @@ func TestDatabaseSqlRollsBack(t *testing.T) {
 	must(t, db.QueryRow("SELECT count(*) AS c FROM go_rolled").Scan(&count))
 	equal(t, 0, count, "rows")
 }
+
+func TestDatabaseSqlsPoolSeesWhatOthersCommitted(t *testing.T) {
+	const connections, checkOuts = 5, 200
+	pool, writer := database(t), database(t)
+	pool.SetMaxOpenConns(connections)
+	_, err := writer.Exec("CREATE OR REPLACE TABLE go_pooled (n BIGINT)")
+	must(t, err)
+	for written := 1; written <= checkOuts; written++ {
+		_, err := writer.Exec("INSERT INTO go_pooled VALUES (1)")
+		must(t, err)
+		transaction, err := pool.Begin()
+		must(t, err)
+		var count int64
+		must(t, transaction.QueryRow("SELECT count(*) AS c FROM go_pooled").Scan(&count))
+		equal(t, int64(written), count, "rows")
+		must(t, transaction.Rollback())
+	}
+}
+
+func TestDatabaseSqlRunsTransactionsOfOnePoolSideBySide(t *testing.T) {
+	db := database(t)
+	_, err := db.Exec("CREATE OR REPLACE TABLE go_beside (n BIGINT)")
+	must(t, err)
+	first, err := db.Begin()
+	must(t, err)
+	second, err := db.Begin()
+	must(t, err)
+	_, err = first.Exec("INSERT INTO go_beside VALUES (1)")
+	must(t, err)
+	_, err = second.Exec("INSERT INTO go_beside VALUES (2)")
+	must(t, err)
+	must(t, first.Commit())
+	must(t, second.Rollback())
+	var sum int64
+	must(t, db.QueryRow("SELECT sum(n) AS s FROM go_beside").Scan(&sum))
+	equal(t, int64(1), sum, "what was committed")
+}

@@ -47,6 +47,7 @@ public final class Main {
         new Times(server),
         new TimesElsewhere(server),
         new Transactions(server),
+        new Pools(server),
         new LongRuns(server),
         new LiveQueries(server));
   }
