@@ -9,7 +9,6 @@ from flight_server.access.session_options import session_options, set_session_op
 from flight_server.access.sessions import PreparedStatement, Session
 from flight_server.calls import RunningCall
 from flight_server.front import Front
-from flight_server.metadata.columns import described_rows
 from flight_server.metadata.parameters import in_milliseconds
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import (
@@ -75,7 +74,7 @@ def act(front: Front, call: RunningCall, request: rq.ActionRequest) -> list[byte
 def _prepare(front: Front, call: RunningCall, request: rq.CreatePreparedStatement) -> bytes:
     session = call.session
     shape = front.statements.describe(session, request.sql, request.transaction_id)
-    dataset = described_rows(shape.dataset_schema)
+    dataset = front.sent(session, shape.dataset_schema)
     statement = PreparedStatement(request.sql, request.transaction_id, shape.is_update, dataset, shape.parameter_schema)
     handle = front.keep_prepared(session, statement)
     parameters = in_milliseconds(shape.parameter_schema) if call.binds_milliseconds else shape.parameter_schema

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from flight_server.access.sessions import PreparedStatement, Session, Sessions
+from flight_server.metadata.columns import described_rows
 from flight_server.metadata.objects import Objects
+from flight_server.metadata.plain import plain_schema
 from flight_server.metadata.sql_info import ServerFacts
 from flight_server.ports import Statements, WireSettings
 from flight_server.results import Results
@@ -29,12 +33,17 @@ class Front:
     wire: WireSettings
     log: Any
 
+    def sent(self, session: Session, schema: pa.Schema) -> pa.Schema:
+        """The columns of a result as this session wants them."""
+        return described_rows(schema if session.exact_types else plain_schema(schema))
+
     def objects(self, session: Session) -> Objects:
         """What exists, as this session may see it."""
         return Objects(
             self.statements.catalog(session),
             self.statements.system_schemas(session),
             lambda name: self.statements.schema_of(session, name),
+            exact_types=session.exact_types,
         )
 
     def keep_prepared(self, session: Session, statement: PreparedStatement) -> bytes:

@@ -8,7 +8,6 @@ from pyarrow import flight
 from flight_server.calls import RunningCall
 from flight_server.front import Front
 from flight_server.metadata.answers import answer, answer_schema
-from flight_server.metadata.columns import described_rows
 from flight_server.ports import StatementResult
 from flight_server.streams import ready_stream, row_stream, table_stream
 from flight_server.wire import requests as rq
@@ -40,13 +39,13 @@ def schema_of(front: Front, call: RunningCall, command: rq.Command) -> pa.Schema
     match command:
         case rq.StatementQuery():
             shape = front.statements.describe(call.session, command.sql, command.transaction_id)
-            return described_rows(shape.dataset_schema)
+            return front.sent(call.session, shape.dataset_schema)
         case rq.PreparedQuery():
             prepared = front.prepared(call.session, command.handle)
             if prepared.bound is None:
                 return prepared.dataset_schema
             shape = front.statements.describe(call.session, prepared.sql, prepared.transaction_id, prepared.bound)
-            return described_rows(shape.dataset_schema)
+            return front.sent(call.session, shape.dataset_schema)
         case rq.StatementUpdate() | rq.PreparedUpdate() | rq.IngestCommand():
             raise _belongs_to_do_put()
         case _:
@@ -77,7 +76,7 @@ def _kept(front: Front, call: RunningCall, result: StatementResult) -> tuple[pa.
     if call.is_cancelled():
         result.cancel("the client went away")
         call.raise_if_cancelled()
-    schema = described_rows(result.schema)
+    schema = front.sent(call.session, result.schema)
     return schema, encode_ticket(front.results.keep(call.caller.principal.name, result, schema))
 
 

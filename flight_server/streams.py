@@ -7,13 +7,14 @@ lose their status (wire/errors.py, `plain`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pyarrow as pa
 from pyarrow import flight
 
 from flight_server.calls import RunningCall
+from flight_server.metadata.plain import plain_batch
 from flight_server.wire.errors import flight_errors
 from storage.failpoints import reach
 
@@ -30,9 +31,9 @@ def row_stream(schema: pa.Schema, reader: pa.RecordBatchReader, call: RunningCal
     """The rows of a running query; `call` tells why when it is cut short."""
     options = _write_options(call)
     if any(_holds_dictionary(field.type) for field in schema):
-        rows = _rows(reader, call, log, plain=True)
+        rows = _rows(_in_types(reader, schema), call, log, plain=True)
         return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(schema, rows), options)
-    return flight.GeneratorStream(schema, _rows(reader, call, log, plain=False), options)
+    return flight.GeneratorStream(schema, _rows(_in_types(reader, schema), call, log, plain=False), options)
 
 
 def ready_stream(schema: pa.Schema, reader: pa.RecordBatchReader, call: RunningCall) -> flight.FlightDataStream:
@@ -46,11 +47,16 @@ def _write_options(call: RunningCall) -> pa.ipc.IpcWriteOptions | None:
     return None if compression == "none" else pa.ipc.IpcWriteOptions(compression=compression)
 
 
-def _rows(reader: pa.RecordBatchReader, call: RunningCall, log: Any, *, plain: bool) -> Iterator[pa.RecordBatch]:
+def _in_types(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterable[pa.RecordBatch]:
+    """The rows in the types that their session wants."""
+    return reader if reader.schema.types == schema.types else (plain_batch(batch, schema) for batch in reader)
+
+
+def _rows(batches: Iterable[pa.RecordBatch], call: RunningCall, log: Any, *, plain: bool) -> Iterator[pa.RecordBatch]:
     with flight_errors(log, plain=plain, send_details=call.send_details):
         try:
             reach("call.rows")
-            yield from reader
+            yield from batches
         except GeneratorExit:
             raise
         except BaseException as error:

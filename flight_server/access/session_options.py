@@ -112,12 +112,21 @@ def _set_statement_timeout(session: Session, value: OptionValue) -> None:
     session.statement_timeout_seconds = seconds
 
 
+def _set_exact_types(session: Session, value: OptionValue) -> None:
+    found = _TRUTHS.get(str(value).lower())
+    if found is None:
+        raise InvalidRequest(f"bad exact_types '{value}': use true or false")
+    session.exact_types = found
+
+
+_TRUTHS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False, "none": False}
 _OTHER_NAMES: Final = {"timezone": "time_zone"}
 _OPTIONS: Final[Mapping[str, _Option]] = {
     "catalog": _Option(lambda _: CATALOG, _set_catalog),
     "schema": _Option(lambda s: s.namespace, _set_namespace),
     "compression": _Option(lambda s: s.compression, _set_compression),
     "durability": _Option(lambda s: s.durability, _set_durability),
+    "exact_types": _Option(lambda s: s.exact_types, _set_exact_types),
     "time_zone": _Option(lambda s: s.time_zone, _set_time_zone),
     "statement_timeout_seconds": _Option(lambda s: s.statement_timeout_seconds, _set_statement_timeout),
 }

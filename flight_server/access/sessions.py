@@ -51,6 +51,7 @@ class Session:
     calls:                     running now; a session with calls is not idle
     acting_for:                who logged in, when `principal` is the user of EXECUTE AS
     kept_epoch:                the user's token epoch that this session itself brought about, by a new password
+    exact_types:               results come as they were loaded, see metadata/plain.py
     asked_schema:              by the header of its calls, whatever it has set since
     """
 
@@ -60,6 +61,7 @@ class Session:
     time_zone: str = "+00:00"
     durability: str = "full"
     compression: str = "none"
+    exact_types: bool = False
     statement_timeout_seconds: float = 0.0
     transactions: OpenTransactions = field(default_factory=OpenTransactions)
     prepared: dict[bytes, PreparedStatement] = field(default_factory=dict)

@@ -6,7 +6,7 @@ not given (None) lets all through; an empty catalog means "objects without a cat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Final
 
@@ -30,6 +30,16 @@ def like(pattern: str | None) -> Callable[[str], bool]:
     tokens = _tokens(pattern)
     shortest = sum(token is not _Wild.ANY for token in tokens)
     return lambda name: len(name) >= shortest and _matches(name, tokens)
+
+
+def like_one_of(pattern: str | None, names: Collection[str]) -> Callable[[str], bool]:
+    """As `like`; but a pattern in capitals that fits none of the names is taken without regard to case: the JDBC driver
+    says that unquoted names are stored in capitals, whatever it was told, and frameworks ask for such."""
+    fits = like(pattern)
+    if pattern is None or not pattern.isupper() or any(fits(name) for name in names):
+        return fits
+    folded = like(pattern.casefold())
+    return lambda name: folded(name.casefold())
 
 
 def is_our_catalog(catalog: str | None) -> bool:

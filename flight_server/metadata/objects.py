@@ -9,7 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from flight_server.metadata.columns import described_schema, described_table
-from flight_server.metadata.filters import is_our_catalog, like
+from flight_server.metadata.filters import is_our_catalog, like_one_of
+from flight_server.metadata.plain import plain_schema
 from flight_server.wire.requests import GetDbSchemas, GetTables
 from storage.catalog import Catalog
 from storage.errors import FrostlineError
@@ -42,11 +43,13 @@ class Objects:
 
     system:    the system tables and their columns
     schema_of: columns of a view; may raise FrostlineError when what it reads is gone
+    exact_types: columns are shown as they were loaded
     """
 
     catalog: Catalog
     system: Mapping[TableName, pa.Schema]
     schema_of: Callable[[TableName], pa.Schema]
+    exact_types: bool = False
 
     def namespaces(self) -> list[str]:
         return sorted({*self.catalog.namespaces, *(name.namespace for name in self.system)})
@@ -62,6 +65,10 @@ class Objects:
 
     def described(self, name: TableName, table_type: str) -> pa.Schema:
         """Columns as clients see them; none for a view that can't be planned any more."""
+        found = self._described(name, table_type)
+        return found if self.exact_types else plain_schema(found)
+
+    def _described(self, name: TableName, table_type: str) -> pa.Schema:
         if table_type in (TABLE, LOCAL_TEMPORARY):
             return described_table(self.catalog.tables[name])
         try:
@@ -76,8 +83,8 @@ def catalogs() -> pa.Table:
 
 
 def db_schemas(objects: Objects, request: GetDbSchemas) -> pa.Table:
-    fits = like(request.namespace_pattern)
     names = objects.namespaces() if is_our_catalog(request.catalog) else []
+    fits = like_one_of(request.namespace_pattern, names)
     return _table(DB_SCHEMAS_SCHEMA, [(CATALOG, name) for name in names if fits(name)])
 
 
@@ -101,11 +108,13 @@ def tables_schema(request: GetTables) -> pa.Schema:
 def _wanted(objects: Objects, request: GetTables) -> Iterator[tuple[TableName, str]]:
     if not is_our_catalog(request.catalog):
         return
-    in_namespace, called = like(request.namespace_pattern), like(request.table_pattern)
     types = frozenset(request.table_types)
-    for name, kind in objects.tables():
-        if (not types or kind in types) and in_namespace(name.namespace) and called(name.table):
-            yield name, kind
+    in_namespace = like_one_of(request.namespace_pattern, objects.namespaces())
+    found = [
+        (name, kind) for name, kind in objects.tables() if (not types or kind in types) and in_namespace(name.namespace)
+    ]
+    called = like_one_of(request.table_pattern, [name.table for name, _ in found])
+    yield from ((name, kind) for name, kind in found if called(name.table))
 
 
 def _table(schema: pa.Schema, rows: list[Any]) -> pa.Table:

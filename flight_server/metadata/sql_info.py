@@ -1,7 +1,6 @@
 """What this server is and can, by the protocol's numbers (CommandGetSqlInfo).
 
-The values are claims that clients act on: each must be true of the SQL that runs here. Left out on purpose:
-562 (default isolation), which the protocol wants as int32 and the JDBC driver can only read as int64.
+The values are claims that clients act on: each must be true of the SQL that runs here.
 """
 
 from __future__ import annotations
@@ -199,6 +198,7 @@ def _limits(facts: ServerFacts) -> dict[int, tuple[int, Value]]:
 
 def _transactions() -> dict[int, tuple[int, Value]]:
     return {
+        562: (_INT64, 3),  # repeatable read; int32 by the protocol, which the JDBC driver fails on, as it reads int64
         563: (_BOOL, True),
         564: (_INT32, 1 << 3),  # snapshot isolation: at least repeatable read
         565: (_BOOL, False),  # DDL does not commit

@@ -7,8 +7,8 @@ What pyarrow's Flight server can send, found by trying every exception with pyar
   Go clients then show its text, which has no "Detail".
 - INVALID_ARGUMENT, NOT_FOUND and UNIMPLEMENTED exist only by way of ValueError, KeyError and NotImplementedError,
   whose text pyarrow sends twice: as the message, and in a traceback behind ". Detail: Python exception:".
-  The classes below give the traceback no text, and `hide_tracebacks` leaves out the frames, so that the client
-  reads `[42P01] sentence. Detail: Python exception: NotFound`.
+  The classes below give the traceback neither text nor name, and `hide_tracebacks` leaves out the frames, so that
+  the client reads `[42P01] sentence. Detail: Python exception: `, which is all that can be left out.
 - Go clients (ADBC) prefer the text in the trailer "grpc-status-details-bin", where it has no "Detail" either, so
   they are sent one (`send_details`). The C++ client would make FlightInternalError of it, so it is not.
 - ALREADY_EXISTS, ABORTED, RESOURCE_EXHAUSTED and DATA_LOSS can't be sent: the nearest is.
@@ -91,7 +91,7 @@ def as_flight_error(error: BaseException, log: Any = _log, *, plain: bool = Fals
     text = _short(f"[{known.sqlstate}] {known.message}")
     answer = _answer(known)
     if plain and not issubclass(answer, _Said):
-        answer = _named(type(known).__name__)
+        answer = _Plain
     details = encode_error_details(_GRPC_CODES.get(answer, _UNKNOWN), text, known.sqlstate)
     return answer(text, details)
 
@@ -148,13 +148,12 @@ class _NotSupported(_Said, NotImplementedError):
     pass
 
 
-def _named(name: str) -> type[_Said]:
-    """A class that a traceback calls just `name`, without module."""
-    return type(name, (_Said,), {"__module__": "builtins"})
+class _Plain(_Said):
+    """Of no kind that can be told."""
 
 
-for _class in (_InvalidRequest, _NotFound, _NotSupported):
-    _class.__qualname__ = _class.__name__.lstrip("_")
+for _class in (_InvalidRequest, _NotFound, _NotSupported, _Plain):
+    _class.__qualname__ = ""  # users need not know what it is called here
     _class.__module__ = "builtins"
 
 _UNKNOWN: Final = 2

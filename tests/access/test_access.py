@@ -261,7 +261,7 @@ def test_a_bad_value_is_refused_and_changes_nothing(session, name, value):
 
 
 def test_an_unknown_option_names_those_that_exist(session):
-    known = "catalog, compression, durability, schema, statement_timeout_seconds, time_zone"
+    known = "catalog, compression, durability, exact_types, schema, statement_timeout_seconds, time_zone"
     with pytest.raises(NotFound, match=f"known are {known}"):
         set_session_option(session, "colour", "blue", ())
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flight_server.metadata.filters import is_our_catalog, like
+from flight_server.metadata.filters import is_our_catalog, like, like_one_of
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,22 @@ def test_the_catalog_is_exact_and_an_empty_one_is_none():
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("FLIGHTS", ["flights"]),
+        ("FLI%", ["flights"]),
+        ("Flights", []),
+        ("flights", ["flights"]),
+        ("BIG", ["BIG"]),
+        ("%", ["flights", "BIG", "big", "_1"]),
+        ("_1", ["_1"]),
+        (None, ["flights", "BIG", "big", "_1"]),
+    ],
+)
+def test_capitals_that_fit_no_name_are_taken_without_regard_to_case(pattern: str | None, found: list[str]):
+    names = ["flights", "BIG", "big", "_1"]
+    fits = like_one_of(pattern, names)
+    assert [name for name in names if fits(name)] == found

@@ -113,10 +113,41 @@ def test_every_type_comes_back_as_it_went(cursor):
         }
     )
     cursor.adbc_ingest("typed", sent, mode="create")
+    cursor.execute("SET exact_types = true")
     cursor.execute("SELECT * FROM typed ORDER BY b NULLS LAST")
     came = cursor.fetch_arrow_table()
     assert came.to_pylist() == sent.to_pylist()
     assert came.schema.types == sent.schema.types
+
+
+LARGE = {
+    "text": pa.array(["a", None], pa.large_string()),
+    "bytes": pa.array([b"a", None], pa.large_binary()),
+    "words": pa.array(["a", None], pa.large_string()).dictionary_encode(),
+    "inside": pa.array([["a"], None], pa.list_(pa.large_string())),
+}
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM large", "SELECT text, bytes, words, inside FROM large ORDER BY text"])
+def test_text_and_bytes_come_plain_unless_the_session_wants_them_as_they_are(cursor, query):
+    sent = pa.table(LARGE)
+    cursor.adbc_ingest("large", sent, mode="create")
+    cursor.execute(query)
+    came = cursor.fetch_arrow_table()
+    words = pa.dictionary(pa.int32(), pa.string())
+    assert came.schema.types == [pa.string(), pa.binary(), words, pa.list_(pa.large_string())]
+    assert came.to_pylist() == sent.to_pylist()
+    cursor.execute("SET exact_types = true")
+    cursor.execute(query)
+    assert cursor.fetch_arrow_table().schema.types == sent.schema.types
+
+
+def test_a_prepared_query_and_the_table_s_description_are_plain_too(cursor):
+    cursor.adbc_ingest("large", pa.table(LARGE), mode="create")
+    cursor.adbc_prepare("SELECT text FROM large WHERE text = ?")
+    cursor.execute("SELECT text FROM large WHERE text = ?", ("a",))
+    assert cursor.fetch_arrow_table().schema.types == [pa.string()]
+    assert cursor.connection.adbc_get_table_schema("large").field("text").type == pa.string()
 
 
 def test_a_temporary_table_is_the_connections_own(cursor, connect):

@@ -103,6 +103,7 @@ final class Abilities {
     asked(of -> {
       that(of.supportsTransactions(), "transactions");
       that(of.supportsTransactionIsolationLevel(Connection.TRANSACTION_REPEATABLE_READ), "repeatable read");
+      equal(3, of.getDefaultTransactionIsolation(), "the protocol's number for it");
       that(!of.dataDefinitionCausesTransactionCommit(), "DDL commits");
       that(!of.dataDefinitionIgnoredInTransactions(), "DDL is ignored");
       that(of.supportsBatchUpdates(), "batch updates");

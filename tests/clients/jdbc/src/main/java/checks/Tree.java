@@ -64,6 +64,19 @@ final class Tree {
     });
   }
 
+  /** The driver says that unquoted names are stored in capitals, and Spring and Hibernate believe it. */
+  @Check
+  void namesInCapitalsAreFound() throws Exception {
+    asked(of -> {
+      try (ResultSet rows = of.getColumns(null, "SHOP", "ITEMS", null)) {
+        equal(5, Server.texts(rows, "COLUMN_NAME").size(), "columns of SHOP.ITEMS");
+      }
+      try (ResultSet rows = of.getPrimaryKeys(null, "SHOP", "ITEMS")) {
+        equal(List.of("day", "id"), Server.texts(rows, "COLUMN_NAME"), "key of SHOP.ITEMS");
+      }
+    });
+  }
+
   @Check
   void tableTypesAreThree() throws Exception {
     asked(of -> {
