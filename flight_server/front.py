@@ -35,7 +35,7 @@ class Front:
 
     def sent(self, session: Session, schema: pa.Schema) -> pa.Schema:
         """The columns of a result as this session wants them."""
-        return described_rows(schema if session.exact_types else plain_schema(schema))
+        return described_rows(_as_wanted(session, schema))
 
     def objects(self, session: Session) -> Objects:
         """What exists, as this session may see it."""
@@ -43,7 +43,7 @@ class Front:
             self.statements.catalog(session),
             self.statements.system_schemas(session),
             lambda name: self.statements.schema_of(session, name),
-            exact_types=session.exact_types,
+            lambda schema: _as_wanted(session, schema),
         )
 
     def keep_prepared(self, session: Session, statement: PreparedStatement) -> bytes:
@@ -62,3 +62,7 @@ class Front:
         if found is None:
             raise unknown_handle(HandleKind.PREPARED)
         return found
+
+
+def _as_wanted(session: Session, schema: pa.Schema) -> pa.Schema:
+    return schema if session.exact_types else plain_schema(schema, session.time_zone)

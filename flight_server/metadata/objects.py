@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from flight_server.metadata.columns import described_schema, described_table
 from flight_server.metadata.filters import is_our_catalog, like_one_of
-from flight_server.metadata.plain import plain_schema
 from flight_server.wire.requests import GetDbSchemas, GetTables
 from storage.catalog import Catalog
 from storage.errors import FrostlineError
@@ -43,13 +42,13 @@ class Objects:
 
     system:    the system tables and their columns
     schema_of: columns of a view; may raise FrostlineError when what it reads is gone
-    exact_types: columns are shown as they were loaded
+    shown:     columns in the types that the caller's results have
     """
 
     catalog: Catalog
     system: Mapping[TableName, pa.Schema]
     schema_of: Callable[[TableName], pa.Schema]
-    exact_types: bool = False
+    shown: Callable[[pa.Schema], pa.Schema] = lambda schema: schema
 
     def namespaces(self) -> list[str]:
         return sorted({*self.catalog.namespaces, *(name.namespace for name in self.system)})
@@ -65,8 +64,7 @@ class Objects:
 
     def described(self, name: TableName, table_type: str) -> pa.Schema:
         """Columns as clients see them; none for a view that can't be planned any more."""
-        found = self._described(name, table_type)
-        return found if self.exact_types else plain_schema(found)
+        return self.shown(self._described(name, table_type))
 
     def _described(self, name: TableName, table_type: str) -> pa.Schema:
         if table_type in (TABLE, LOCAL_TEMPORARY):

@@ -1,7 +1,8 @@
-"""Plain types: text and bytes with offsets of 32 bits, whatever a client loaded; to SQL they are VARCHAR and BYTEA.
+"""Plain types of results: text and bytes with offsets of 32 bits, moments in the session's time zone.
 
-Many clients take the large ones for something else (a BLOB, a memo). A session that wants them back as they were loaded
-sets `exact_types`. What is inside of lists, structs and maps stays as it is.
+To SQL a column is VARCHAR, BYTEA or TIMESTAMP WITH TIME ZONE, whatever was loaded into it. Many clients take the large
+types for something else (a BLOB, a memo). A session that wants all as it was loaded sets `exact_types`. What is inside
+of lists, structs and maps stays as it is.
 """
 
 from __future__ import annotations
@@ -11,20 +12,24 @@ from typing import Final
 import pyarrow as pa
 
 _PLAIN: Final = ((pa.large_utf8(), pa.utf8()), (pa.large_binary(), pa.binary()))
+_UTC: Final = "+00:00"  # as sessions write it
 
 
-def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The very same when all is plain."""
-    types = [plain_type(field.type) for field in schema]
+def plain_schema(schema: pa.Schema, time_zone: str) -> pa.Schema:
+    """The very same when all is plain. time_zone: the session's."""
+    zone = "UTC" if time_zone == _UTC else time_zone
+    types = [plain_type(field.type, zone) for field in schema]
     if types == schema.types:
         return schema
     fields = [field.with_type(kind) for field, kind in zip(schema, types, strict=True)]
     return pa.schema(fields, schema.metadata)
 
 
-def plain_type(data_type: pa.DataType) -> pa.DataType:
+def plain_type(data_type: pa.DataType, zone: str) -> pa.DataType:
     if pa.types.is_dictionary(data_type):
-        return pa.dictionary(data_type.index_type, plain_type(data_type.value_type), data_type.ordered)
+        return pa.dictionary(data_type.index_type, plain_type(data_type.value_type, zone), data_type.ordered)
+    if pa.types.is_timestamp(data_type) and data_type.tz is not None:
+        return pa.timestamp(data_type.unit, zone)
     return next((plain for large, plain in _PLAIN if data_type == large), data_type)
 
 

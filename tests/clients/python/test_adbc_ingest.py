@@ -142,6 +142,20 @@ def test_text_and_bytes_come_plain_unless_the_session_wants_them_as_they_are(cur
     assert cursor.fetch_arrow_table().schema.types == sent.schema.types
 
 
+@pytest.mark.parametrize(("zone", "shown"), [("UTC", "UTC"), ("Europe/Berlin", "Europe/Berlin"), ("+02:00", "+02:00")])
+def test_moments_come_in_the_zone_of_the_session_unless_it_wants_them_as_they_are(cursor, zone, shown):
+    sent = pa.table({"at": pa.array([0, None], pa.timestamp("ms", "Asia/Tokyo"))})
+    cursor.adbc_ingest("moments", sent, mode="create")
+    cursor.execute(f"SET time_zone = '{zone}'")
+    for query in ("SELECT at FROM moments", "SELECT CAST('1970-01-01T00:00:00Z' AS TIMESTAMP WITH TIME ZONE) AS at"):
+        cursor.execute(query)
+        came = cursor.fetch_arrow_table().column("at")
+        assert (came.type.tz, came.cast(pa.int64()).to_pylist()[0]) == (shown, 0)
+    cursor.execute("SET exact_types = true")
+    cursor.execute("SELECT at FROM moments")
+    assert cursor.fetch_arrow_table().schema.types == sent.schema.types
+
+
 def test_a_prepared_query_and_the_table_s_description_are_plain_too(cursor):
     cursor.adbc_ingest("large", pa.table(LARGE), mode="create")
     cursor.adbc_prepare("SELECT text FROM large WHERE text = ?")
