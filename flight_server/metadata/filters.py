@@ -43,8 +43,8 @@ def like_one_of(pattern: str | None, names: Collection[str]) -> Callable[[str], 
 
 
 def is_our_catalog(catalog: str | None) -> bool:
-    """Exact, not a pattern."""
-    return catalog is None or catalog == CATALOG
+    """Exact, not a pattern; but also in capitals, see `like_one_of`."""
+    return catalog in (None, CATALOG, CATALOG.upper())
 
 
 def _tokens(pattern: str) -> list[_Token]:

@@ -19,6 +19,7 @@ DOCUMENTED: Final = (
     ("42804", r"^a \+ before a value", "wrong type"),
     ("42601", r"found: \) at", "syntax error"),  # IN ()
     ("22P02", "Cannot cast string", "text that is not a value of the type"),
+    ("54001", "nested too deeply", "too long or too complex"),
     ("0A000", "is not supported", "Each of these gets 0A000"),  # UNIQUE, triggers, REPLACE
 )
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
