@@ -14,7 +14,13 @@ import pyarrow as pa
 
 from flight_server.sql.call import Call
 from flight_server.sql.columns import check_default, new_column, writable_name
-from flight_server.sql.constraint_statements import AddConstraint, ChangeIdentity, DropConstraint, RenameConstraint
+from flight_server.sql.constraint_statements import (
+    AddConstraint,
+    ChangeIdentity,
+    DropConstraint,
+    DropRule,
+    RenameConstraint,
+)
 from flight_server.sql.declared import holds_all_of
 from flight_server.sql.define_constraints import (
     check_conditions,
@@ -25,6 +31,7 @@ from flight_server.sql.define_constraints import (
     without_constraints_on,
 )
 from flight_server.sql.define_view import rename_view
+from flight_server.sql.dependents import dependent_views, refuse_dependents, without_views, working
 from flight_server.sql.identity import changed_identity, refuse_identity
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.statements import (
@@ -60,7 +67,10 @@ def alter_table(call: Call, statement: AlterTable) -> Changed:
             return Changed(0)
     if statement.if_exists and name not in call.transaction.state.catalog.tables:
         return Changed(0)
+    rules = {action.rule for action in statement.actions if isinstance(action, DropColumn)} - {None}
     cascade = any(isinstance(action, DropConstraint) and action.cascade for action in statement.actions)
+    cascade = cascade or DropRule.CASCADE in rules
+    views = working(call, dependent_views(call, name)) if rules else ()
     seen = call.transaction.state.catalog.table(name)
     table = seen
     for action in statement.actions:
@@ -76,6 +86,11 @@ def alter_table(call: Call, statement: AlterTable) -> Changed:
         return catalog.with_altered_table(seen, table, cascade=cascade)
 
     call.transaction.change_catalog(alter)
+    broken = sorted(set(views) - set(working(call, views)))
+    if broken and DropRule.RESTRICT in rules:
+        refuse_dependents(call.transaction.state.catalog, table.name, broken)
+    if broken:
+        call.transaction.change_catalog(lambda catalog: without_views(catalog, broken))
     return Changed(0)
 
 

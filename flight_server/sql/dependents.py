@@ -5,11 +5,11 @@ A view is text that is looked up anew each time, so what it reads is known only 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from flight_server.query.scope import opens_none
+from flight_server.query.scope import allow_all, opens_none
 from flight_server.sql.call import Call
 from storage.catalog import NAMES_SHOWN_MAX, Catalog
 from storage.errors import FrostlineError, InvalidRequest
@@ -26,14 +26,28 @@ def dependent_views(call: Call, name: TableName) -> tuple[TableName, ...]:
     return tuple(sorted(found - {name}))
 
 
+def working(call: Call, views: Iterable[TableName]) -> tuple[TableName, ...]:
+    """Those of `views` that can be read."""
+    found: list[TableName] = []
+    for view in views:
+        with suppress(FrostlineError):
+            _plan(call, view, allow_all)
+            found.append(view)
+    return tuple(found)
+
+
 def _reads(call: Call, view: ViewDef) -> set[TableName]:
     """Tables and views that the text of `view` comes to; of one that no longer works, those that it comes to before."""
     names: set[TableName] = set()
-    # Nobody's rights are asked: whoever may drop something need not be able to read it.
-    scope = replace(call.scope(), known=None, caller=object(), allow=names.add, opens=opens_none)
     with suppress(FrostlineError):
-        call.services.queries.plan(f"SELECT * FROM {quoted(view.name.namespace)}.{quoted(view.name.table)}", scope)
+        _plan(call, view.name, names.add)
     return names
+
+
+def _plan(call: Call, view: TableName, allow: Callable[[TableName], None]) -> None:
+    """Nobody's rights are asked: whoever may drop something need not be able to read it."""
+    scope = replace(call.scope(), known=None, caller=object(), allow=allow, opens=opens_none)
+    call.services.queries.plan(f"SELECT * FROM {quoted(view.namespace)}.{quoted(view.table)}", scope)
 
 
 def without_views(catalog: Catalog, views: Collection[TableName]) -> Catalog:

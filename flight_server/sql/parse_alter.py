@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from flight_server.sql.constraint_statements import AddConstraint, ChangeIdentity, DropConstraint, RenameConstraint
+from flight_server.sql.constraint_statements import (
+    AddConstraint,
+    ChangeIdentity,
+    DropConstraint,
+    DropRule,
+    RenameConstraint,
+)
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.parse_column import read_column, read_default, read_options
 from flight_server.sql.parse_constraint import TABLE_CONSTRAINTS, KeySpec, read_table_constraint
@@ -136,10 +142,8 @@ def _drop(cursor: Cursor) -> DropColumn | DropConstraint:
     cursor.accept("COLUMN")
     if_exists = cursor.if_exists()
     name = cursor.name("column")
-    if cursor.sees("CASCADE"):
-        raise not_supported("CASCADE for a column", "drop the views that use it by name")
-    cursor.accept("RESTRICT")
-    return DropColumn(name, if_exists)
+    rule = cursor.accept_any(*DropRule)
+    return DropColumn(name, if_exists, None if rule is None else DropRule(rule))
 
 
 def _rename(cursor: Cursor) -> RenameColumn | RenameTable | RenameConstraint:

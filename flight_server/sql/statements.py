@@ -191,6 +191,7 @@ class AddColumn:
 class DropColumn:
     name: str
     if_exists: bool = False
+    rule: DropRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
