@@ -138,10 +138,12 @@ def _following(
 ) -> TableDef:
     if not any(c.refers_to((before.name, after.name)) for c in table.constraints):
         return table
+    is_own = table.table_id == after.table_id
+    old = {constraint.reference for constraint in before.constraints}
     kept: list[Constraint] = []
     for constraint in table.constraints:
-        # A foreign key that was added by the same statement may have the new name already.
-        is_old = constraint.refers_to((before.name,)) and not _fits_as_it_is(constraint, after)
+        # A foreign key of the table to itself that the same statement added has the new names already.
+        is_old = constraint.refers_to((before.name,)) and (not is_own or constraint.reference in old)
         new = renamed_reference(constraint, after.name, names) if is_old else constraint
         if not new.refers_to((after.name,)) or _fits(new, after):
             kept.append(new)
@@ -154,13 +156,7 @@ def _following(
     changed = tuple(kept)
     if changed == table.constraints:
         return table
-    if table.table_id == after.table_id:
-        return msgspec.structs.replace(table, constraints=changed)
-    return _changed(table, changed)
-
-
-def _fits_as_it_is(constraint: Constraint, after: TableDef) -> bool:
-    return constraint.refers_to((after.name,)) and _fits(constraint, after)
+    return msgspec.structs.replace(table, constraints=changed) if is_own else _changed(table, changed)
 
 
 def _fits(constraint: Constraint, target: TableDef) -> bool:

@@ -104,6 +104,13 @@ def _reference(call: Call, table: TableDef, target: ForeignTarget) -> Reference:
 
 def _check_condition(call: Call, table: TableDef, sql: str) -> None:
     """Raises InvalidRequest, NotSupported unless it is a condition over columns of the table."""
+    try:
+        _plan_condition(call, table, sql)
+    except FrostlineError as error:
+        raise type(error)(error.message.replace(f'"{_CHECKED}".', ""), sqlstate=error.sqlstate) from None
+
+
+def _plan_condition(call: Call, table: TableDef, sql: str) -> None:
     tokens = lex(sql)
     if any(token.key in ("SELECT", "WITH") for token in tokens):
         raise NotSupported(f"a query in a CHECK of table '{table.name}' is not supported; name columns of the table")
