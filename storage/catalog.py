@@ -15,6 +15,7 @@ import msgspec
 
 from storage.errors import AlreadyExists, InvalidRequest, NotFound
 from storage.names import DEFAULT_NAMESPACE, TableName
+from storage.references import check_references, following, with_references_kept, without_references_to
 from storage.schema import NamespaceDef, TableDef, ViewDef
 from storage.storages import LOCAL, LOCAL_STORAGE, StorageDef
 from storage.users import Grant, GrantName, UserRecord
@@ -98,34 +99,56 @@ class Catalog:
         return replace(self, namespaces=_frozen({**self.namespaces, namespace.name: namespace}))
 
     def with_new_table(self, table: TableDef) -> Catalog:
-        """Raises AlreadyExists, NotFound (namespace)."""
+        """Raises AlreadyExists, NotFound (namespace, storage, what it refers to), InvalidRequest (it is no key)."""
         self._check_free(table.name)
-        return self.with_table(table)
+        catalog = self.with_table(table)
+        check_references(catalog.tables, table)
+        return catalog
+
+    def with_replaced_table(self, table: TableDef) -> Catalog:
+        """`table` in the place of the one of its name, without that one's grants. Foreign keys of others to it stay
+        where they still find their key."""
+        catalog = self.without_table(table.name).with_new_table(table)
+        return replace(catalog, tables=_frozen(with_references_kept(self.tables, catalog.tables, table.name)))
 
     def with_table(self, table: TableDef) -> Catalog:
         """Add or replace a table; the caller has checked. Raises NotFound (its storage)."""
         self.storage(table.options.storage)
         return replace(self, tables=_frozen({**self.tables, table.name: table}))
 
+    def with_altered_table(self, before: TableDef, after: TableDef, *, cascade: bool = False) -> Catalog:
+        """`before` becomes `after`, under whatever name; grants and foreign keys to it follow.
+
+        cascade: whether foreign keys go whose key is gone. Raises AlreadyExists, NotFound, InvalidRequest (if not).
+        """
+        if before.name != after.name:
+            self._check_free(after.name)
+        others = {name: table for name, table in self.tables.items() if name != before.name}
+        catalog = replace(self, tables=_frozen(others)).with_table(after)
+        tables = following(catalog.tables, before, after, cascade=cascade)
+        check_references(tables, tables[after.name])
+        return replace(catalog, tables=_frozen(tables), grants=self._grants_moved(before.name, after.name))
+
     def with_renamed_table(self, table: TableDef, name: TableName) -> Catalog:
-        """`table` (as it is now) under another name; its grants go with it. Raises AlreadyExists, NotFound."""
-        self._check_free(name)
-        moved = msgspec.structs.replace(table, name=name, version=table.version + 1)
-        catalog = self.without_table(table.name).with_table(moved)
-        for grant in self.grants.values():
-            if grant.name.table == table.name:
-                catalog = catalog.with_grant(msgspec.structs.replace(grant, name=GrantName(grant.name.user, name)))
-        return catalog
+        """`table` (as it is now) under another name. Raises AlreadyExists, NotFound."""
+        return self.with_altered_table(table, msgspec.structs.replace(table, name=name, version=table.version + 1))
 
     def without_table(self, name: TableName) -> Catalog:
-        """Its grants go with it."""
-        tables = _frozen({k: v for k, v in self.tables.items() if k != name})
-        return replace(self, tables=tables, grants=self._grants_but(lambda grant: grant.table == name))
+        """Its grants go with it, and the foreign keys of others to it."""
+        tables = without_references_to({k: v for k, v in self.tables.items() if k != name}, (name,))
+        return replace(self, tables=_frozen(tables), grants=self._grants_but(lambda grant: grant.table == name))
 
     def with_view(self, view: ViewDef, *, or_replace: bool) -> Catalog:
         if not (or_replace and view.name in self.views):
             self._check_free(view.name)
         return replace(self, views=_frozen({**self.views, view.name: view}))
+
+    def with_renamed_view(self, view: ViewDef, name: TableName) -> Catalog:
+        """`view` under another name; its grants go with it. Raises AlreadyExists."""
+        self._check_free(name)
+        others = {k: v for k, v in self.views.items() if k != view.name}
+        renamed = msgspec.structs.replace(view, name=name)
+        return replace(self, views=_frozen({**others, name: renamed}), grants=self._grants_moved(view.name, name))
 
     def without_view(self, name: TableName) -> Catalog:
         """Its grants go with it."""
@@ -143,10 +166,11 @@ class Catalog:
                 f"namespace '{name}' is not empty (holds {_first(inside)}); drop these first or add CASCADE",
                 sqlstate="2BP01",
             )
+        tables = {k: v for k, v in self.tables.items() if k.namespace != name}
         return replace(
             self,
             namespaces=_frozen({k: v for k, v in self.namespaces.items() if k != name}),
-            tables=_frozen({k: v for k, v in self.tables.items() if k.namespace != name}),
+            tables=_frozen(without_references_to(tables, [k for k in self.tables if k.namespace == name])),
             views=_frozen({k: v for k, v in self.views.items() if k.namespace != name}),
             grants=self._grants_but(lambda grant: grant.table.namespace == name),
         )
@@ -220,6 +244,16 @@ class Catalog:
         if not any(map(gone, self.grants)):
             return self.grants
         return _frozen({name: grant for name, grant in self.grants.items() if not gone(name)})
+
+    def _grants_moved(self, old: TableName, new: TableName) -> Mapping[GrantName, Grant]:
+        """What was granted on `old` is granted on `new`."""
+        if old == new or not any(grant.table == old for grant in self.grants):
+            return self.grants
+        moved = (
+            msgspec.structs.replace(grant, name=GrantName(grant.name.user, new)) if grant.name.table == old else grant
+            for grant in self.grants.values()
+        )
+        return _frozen({grant.name: grant for grant in moved})
 
     def _check_free(self, name: TableName) -> None:
         self.namespace(name.namespace)

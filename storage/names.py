@@ -80,6 +80,16 @@ def checked_column(name: str) -> str:
     return name
 
 
+def checked_constraint(name: str) -> str:
+    """Names of constraints may hold any printable text but quotes."""
+    if _COLUMN.fullmatch(name) is None:
+        raise InvalidRequest(
+            f"constraint name {_shown(name)} is not allowed: 1-255 printable characters without quotes",
+            sqlstate="42602",
+        )
+    return name
+
+
 def quoted(name: str) -> str:
     """`name` as a SQL identifier that keeps its case."""
     return '"' + name.replace('"', '""') + '"'

@@ -35,6 +35,7 @@ from storage.meta import catalog_operations, format_operation, last_seq_operatio
 from storage.names import DEFAULT_NAMESPACE
 from storage.owners import OwnerKey, owner_operations
 from storage.rebuild_keys import live_keys
+from storage.references import with_sound_references
 from storage.remains import FoundPartition, NameType, Remains, find_remains, place_of
 from storage.schema import NamespaceDef, TableDef
 from storage.state import SEQ_TIME_SHIFT
@@ -241,9 +242,10 @@ def _catalog(remains: Remains, tables: dict[int, TableDef], last_seq: int) -> It
     owners = {found.table.owner for found in remains.partitions if found.table.owner is not None}
     made_ms = last_seq >> SEQ_TIME_SHIFT
     namespaces = {DEFAULT_NAMESPACE, *(tables[id_].name.namespace for id_ in kept)}
+    named = {tables[id_].name: tables[id_] for id_ in kept}
     catalog = Catalog(
         namespaces=MappingProxyType({name: NamespaceDef(name=name) for name in namespaces}),
-        tables=MappingProxyType({tables[id_].name: tables[id_] for id_ in kept}),
+        tables=MappingProxyType(with_sound_references(named)),
         users=MappingProxyType({owner.name: _user(owner.name, made_ms) for owner in owners}),
         storages=MappingProxyType(
             {LOCAL: LOCAL_STORAGE} | {s.name: s for found in remains.partitions for s in found.storages}

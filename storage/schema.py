@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import pyarrow as pa
 
+from storage.constraints import Constraint
 from storage.keys import owned_partition
 from storage.names import TableName
 from storage.options import OPTIONS_OF, TableOptions
@@ -33,6 +34,13 @@ class TableKind(StrEnum):
     STREAM = "stream"
 
 
+class Identity(StrEnum):
+    """Who may give an identity column its values: nobody but the server, or a statement too."""
+
+    ALWAYS = "ALWAYS"
+    BY_DEFAULT = "BY DEFAULT"
+
+
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One column.
 
@@ -43,6 +51,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     default_sql:   text of the DEFAULT expression, None when there is none
     fill:          one-element Arrow array (IPC) that rows older than the column are given; None means NULL
     metadata:      of the Arrow field that a load brought, such as the name of an extension type that only clients know
+    identity:      of a column GENERATED .. AS IDENTITY; its default_sql says what makes the values
     """
 
     name: str
@@ -54,6 +63,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     fill: bytes | None = None
     comment: str = ""
     metadata: tuple[tuple[bytes, bytes], ...] = ()
+    identity: Identity | None = None
+
+    @property
+    def default_shown(self) -> str | None:
+        """What stands for the DEFAULT where people look."""
+        return self.default_sql if self.identity is None else f"GENERATED {self.identity} AS IDENTITY"
 
     @property
     def field(self) -> pa.Field:
@@ -76,6 +91,8 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A table at one schema version. Replaced as a whole by each ALTER, with `version` one higher.
 
     changed_seq, changed_by: the commit that made this version, and who asked for it; "" = not known
+    key_name: of the primary key's constraint; "" = none was given
+    constraints: what it tells clients of and nobody enforces
     owner: of a user table as one user sees it; the catalog's own definitions have none
     """
 
@@ -91,6 +108,8 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     created_ms: int = 0
     changed_seq: int = 0
     changed_by: str = ""
+    key_name: str = ""
+    constraints: tuple[Constraint, ...] = ()
     owner: Owner | None = None
 
     @property
@@ -109,6 +128,11 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         for name in ("arrow_schema", "physical_schema", "key_columns"):
             owned.__dict__[name] = getattr(self, name)
         return owned
+
+    @property
+    def primary_key_name(self) -> str:
+        """What the primary key's constraint is called."""
+        return self.key_name or f"{self.name.table}_pkey"
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)

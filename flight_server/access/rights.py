@@ -30,6 +30,7 @@ from flight_server.access.principal import Principal
 from storage.catalog import Catalog
 from storage.errors import NotFound, PermissionDenied
 from storage.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
+from storage.references import with_known_references
 from storage.schema import TableDef
 from storage.users import GrantName, Privilege
 
@@ -119,7 +120,8 @@ class Rights:
             return found[1]
 
     def _filtered(self, catalog: Catalog) -> Catalog:
-        tables = {name: table for name, table in catalog.tables.items() if self.sees(name, catalog)}
+        seen = {name: table for name, table in catalog.tables.items() if self.sees(name, catalog)}
+        tables = with_known_references(seen, seen)
         views = {
             name: msgspec.structs.replace(view, sql="")
             for name, view in catalog.views.items()

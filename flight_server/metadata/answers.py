@@ -45,7 +45,7 @@ def answer(command: rq.Metadata, found: Objects, facts: ServerFacts) -> pa.Table
         case rq.GetPrimaryKeys():
             return keys.primary_keys(found.catalog, command)
         case rq.GetForeignKeys():
-            return keys.foreign_keys()
+            return keys.foreign_key_rows(found.catalog, command)
         case rq.GetSqlInfo():
             return sql_info.sql_info(facts, command.ids)
         case rq.GetXdbcTypeInfo():

@@ -44,6 +44,7 @@ _LISTS: Final = (_T.is_list, _T.is_large_list, _T.is_fixed_size_list, _T.is_list
 _INTEGER_DIGITS: Final = {8: 3, 16: 5, 32: 10, 64: 19}
 _KEPT_NAME_CHARS_MAX: Final = 255
 _NAMED_BY_DECLARATION: Final = ("UUID", "JSON")  # to Arrow they are text
+_IDS: Final = re.compile(r"\s*snowflake_id\s*\(\s*\)\s*", re.IGNORECASE)  # identity columns have it, too
 _LENGTH: Final = re.compile(r"(?:VARCHAR|CHAR|VARBINARY|BINARY)\((\d+)\)")
 
 
@@ -85,9 +86,10 @@ def described_field(
     *,
     length: int | None = None,
     read_only: bool = False,
+    makes_ids: bool = False,
 ) -> pa.Field:
     """`field` with its SQL type, digits and searchability; `table` is (namespace, name), `length` in characters."""
-    notes = {"TYPE_NAME": sql_type, "IS_AUTO_INCREMENT": "0", "IS_SEARCHABLE": "1"}
+    notes = {"TYPE_NAME": sql_type, "IS_AUTO_INCREMENT": "1" if makes_ids else "0", "IS_SEARCHABLE": "1"}
     notes["IS_CASE_SENSITIVE"] = "1" if any(test(field.type) for test in _TEXTS) else "0"
     notes["IS_READ_ONLY"] = "1" if read_only else "0"
     digits = (length, 0) if length is not None else _digits(field.type)
@@ -137,7 +139,14 @@ def described_schema(schema: pa.Schema, namespace: str, table: str) -> pa.Schema
 def _described_column(column: Column, where: tuple[str, str]) -> pa.Field:
     declared = column.sql_type if column.sql_type in _NAMED_BY_DECLARATION else type_name(column.type)
     length = _LENGTH.fullmatch(column.sql_type)
-    return described_field(column.field, declared, where, column.comment, length=int(length[1]) if length else None)
+    return described_field(
+        column.field,
+        declared,
+        where,
+        column.comment,
+        length=int(length[1]) if length else None,
+        makes_ids=column.default_sql is not None and _IDS.fullmatch(column.default_sql) is not None,
+    )
 
 
 def _digits(data_type: pa.DataType) -> tuple[int, int] | None:

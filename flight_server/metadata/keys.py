@@ -1,16 +1,18 @@
-"""Primary keys; and foreign keys, of which there are none."""
+"""Primary keys; and foreign keys, which are NOT ENFORCED."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from flight_server.metadata.filters import is_our_catalog
-from flight_server.wire.requests import GetPrimaryKeys
+from flight_server.wire.requests import GetForeignKeys, GetPrimaryKeys
 from storage.catalog import Catalog
+from storage.constraints import Constraint, ForeignRule
 from storage.names import CATALOG
+from storage.references import foreign_keys, key_referred_to
 from storage.schema import TableDef
 
 PRIMARY_KEYS_SCHEMA: Final = pa.schema(
@@ -23,6 +25,13 @@ PRIMARY_KEYS_SCHEMA: Final = pa.schema(
         pa.field("key_name", pa.utf8()),
     ]
 )
+_RULES: Final = {  # the protocol's UpdateDeleteRules
+    ForeignRule.CASCADE: 0,
+    ForeignRule.RESTRICT: 1,
+    ForeignRule.SET_NULL: 2,
+    ForeignRule.NO_ACTION: 3,
+    ForeignRule.SET_DEFAULT: 4,
+}
 FOREIGN_KEYS_SCHEMA: Final = pa.schema(
     [
         pa.field("pk_catalog_name", pa.utf8()),
@@ -51,7 +60,7 @@ def primary_keys(catalog: Catalog, request: GetPrimaryKeys) -> pa.Table:
             "table_name": table.name.table,
             "column_name": column,
             "key_sequence": place,
-            "key_name": f"{table.name.table}_pkey",
+            "key_name": table.primary_key_name,
         }
         for table in _named(catalog, request)
         for place, column in enumerate(table.primary_key, start=1)
@@ -59,8 +68,48 @@ def primary_keys(catalog: Catalog, request: GetPrimaryKeys) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PRIMARY_KEYS_SCHEMA)
 
 
-def foreign_keys() -> pa.Table:
-    return FOREIGN_KEYS_SCHEMA.empty_table()
+def foreign_key_rows(catalog: Catalog, request: GetForeignKeys) -> pa.Table:
+    """Names are exact. Keys that a table exports come in the order of those who refer to it, imported ones in that of
+    what they refer to."""
+    rows = [
+        row
+        for table in catalog.tables.values()
+        for constraint in foreign_keys(table)
+        for row in _foreign_key(catalog, table, constraint)
+        if _is_named(request.referred, row, "pk") and _is_named(request.referring, row, "fk")
+    ]
+    side = "pk" if request.referred is None else "fk"
+    order = (f"{side}_db_schema_name", f"{side}_table_name", f"{side}_key_name", "fk_key_name", "key_sequence")
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: [row[n] for n in order]), schema=FOREIGN_KEYS_SCHEMA)
+
+
+def _foreign_key(catalog: Catalog, table: TableDef, constraint: Constraint) -> Iterator[dict[str, Any]]:
+    """A row for each of its columns."""
+    assert constraint.reference is not None
+    target, reference = catalog.tables[constraint.reference.table], constraint.reference
+    for place, (column, referred) in enumerate(zip(constraint.columns, reference.columns, strict=True), start=1):
+        yield {
+            "pk_catalog_name": CATALOG,
+            "pk_db_schema_name": target.name.namespace,
+            "pk_table_name": target.name.table,
+            "pk_column_name": referred,
+            "fk_catalog_name": CATALOG,
+            "fk_db_schema_name": table.name.namespace,
+            "fk_table_name": table.name.table,
+            "fk_column_name": column,
+            "key_sequence": place,
+            "fk_key_name": constraint.name,
+            "pk_key_name": key_referred_to(constraint, target),
+            "update_rule": _RULES[reference.on_update],
+            "delete_rule": _RULES[reference.on_delete],
+        }
+
+
+def _is_named(request: GetPrimaryKeys | None, row: dict[str, Any], side: str) -> bool:
+    if request is None:
+        return True
+    is_table = row[f"{side}_table_name"] == request.table
+    return is_table and is_our_catalog(request.catalog) and request.namespace in (None, row[f"{side}_db_schema_name"])
 
 
 def _named(catalog: Catalog, request: GetPrimaryKeys) -> Iterator[TableDef]:

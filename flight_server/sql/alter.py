@@ -14,7 +14,25 @@ import pyarrow as pa
 
 from flight_server.sql.call import Call
 from flight_server.sql.columns import check_default, new_column, writable_name
+from flight_server.sql.constraint_statements import (
+    AddConstraint,
+    ChangeIdentity,
+    DropConstraint,
+    DropRule,
+    RenameConstraint,
+)
 from flight_server.sql.declared import holds_all_of
+from flight_server.sql.define_constraints import (
+    check_conditions,
+    constraints_with_renamed,
+    with_constraints,
+    with_renamed_constraint,
+    without_constraint,
+    without_constraints_on,
+)
+from flight_server.sql.define_view import rename_view
+from flight_server.sql.dependents import dependent_views, refuse_dependents, without_views, working
+from flight_server.sql.identity import changed_identity, refuse_identity
 from flight_server.sql.stage_change import Changed
 from flight_server.sql.statements import (
     AddColumn,
@@ -22,6 +40,7 @@ from flight_server.sql.statements import (
     ChangeColumnDefault,
     ChangeColumnNullable,
     ChangeColumnType,
+    ColumnSpec,
     DropColumn,
     RenameColumn,
     RenameTable,
@@ -41,23 +60,37 @@ _EACH_ROW_ITS_OWN: Final = ("uuid_v7", "snowflake_id", "uuid(", "gen_random_uuid
 def alter_table(call: Call, statement: AlterTable) -> Changed:
     """Apply the actions in order, all or none. Raises InvalidRequest, NotFound, NotSupported, ConstraintViolated."""
     name = writable_name(call.name(statement.table))
+    if name in call.transaction.state.catalog.views and len(statement.actions) == 1:
+        [action] = statement.actions
+        if isinstance(action, RenameTable):
+            rename_view(call, name, action.new_name)
+            return Changed(0)
     if statement.if_exists and name not in call.transaction.state.catalog.tables:
         return Changed(0)
+    rules = {action.rule for action in statement.actions if isinstance(action, DropColumn)} - {None}
+    cascade = any(isinstance(action, DropConstraint) and action.cascade for action in statement.actions)
+    cascade = cascade or DropRule.CASCADE in rules
+    views = working(call, dependent_views(call, name)) if rules else ()
     seen = call.transaction.state.catalog.table(name)
     table = seen
     for action in statement.actions:
         table = _altered(call, table, action)
+    if table.constraints:
+        check_conditions(call, table)
     table = msgspec.structs.replace(table, version=seen.version + 1)
 
     def alter(catalog: Catalog) -> Catalog:
         now = catalog.table(name)
         if (now.table_id, now.version) != (seen.table_id, seen.version):
             raise Conflict(f"table '{name}' was altered by another statement first; try again")
-        if table.name == name:
-            return catalog.with_table(table)
-        return catalog.with_renamed_table(msgspec.structs.replace(table, name=name, version=seen.version), table.name)
+        return catalog.with_altered_table(seen, table, cascade=cascade)
 
     call.transaction.change_catalog(alter)
+    broken = sorted(set(views) - set(working(call, views)))
+    if broken and DropRule.RESTRICT in rules:
+        refuse_dependents(call.transaction.state.catalog, table.name, broken)
+    if broken:
+        call.transaction.change_catalog(lambda catalog: without_views(catalog, broken))
     return Changed(0)
 
 
@@ -76,12 +109,18 @@ def _altered(call: Call, table: TableDef, action: TableAction) -> TableDef:
             return _rename_column(table, action)
         case ChangeColumnType():
             return _change_type(table, action)
-        case ChangeColumnDefault(name, default_sql):
-            column = msgspec.structs.replace(_column(table, name), default_sql=default_sql)
-            check_default(call, table, column)
-            return _with_column(table, column)
+        case ChangeColumnDefault():
+            return _change_default(call, table, action)
         case ChangeColumnNullable():
             return _change_nullable(call, table, action)
+        case ChangeIdentity():
+            return _with_column(table, changed_identity(table, _column(table, action.name), action))
+        case AddConstraint(constraint):
+            return with_constraints(call, table, (constraint,))
+        case DropConstraint():
+            return without_constraint(table, action)
+        case RenameConstraint():
+            return with_renamed_constraint(table, action)
         case RenameTable(new_name):
             return msgspec.structs.replace(table, name=writable_name(TableName(table.name.namespace, new_name)))
         case SetOptions(options):
@@ -104,7 +143,7 @@ def _add_column(call: Call, table: TableDef, action: AddColumn) -> TableDef:
         raise InvalidRequest(f"table '{table.name}' already has a column '{spec.name}'", sqlstate="42701")
     if spec.default_sql and any(name in spec.default_sql.lower() for name in _EACH_ROW_ITS_OWN):
         raise NotSupported(
-            f"column '{spec.name}' can't be added with DEFAULT {spec.default_sql}, which gives each row its own value; "
+            f"column '{spec.name}' can't be added with {_default_words(spec)}, which gives each row its own value; "
             "add it without, set the DEFAULT, then UPDATE the rows that are there"
         )
     taken = {c.physical_name for c in table.columns} | set(table.retired_names)
@@ -117,7 +156,11 @@ def _add_column(call: Call, table: TableDef, action: AddColumn) -> TableDef:
             f"column '{column.name}' can't be NOT NULL without a DEFAULT: table '{table.name}' has rows",
             sqlstate="23502",
         )
-    return msgspec.structs.replace(table, columns=(*table.columns, column))
+    return with_constraints(call, msgspec.structs.replace(table, columns=(*table.columns, column)), action.constraints)
+
+
+def _default_words(spec: ColumnSpec) -> str:
+    return f"GENERATED {spec.identity} AS IDENTITY" if spec.identity else f"DEFAULT {spec.default_sql}"
 
 
 def _drop_column(table: TableDef, action: DropColumn) -> TableDef:
@@ -137,6 +180,7 @@ def _drop_column(table: TableDef, action: DropColumn) -> TableDef:
     return msgspec.structs.replace(
         table,
         columns=tuple(c for c in table.columns if c is not column),
+        constraints=without_constraints_on(table, column.name),
         retired_names=(*table.retired_names, column.physical_name),
     )
 
@@ -154,12 +198,23 @@ def _rename_column(table: TableDef, action: RenameColumn) -> TableDef:
         table,
         columns=tuple(renamed if c is column else c for c in table.columns),
         primary_key=new(table.primary_key),
+        constraints=constraints_with_renamed(table, action.name, action.new_name),
         options=msgspec.structs.replace(table.options, sort_by=new(table.options.sort_by)),
     )
 
 
+def _change_default(call: Call, table: TableDef, action: ChangeColumnDefault) -> TableDef:
+    column = _column(table, action.name)
+    refuse_identity(table, column, "ALTER COLUMN .. DROP IDENTITY, then set its DEFAULT")
+    changed = msgspec.structs.replace(column, default_sql=action.default_sql)
+    check_default(call, table, changed)
+    return _with_column(table, changed)
+
+
 def _change_type(table: TableDef, action: ChangeColumnType) -> TableDef:
     column = _column(table, action.name)
+    if action.type != column.type:
+        refuse_identity(table, column, "ALTER COLUMN .. DROP IDENTITY first")
     is_key = column.name in table.primary_key
     widens = is_widening(column.type, action.type) and holds_all_of(action.sql_type, column.sql_type)
     if not widens or (is_key and not _keeps_key_bytes(column.type, action.type)):
@@ -211,6 +266,8 @@ def _keeps_key_bytes(old: pa.DataType, new: pa.DataType) -> bool:
 
 def _change_nullable(call: Call, table: TableDef, action: ChangeColumnNullable) -> TableDef:
     column = _column(table, action.name)
+    if action.nullable:
+        refuse_identity(table, column, "ALTER COLUMN .. DROP IDENTITY first")
     if action.nullable and column.name in table.primary_key:
         raise InvalidRequest(f"column '{column.name}' is part of the primary key and stays NOT NULL", sqlstate="42P16")
     if not action.nullable and any(_holds_nulls(each, table, action.name) for each in call.for_each_owner(table)):

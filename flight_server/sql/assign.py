@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from flight_server.sql.change_text import assigned
+from flight_server.sql.identity import refuse_assigned
 from flight_server.sql.rows import target_column
 from flight_server.sql.statements import Assignment
 from storage.errors import NotSupported
@@ -14,7 +15,8 @@ from storage.schema import Column, TableDef
 
 
 def assigned_values(table: TableDef, assignments: Sequence[Assignment]) -> dict[str, str]:
-    """Column -> expression. Raises InvalidRequest (unknown, repeated or system column)."""
+    """Column -> expression. Raises InvalidRequest (unknown, repeated, system or generated column)."""
+    refuse_assigned(table, assignments)
     defaults = {}
     for assignment in assignments:
         column = target_column(table, assignment.column)

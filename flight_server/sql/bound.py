@@ -17,6 +17,7 @@ from flight_server.sql.bound_values import bound_values
 from flight_server.sql.call import Call
 from flight_server.sql.change import run_change
 from flight_server.sql.change_text import target
+from flight_server.sql.identity import columns_taken
 from flight_server.sql.insert import full_rows, insert_batches
 from flight_server.sql.rows import target_columns
 from flight_server.sql.stage_change import MEETS_TWICE, Changed, Repeats
@@ -92,8 +93,7 @@ def _insert(call: Call, change: Insert, places: tuple[int, ...], batches: Sequen
             f"the statement gives {len(places)} values for {len(columns)} columns of table '{to.table.name}'",
             sqlstate="42601",
         )
-    rows = (
-        full_rows(call, to.table, {c.name: b.column(p) for c, p in zip(columns, places, strict=True)}, b.num_rows)
-        for b in batches
-    )
+    taken = columns_taken(to.table, columns, change.overriding)
+    given = [(c.name, p) for c, p in zip(columns, places, strict=True) if c.name in taken]
+    rows = (full_rows(call, to.table, {name: b.column(p) for name, p in given}, b.num_rows) for b in batches)
     return insert_batches(call, to, change, rows)

@@ -43,6 +43,7 @@ def new_column(spec: ColumnSpec, taken: Sequence[str], physical_taken: set[str])
         nullable=spec.nullable,
         default_sql=spec.default_sql,
         metadata=spec.metadata,
+        identity=spec.identity,
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from flight_server.sql.cursor import Cursor
 from flight_server.sql.types import read_type
+from storage.constraints import Constraint, ConstraintKind, Reference
 from storage.errors import FrostlineError
 from storage.names import TableName, quoted
 from storage.schema import Column, TableDef, ViewDef
@@ -21,7 +22,9 @@ def create_table_sql(table: TableDef) -> str:
     """CREATE TABLE as the table is now, and what comments on it."""
     lines = [f"  {_column_sql(column)}" for column in table.columns]
     if table.primary_key:
-        lines.append(f"  PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
+        named = f"CONSTRAINT {quoted(table.key_name)} " if table.key_name else ""
+        lines.append(f"  {named}PRIMARY KEY ({', '.join(map(quoted, table.primary_key))})")
+    lines += [f"  {_constraint_sql(constraint)}" for constraint in table.constraints]
     options = ", ".join(f"{name} = {literal(value)}" for name, value in table.options_shown.items() if value)
     body = ",\n".join(lines)
     kind = "TEMPORARY" if table.name.is_temporary else str(table.kind).upper()
@@ -48,7 +51,9 @@ def _column_sql(column: Column) -> str:
     parts = [quoted(column.name), _declared(column)]
     if not column.nullable:
         parts.append("NOT NULL")
-    if column.default_sql is not None:
+    if column.identity is not None:
+        parts.append(f"GENERATED {column.identity} AS IDENTITY")
+    elif column.default_sql is not None:
         parts.append(f"DEFAULT {column.default_sql}")
     return " ".join(parts)
 
@@ -78,3 +83,22 @@ def _comments(table: TableDef) -> list[str]:
         for column in table.columns
         if column.comment
     ]
+
+
+def _constraint_sql(constraint: Constraint) -> str:
+    """As CREATE TABLE and ADD take it."""
+    columns = ", ".join(map(quoted, constraint.columns))
+    if constraint.kind is ConstraintKind.CHECK:
+        what = f"CHECK ({constraint.check_sql})"
+    elif constraint.reference is None:
+        what = f"UNIQUE ({columns})"
+    else:
+        what = f"FOREIGN KEY ({columns}) {_reference_sql(constraint.reference)}"
+    return f"CONSTRAINT {quoted(constraint.name)} {what} NOT ENFORCED"
+
+
+def _reference_sql(reference: Reference) -> str:
+    columns = ", ".join(map(quoted, reference.columns))
+    match = " MATCH FULL" if reference.is_match_full else ""
+    rules = f" ON UPDATE {reference.on_update} ON DELETE {reference.on_delete}"
+    return f"REFERENCES {sql_name(reference.table)} ({columns}){match}{rules}"

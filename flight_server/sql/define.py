@@ -9,12 +9,16 @@ import msgspec
 from flight_server.sql.alter import alter_table
 from flight_server.sql.call import Call
 from flight_server.sql.columns import check_default, columns_of_schema, key_column, new_column, writable_name
-from flight_server.sql.parameters import number_parameters
+from flight_server.sql.constraint_statements import DropRule
+from flight_server.sql.define_constraints import with_constraints
+from flight_server.sql.define_view import alter_view, create_view, drop_view
+from flight_server.sql.dependents import dependent_views, refuse_dependents, without_views
 from flight_server.sql.rows import checked_rows
 from flight_server.sql.stage_change import Changed, StagedChange
 from flight_server.sql.statements import (
     AlterNamespace,
     AlterTable,
+    AlterView,
     ColumnSpec,
     CommentOn,
     CreateNamespace,
@@ -27,9 +31,9 @@ from flight_server.sql.statements import (
 )
 from storage.catalog import Catalog
 from storage.errors import AlreadyExists, InvalidRequest, NotSupported
-from storage.names import TEMPORARY, TableName, checked_column, checked_new_namespace, quoted
+from storage.names import TEMPORARY, TableName, checked_new_namespace
 from storage.options import options_of_new, with_options
-from storage.schema import Column, NamespaceDef, TableDef, TableKind, ViewDef
+from storage.schema import Column, NamespaceDef, TableDef, TableKind
 from storage.stream import check_stream
 from storage.temporary import with_namespace
 
@@ -44,9 +48,11 @@ def define(call: Call, statement: Definition) -> Changed:
         case DropTable():
             _drop_table(call, statement)
         case CreateView():
-            _create_view(call, statement)
+            create_view(call, statement)
+        case AlterView():
+            alter_view(call, statement)
         case DropView():
-            _drop_view(call, statement)
+            drop_view(call, statement)
         case CommentOn():
             _comment(call, statement)
         case _:
@@ -117,13 +123,14 @@ def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statemen
         kind=statement.kind,
         columns=keyed,
         primary_key=statement.primary_key,
+        key_name=statement.key_name,
         options=with_options(defaults, statement.options, names, statement.kind),
     )
     if table.kind is TableKind.STREAM:
         check_stream(table)
     for column in table.columns:
         check_default(call, table, column)
-    return table
+    return with_constraints(call, table, statement.constraints)
 
 
 def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Catalog:
@@ -131,7 +138,7 @@ def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Ca
     if table.name.is_temporary:
         catalog = with_namespace(catalog)
     if or_replace and table.name in catalog.tables:
-        catalog = catalog.without_table(table.name)
+        return catalog.with_replaced_table(table)
     return catalog.with_new_table(table)
 
 
@@ -143,39 +150,13 @@ def _drop_table(call: Call, statement: DropTable) -> None:
     table = catalog.table(name)
     if statement.kind not in (None, table.kind):
         raise InvalidRequest(f"table '{name}' is a {table.kind} table, not a {statement.kind} one", sqlstate="42809")
+    views = dependent_views(call, name) if statement.rule is not None else ()
+    if statement.rule is DropRule.RESTRICT:
+        refuse_dependents(catalog, name, views)
 
     def drop(catalog: Catalog) -> Catalog:
         catalog.table_by_id(table)
-        return catalog.without_table(name)
-
-    call.transaction.change_catalog(drop)
-
-
-def _create_view(call: Call, statement: CreateView) -> None:
-    name = writable_name(call.new_name(statement.view))
-    if name.is_temporary:
-        raise NotSupported("views can't be temporary; create it in another namespace, or use WITH")
-    sql = statement.sql
-    if number_parameters(sql).count:
-        raise InvalidRequest(f"view '{name}' can't have parameters", sqlstate="42P02")
-    if statement.columns:
-        listed = ", ".join(quoted(checked_column(column)) for column in statement.columns)
-        sql = f"SELECT * FROM ({sql}) AS {quoted(name.table)} ({listed})"
-    now_ms = call.services.clock.wall_ms()
-    view = ViewDef(name=name, sql=sql, default_namespace=call.namespace, created_ms=now_ms)
-    call.transaction.change_catalog(lambda catalog: catalog.with_view(view, or_replace=statement.or_replace))
-    # Planned with the view in place: finds unknown names, and views that name themselves.
-    call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}")
-
-
-def _drop_view(call: Call, statement: DropView) -> None:
-    name = writable_name(call.new_name(statement.view))
-    if statement.if_exists and not call.transaction.state.catalog.is_taken(name):
-        return
-
-    def drop(catalog: Catalog) -> Catalog:
-        catalog.view(name)
-        return catalog.without_view(name)
+        return without_views(catalog.without_table(name), views)
 
     call.transaction.change_catalog(drop)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
 from storage.names import quoted
-from storage.schema import Column, TableDef
+from storage.schema import Column, Identity, TableDef
 
 
 def operations(versions: Sequence[TableDef]) -> Iterator[tuple[TableDef, str]]:
@@ -36,6 +36,7 @@ def difference(before: TableDef, after: TableDef) -> str:
     for name in new:
         if name in old:
             changes += _column_changes(old[name], new[name])
+    changes += _constraint_changes(before, after)
     was, now = before.options_shown, after.options_shown
     changed = [f"{option} = '{value}'" for option, value in now.items() if was.get(option) != value]
     if changed:
@@ -45,16 +46,33 @@ def difference(before: TableDef, after: TableDef) -> str:
     return ", ".join(changes)
 
 
+def _constraint_changes(before: TableDef, after: TableDef) -> Iterator[str]:
+    """By name alone: what a foreign key refers to is not for everybody to know."""
+    if before.key_name != after.key_name:
+        yield f"RENAME CONSTRAINT {quoted(before.primary_key_name)} TO {quoted(after.primary_key_name)}"
+    old, new = {c.name for c in before.constraints}, {c.name for c in after.constraints}
+    yield from (f"DROP CONSTRAINT {quoted(c.name)}" for c in before.constraints if c.name not in new)
+    yield from (f"ADD CONSTRAINT {quoted(c.name)}" for c in after.constraints if c.name not in old)
+
+
 def _column_changes(before: Column, after: Column) -> Iterator[str]:
     name = quoted(after.name)
     if before.name != after.name:
         yield f"RENAME COLUMN {quoted(before.name)} TO {name}"
     if (before.type, before.sql_type) != (after.type, after.sql_type):
         yield f"ALTER COLUMN {name} TYPE {after.sql_type}"
-    if before.default_sql != after.default_sql:
+    if before.identity != after.identity:
+        yield f"ALTER COLUMN {name} {_identity_change(before.identity, after.identity)}"
+    elif before.default_sql != after.default_sql:
         what = "DROP DEFAULT" if after.default_sql is None else f"SET DEFAULT {after.default_sql}"
         yield f"ALTER COLUMN {name} {what}"
     if before.nullable != after.nullable:
         yield f"ALTER COLUMN {name} {'DROP' if after.nullable else 'SET'} NOT NULL"
     if before.comment != after.comment:
         yield f"COMMENT ON COLUMN {name}"
+
+
+def _identity_change(before: Identity | None, after: Identity | None) -> str:
+    if after is None:
+        return "DROP IDENTITY"
+    return f"ADD GENERATED {after} AS IDENTITY" if before is None else f"SET GENERATED {after}"

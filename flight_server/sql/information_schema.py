@@ -9,12 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from flight_server.sql.information_constraints import CONSTRAINT_SCHEMAS, constraint_views
 from flight_server.sql.type_names import sql_type_name
 from flight_server.sql.virtual_rows import table_of
 from storage.catalog import Catalog
 from storage.errors import FrostlineError
 from storage.names import CATALOG, TableName
-from storage.schema import Column, TableDef
+from storage.schema import Column
 
 SCHEMA = "information_schema"
 _TEXT, _INT = pa.string(), pa.int32()
@@ -30,8 +31,7 @@ def information_schema(
         "tables": lambda: _tables(catalog, system),
         "columns": lambda: _columns(catalog, system, schema_of),
         "views": lambda: ((CATALOG, n.namespace, n.table, v.sql or None) for n, v in sorted(catalog.views.items())),
-        "table_constraints": lambda: _constraints(catalog),
-        "key_column_usage": lambda: _key_columns(catalog),
+        **constraint_views(catalog),
     }
     return {_name(name): partial(_computed, name, make) for name, make in makers.items()}
 
@@ -83,12 +83,13 @@ def _schema_or_none(view: TableName, schema_of: SchemaOf) -> pa.Schema:
 
 
 def _column_row(name: TableName, position: int, column: Column) -> tuple[Any, ...]:
-    kind = column.type
+    kind, identity = column.type, column.identity
     precision = kind.precision if pa.types.is_decimal(kind) else _bits(kind)
     scale = kind.scale if pa.types.is_decimal(kind) else 0 if pa.types.is_integer(kind) else None
     return (
-        *(CATALOG, name.namespace, name.table, column.name, position, column.default_sql),
+        *(CATALOG, name.namespace, name.table, column.name, position, column.default_sql if not identity else None),
         *("YES" if column.nullable else "NO", column.sql_type, precision, scale),
+        *("YES" if identity else "NO", str(identity) if identity else None),
     )
 
 
@@ -96,31 +97,11 @@ def _bits(kind: pa.DataType) -> int | None:
     return kind.bit_width if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
 
 
-def _constraints(catalog: Catalog) -> Iterable[tuple[Any, ...]]:
-    for table in catalog.tables.values():
-        if table.primary_key:
-            name = table.name
-            yield CATALOG, name.namespace, key_name(table), CATALOG, name.namespace, name.table, "PRIMARY KEY"
-
-
-def _key_columns(catalog: Catalog) -> Iterable[tuple[Any, ...]]:
-    for table in catalog.tables.values():
-        for position, column in enumerate(table.primary_key, start=1):
-            name = table.name
-            yield CATALOG, name.namespace, key_name(table), CATALOG, name.namespace, name.table, column, position
-
-
-def key_name(table: TableDef) -> str:
-    """What the primary key's constraint is called."""
-    return f"{table.name.table}_pkey"
-
-
 def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
     return pa.schema(fields)
 
 
 _TABLE = (("table_catalog", _TEXT), ("table_schema", _TEXT), ("table_name", _TEXT))
-_CONSTRAINT = (("constraint_catalog", _TEXT), ("constraint_schema", _TEXT), ("constraint_name", _TEXT))
 _SCHEMAS = {
     "schemata": _schema(("catalog_name", _TEXT), ("schema_name", _TEXT), ("schema_owner", _TEXT), ("sql_path", _TEXT)),
     "tables": _schema(*_TABLE, ("table_type", _TEXT), ("is_insertable_into", _TEXT)),
@@ -128,8 +109,8 @@ _SCHEMAS = {
         *_TABLE,
         *(("column_name", _TEXT), ("ordinal_position", _INT), ("column_default", _TEXT), ("is_nullable", _TEXT)),
         *(("data_type", _TEXT), ("numeric_precision", _INT), ("numeric_scale", _INT)),
+        *(("is_identity", _TEXT), ("identity_generation", _TEXT)),
     ),
     "views": _schema(*_TABLE, ("view_definition", _TEXT)),
-    "table_constraints": _schema(*_CONSTRAINT, *_TABLE, ("constraint_type", _TEXT)),
-    "key_column_usage": _schema(*_CONSTRAINT, *_TABLE, ("column_name", _TEXT), ("ordinal_position", _INT)),
+    **CONSTRAINT_SCHEMAS,
 }

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from flight_server.sql.call import Call
 from flight_server.sql.cast_errors import naming_columns, unusable
 from flight_server.sql.change_text import Target
+from flight_server.sql.identity import columns_taken, rows_taken
 from flight_server.sql.rows import checked_rows, target_columns
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
 from flight_server.sql.statements import DefaultRow, Insert, QueryRows, ValuesRows
@@ -34,8 +35,7 @@ def insert_batches(call: Call, to: Target, change: Insert, batches: Iterator[pa.
     """Put `batches` (physical, checked) in, as the statement's ON CONFLICT and RETURNING say."""
     keep = change.returning_sql is not None
     with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep) as staged:
-        if change.on_conflict is not None:
-            conflict_columns(to.table, change.on_conflict)
+        if change.on_conflict is not None and conflict_columns(to.table, change.on_conflict):
             for batch in batches:
                 upsert(call, to, change.on_conflict, batch, staged)
         else:
@@ -52,9 +52,11 @@ def new_rows(call: Call, table: TableDef, change: Insert) -> Iterator[pa.RecordB
         case DefaultRow():
             yield full_rows(call, table, {}, 1)
         case ValuesRows(rows):
+            rows = rows_taken(table, columns, rows, change.overriding)
             yield from _values(call, table, _as_wide(table, columns, rows), rows)
         case QueryRows(sql):
-            yield from _selected(call, table, columns if change.columns else None, sql)
+            taken = columns_taken(table, columns, change.overriding)
+            yield from _selected(call, table, columns, taken, sql)
 
 
 def full_rows(call: Call, table: TableDef, given: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
@@ -168,9 +170,10 @@ def _bound_row(
     return {c.name: pa.array([call.params[n[1:]]]) for c, n in zip(columns, names, strict=True)}
 
 
-def _selected(call: Call, table: TableDef, columns: tuple[Column, ...] | None, sql: str) -> Iterator[pa.RecordBatch]:
-    wanted = columns or table.columns
+def _selected(
+    call: Call, table: TableDef, wanted: tuple[Column, ...], taken: frozenset[str], sql: str
+) -> Iterator[pa.RecordBatch]:
     with naming_columns(table, wanted):
         for batch in call.stream_positional(sql, [c.type for c in wanted], str(table.name)):
-            given = {c.name: batch.column(i) for i, c in enumerate(wanted)}
+            given = {c.name: batch.column(i) for i, c in enumerate(wanted) if c.name in taken}
             yield full_rows(call, table, given, batch.num_rows)

@@ -12,6 +12,7 @@ from flight_server.sql.assign import assigned_values, new_types
 from flight_server.sql.call import Call
 from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import ACTION, Target
+from flight_server.sql.identity import refuse_given
 from flight_server.sql.insert import default_array, full_rows
 from flight_server.sql.merge_source import without_stars
 from flight_server.sql.rows import target_columns
@@ -93,6 +94,7 @@ def _insert_sql(to: Target, merge: Merge, clause: MergeClause, taken: tuple[Merg
             f"WHEN NOT MATCHED gives {len(clause.values)} values for {len(columns)} columns of table '{to.table.name}'",
             sqlstate="42601",
         )
+    refuse_given(to.table, (c.name for c, value in zip(columns, clause.values, strict=True) if value is not None))
     texts = ["NULL" if value is None else f"({value})" for value in clause.values]
     return change_text.merge_unmatched_sql(to, merge, clause, taken, texts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from flight_server.sql.constraint_statements import Overriding
 from flight_server.sql.cursor import CLOSING, OPENING, Cursor, not_supported
 from flight_server.sql.lexer import syntax_error
 from flight_server.sql.statements import (
@@ -24,7 +25,7 @@ UPSERT_INSTEAD = "use INSERT .. ON CONFLICT DO UPDATE or DO NOTHING"
 
 
 def parse_insert(cursor: Cursor, common_tables: str = "") -> Insert:
-    """`INSERT INTO t [AS a] [(columns)] VALUES ..|query|DEFAULT VALUES [ON CONFLICT ..] [RETURNING ..]`."""
+    """`INSERT INTO t [AS a] [(columns)] [OVERRIDING ..] rows [ON CONFLICT ..] [RETURNING ..]`; for rows see below."""
     cursor.expect("INSERT")
     if cursor.sees("OR"):
         raise not_supported(f"INSERT OR {cursor.peek(1).value}", UPSERT_INSTEAD)
@@ -36,8 +37,9 @@ def parse_insert(cursor: Cursor, common_tables: str = "") -> Insert:
     if cursor.sees("(") and cursor.peek(1).key not in ("SELECT", "WITH", "VALUES", "TABLE", "("):
         columns = cursor.bracketed(lambda: column(cursor, table))
         _refuse_repeats(columns)
+    overriding = _overriding(cursor)
     source = _insert_source(cursor, common_tables)
-    return Insert(table, columns, source, _on_conflict(cursor, table), returning(cursor))
+    return Insert(table, columns, source, _on_conflict(cursor, table), returning(cursor), overriding)
 
 
 def _insert_target(cursor: Cursor) -> TableRef:
@@ -45,9 +47,16 @@ def _insert_target(cursor: Cursor) -> TableRef:
     return TableRef(table.namespace, table.table, cursor.name("alias")) if cursor.accept("AS") else table
 
 
+def _overriding(cursor: Cursor) -> Overriding | None:
+    """`OVERRIDING SYSTEM|USER VALUE`, if it is next."""
+    if not cursor.accept("OVERRIDING"):
+        return None
+    found = Overriding(cursor.expect_any("SYSTEM", "USER").lower())
+    cursor.expect("VALUE")
+    return found
+
+
 def _insert_source(cursor: Cursor, common_tables: str) -> ValuesRows | QueryRows | DefaultRow:
-    if cursor.accept("OVERRIDING"):
-        raise not_supported("OVERRIDING", "there are no generated columns")
     if cursor.accept("DEFAULT", "VALUES"):
         return DefaultRow()
     if cursor.sees("VALUES") and not common_tables:

@@ -17,6 +17,7 @@ from flight_server.sql.stream_facts import described_stream
 from flight_server.sql.type_names import sql_type_name
 from storage.errors import NotFound
 from storage.names import TableName
+from storage.references import only_known_references
 from storage.schema import Column, TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, PartitionState
 from storage.stream import visible
@@ -141,7 +142,7 @@ def _described(table: TableDef) -> pa.Table:
             "column": [c.name for c in columns],
             "type": [c.sql_type for c in columns],
             "nullable": ["YES" if c.nullable else "NO" for c in columns],
-            "default": [c.default_sql for c in columns],
+            "default": [c.default_shown for c in columns],
             "key": [_key_place(table, c) for c in columns],
             "comment": [c.comment for c in columns],
         }
@@ -171,9 +172,16 @@ def _history(call: Call, versions: Sequence[TableDef]) -> pa.Table:
             "changed_by": pa.array([author_of(t, call.rights) for t in versions], pa.string()),
             "operation": pa.array([operation for _, operation in steps], pa.string()),
             "name": pa.array([str(t.name) for t in versions], pa.string()),
-            "create_statement": pa.array([create_table_sql(t) for t in versions], pa.string()),
+            "create_statement": pa.array([create_table_sql(_known(call, t)) for t in versions], pa.string()),
         }
     )
+
+
+def _known(call: Call, version: TableDef) -> TableDef:
+    """Without the foreign keys to what the caller may not know of."""
+    if call.rights.may_do(Deed.SEE_EVERYTHING):
+        return version
+    return only_known_references(version, call.catalog.tables)
 
 
 def _stats(table: TableDef, partition: PartitionState) -> pa.Table:

@@ -13,12 +13,27 @@ from enum import StrEnum
 import pyarrow as pa
 
 from flight_server.sql.backup_statements import BackupStatement
+from flight_server.sql.constraint_statements import (
+    AddConstraint,
+    ChangeIdentity,
+    ConstraintSpec,
+    DropConstraint,
+    DropRule,
+    Overriding,
+    RenameConstraint,
+)
 from flight_server.sql.live_statements import KillLiveQuery, Subscribe
+from flight_server.sql.namespace_statements import AlterNamespace as AlterNamespace
+from flight_server.sql.namespace_statements import CreateNamespace as CreateNamespace
+from flight_server.sql.namespace_statements import DropNamespace as DropNamespace
 from flight_server.sql.storage_statements import CheckStorage, StorageStatement
 from flight_server.sql.stream_statements import EvictTable as EvictTable
 from flight_server.sql.table_ref import TableRef as TableRef
 from flight_server.sql.user_statements import ExecuteAs, UserStatement
-from storage.schema import TableKind
+from flight_server.sql.view_statements import AlterView as AlterView
+from flight_server.sql.view_statements import CreateView as CreateView
+from flight_server.sql.view_statements import DropView as DropView
+from storage.schema import Identity, TableKind
 
 # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -71,11 +86,14 @@ class OnConflict:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
+    """`overriding`: what OVERRIDING .. VALUE says of identity columns."""
+
     table: TableRef
     columns: tuple[str, ...] | None
     source: ValuesRows | QueryRows | DefaultRow
     on_conflict: OnConflict | None = None
     returning_sql: str | None = None  # text of the RETURNING list
+    overriding: Overriding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +154,7 @@ class ColumnSpec:
     nullable: bool = True
     default_sql: str | None = None
     metadata: tuple[tuple[bytes, bytes], ...] = ()
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +168,8 @@ class CreateTable:
     or_replace: bool = False
     temporary: bool = False
     as_sql: str | None = None
+    key_name: str = ""
+    constraints: tuple[ConstraintSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +177,21 @@ class DropTable:
     table: TableRef
     kind: TableKind | None  # as written: DROP SHARED TABLE ..
     if_exists: bool
+    rule: DropRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AddColumn:
     column: ColumnSpec
     if_not_exists: bool = False
+    constraints: tuple[ConstraintSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DropColumn:
     name: str
     if_exists: bool = False
+    rule: DropRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +236,10 @@ TableAction = (
     | ChangeColumnType
     | ChangeColumnDefault
     | ChangeColumnNullable
+    | ChangeIdentity
+    | AddConstraint
+    | DropConstraint
+    | RenameConstraint
     | RenameTable
     | SetOptions
 )
@@ -222,39 +250,6 @@ class AlterTable:
     table: TableRef
     actions: tuple[TableAction, ...]
     if_exists: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CreateNamespace:
-    name: str
-    if_not_exists: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AlterNamespace:
-    name: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class DropNamespace:
-    name: str
-    if_exists: bool
-    cascade: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CreateView:
-    view: TableRef
-    sql: str
-    columns: tuple[str, ...] = ()
-    or_replace: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DropView:
-    view: TableRef
-    if_exists: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +367,7 @@ Definition = (
     | AlterNamespace
     | DropNamespace
     | CreateView
+    | AlterView
     | DropView
     | CommentOn
 )

@@ -14,6 +14,7 @@ from flight_server.sql.assign import assigned_values, new_types
 from flight_server.sql.call import Call
 from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import EXCLUDED, Target
+from flight_server.sql.identity import refuse_assigned
 from flight_server.sql.rows import keys_of, logical
 from flight_server.sql.stage_change import MEETS_TWICE, StagedChange
 from flight_server.sql.statements import OnConflict
@@ -22,8 +23,14 @@ from storage.row_filter import kept_rows
 from storage.schema import TableDef
 
 
-def conflict_columns(table: TableDef, conflict: OnConflict) -> None:
-    """Raises InvalidRequest unless the conflict target is the table's primary key."""
+def conflict_columns(table: TableDef, conflict: OnConflict) -> bool:
+    """Whether new rows can meet any: `DO NOTHING` on a table without a key is a plain insert.
+
+    Raises InvalidRequest unless the conflict target is the table's primary key.
+    """
+    refuse_assigned(table, conflict.assignments)
+    if not (table.primary_key or conflict.columns or conflict.assignments):
+        return False
     if not table.primary_key:
         raise InvalidRequest(
             f"table '{table.name}' has no primary key, so ON CONFLICT has nothing to go by", sqlstate="42P10"
@@ -33,6 +40,7 @@ def conflict_columns(table: TableDef, conflict: OnConflict) -> None:
     if conflict.columns and set(conflict.columns) != set(table.primary_key):
         key = ", ".join(table.primary_key)
         raise InvalidRequest(f"ON CONFLICT must name the primary key of table '{table.name}' ({key})", sqlstate="42P10")
+    return True
 
 
 def upsert(call: Call, to: Target, conflict: OnConflict, rows: pa.RecordBatch, staged: StagedChange) -> None:

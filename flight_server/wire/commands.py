@@ -108,12 +108,24 @@ def _get_primary_keys(data: bytes) -> rq.GetPrimaryKeys:
     return rq.GetPrimaryKeys(optional(message, "catalog"), optional(message, "db_schema"), message.table)
 
 
-def _foreign_keys(kind: Any) -> Callable[[bytes], rq.GetForeignKeys]:
-    def decode(data: bytes) -> rq.GetForeignKeys:
-        parse(kind, data)
-        return rq.GetForeignKeys()
+def _get_exported_keys(data: bytes) -> rq.GetForeignKeys:
+    message = parse(pb.CommandGetExportedKeys, data)
+    return rq.GetForeignKeys(referred=_keyed(message, ""))
 
-    return decode
+
+def _get_imported_keys(data: bytes) -> rq.GetForeignKeys:
+    message = parse(pb.CommandGetImportedKeys, data)
+    return rq.GetForeignKeys(referring=_keyed(message, ""))
+
+
+def _get_cross_reference(data: bytes) -> rq.GetForeignKeys:
+    message = parse(pb.CommandGetCrossReference, data)
+    return rq.GetForeignKeys(_keyed(message, "pk_"), _keyed(message, "fk_"))
+
+
+def _keyed(message: Any, side: str) -> rq.GetPrimaryKeys:
+    catalog, namespace = optional(message, f"{side}catalog"), optional(message, f"{side}db_schema")
+    return rq.GetPrimaryKeys(catalog, namespace, getattr(message, f"{side}table"))
 
 
 def _get_sql_info(data: bytes) -> rq.GetSqlInfo:
@@ -130,9 +142,9 @@ _METADATA: Final[Mapping[str, Callable[[bytes], rq.Metadata]]] = {
     "CommandGetTables": _get_tables,
     "CommandGetTableTypes": _get_table_types,
     "CommandGetPrimaryKeys": _get_primary_keys,
-    "CommandGetExportedKeys": _foreign_keys(pb.CommandGetExportedKeys),
-    "CommandGetImportedKeys": _foreign_keys(pb.CommandGetImportedKeys),
-    "CommandGetCrossReference": _foreign_keys(pb.CommandGetCrossReference),
+    "CommandGetExportedKeys": _get_exported_keys,
+    "CommandGetImportedKeys": _get_imported_keys,
+    "CommandGetCrossReference": _get_cross_reference,
     "CommandGetSqlInfo": _get_sql_info,
     "CommandGetXdbcTypeInfo": _get_xdbc_type_info,
 }

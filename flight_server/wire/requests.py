@@ -112,7 +112,10 @@ class GetPrimaryKeys:
 
 @dataclass(frozen=True, slots=True)
 class GetForeignKeys:
-    """Exported, imported or cross-referenced keys. There are no foreign keys, so the filters do not matter."""
+    """Exported (by the table referred to), imported (by the one referring) or cross-referenced keys (by both)."""
+
+    referred: GetPrimaryKeys | None = None
+    referring: GetPrimaryKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from flight_server.metadata.keys import FOREIGN_KEYS_SCHEMA, foreign_keys, primary_keys
+from flight_server.metadata.keys import FOREIGN_KEYS_SCHEMA, foreign_key_rows, primary_keys
 from flight_server.metadata.objects import Objects, catalogs, db_schemas, table_types, tables
-from flight_server.wire.requests import GetDbSchemas, GetPrimaryKeys, GetTables
+from flight_server.wire.requests import GetDbSchemas, GetForeignKeys, GetPrimaryKeys, GetTables
 from storage.catalog import Catalog
 from storage.errors import NotFound
 from storage.names import TableName, table_name
@@ -167,8 +167,9 @@ def test_a_table_without_a_key_has_no_rows(objects):
     assert primary_keys(objects.catalog.with_table(plain), GetPrimaryKeys(None, None, "plain")).num_rows == 0
 
 
-def test_there_are_no_foreign_keys_but_their_schema_is_exact():
-    assert foreign_keys().num_rows == 0
+def test_without_foreign_keys_there_are_no_rows_but_their_schema_is_exact(objects):
+    assert foreign_key_rows(objects.catalog, GetForeignKeys()).num_rows == 0
+    assert foreign_key_rows(objects.catalog, GetForeignKeys()).schema == FOREIGN_KEYS_SCHEMA
     assert len(FOREIGN_KEYS_SCHEMA) == 13
     assert [f.name for f in FOREIGN_KEYS_SCHEMA if not f.nullable] == [
         "pk_table_name",

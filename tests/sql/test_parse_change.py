@@ -192,7 +192,7 @@ def test_merge_takes_stars_for_all_columns() -> None:
         ("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE a > 1 DO NOTHING", "condition before DO is not supported"),
         ("INSERT OR REPLACE INTO t VALUES (1)", "INSERT OR REPLACE is not supported; use INSERT .. ON CONFLICT"),
         ("INSERT OVERWRITE t VALUES (1)", "INSERT OVERWRITE is not supported"),
-        ("INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1)", "OVERRIDING is not supported"),
+        ("INSERT INTO t OVERRIDING VALUE VALUES (1)", "expected SYSTEM or USER"),
         ("UPDATE t SET a = 1, a = 2", "column 'a' is named twice"),
         ("UPDATE t SET b.a = 1", "b is not the table that is changed"),
         ("UPDATE t SET a = 1 LIMIT 5", "found LIMIT"),

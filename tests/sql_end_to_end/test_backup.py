@@ -17,6 +17,11 @@ from tests.sql_end_to_end.furniture import Client
 from tests.sql_end_to_end.people import People
 from tests.wire.flight_client import wait_until
 
+CONSTRAINED = (
+    "CREATE TABLE n.c (id BIGINT GENERATED ALWAYS AS IDENTITY, k BIGINT REFERENCES n.t NOT ENFORCED, "
+    "CONSTRAINT the_key PRIMARY KEY (id), UNIQUE (k) NOT ENFORCED, CHECK (k > 0) NOT ENFORCED)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -72,6 +77,8 @@ def test_everything_comes_back_as_it_was_and_writes_went_on_meanwhile(
         client, writer = Client(connection), Client(writing)
         client.do("CREATE NAMESPACE n; CREATE TABLE n.t (k BIGINT PRIMARY KEY, v TEXT)")
         client.do("CREATE TABLE n.a (k BIGINT); CREATE TABLE n.b (k BIGINT)")
+        client.do(CONSTRAINED)
+        constrained = client.rows("SHOW CREATE TABLE n.c")
         client.do("CREATE VIEW n.w AS SELECT count(*) AS c FROM n.t; CREATE USER 'ann' WITH PASSWORD 'a long one'")
         client.do("GRANT SELECT ON n.t TO 'ann'; INSERT INTO n.t VALUES (1, 'one'), (2, 'two'), (3, 'three')")
         [(flush, *_)] = client.rows("FLUSH TABLE n.t")
@@ -110,6 +117,7 @@ def test_everything_comes_back_as_it_was_and_writes_went_on_meanwhile(
             ("three",),
         ]
         assert client.rows("SELECT c FROM n.w") == [(3,)]
+        assert client.rows("SHOW CREATE TABLE n.c") == constrained
         [(left,)], [(right,)] = client.rows("SELECT count(*) FROM n.a"), client.rows("SELECT count(*) FROM n.b")
         assert left == right >= acknowledged
         with pytest.raises(AssertionError, match="23505"):

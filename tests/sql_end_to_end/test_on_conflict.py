@@ -63,4 +63,4 @@ def test_a_refused_upsert_stores_nothing(t: Client, sql: str, sqlstate: str) -> 
 
 def test_on_conflict_needs_a_primary_key(client: Client) -> None:
     client.do("CREATE TABLE k (a INT)")
-    assert client.sqlstate("INSERT INTO k VALUES (1) ON CONFLICT DO NOTHING") == "42P10"
+    assert client.sqlstate("INSERT INTO k VALUES (1) ON CONFLICT (a) DO NOTHING") == "42P10"

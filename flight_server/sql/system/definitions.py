@@ -14,6 +14,7 @@ from flight_server.sql.column_stats import column_stats
 from flight_server.sql.create_sql import create_table_sql, create_view_sql
 from flight_server.sql.history import author_of, operations
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
+from storage.references import only_known_references
 from storage.schema import TableDef
 from storage.state import SEQ_TIME_SHIFT, DatabaseState
 from storage.stream import visible
@@ -50,19 +51,21 @@ def _columns(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any
             key = table.primary_key.index(column.name) + 1 if column.name in table.primary_key else None
             yield (
                 *(table.name.namespace, table.name.table, column.name, position, column.sql_type, str(column.type)),
-                *(column.nullable, column.default_sql, key, column.comment),
+                *(column.nullable, column.default_shown, key, column.comment),
             )
 
 
 def _history(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     """Every definition of tables that the caller knows of; the last ones of dropped tables for who sees everything."""
     versions, dropped = sources.engine.history()
+    sees_all = who.may_do(Deed.SEE_EVERYTHING)
     known = {table.table_id for table in state.catalog.tables.values()}
     for table_id, found in groupby(versions, key=lambda table: table.table_id):
         if table_id in known:
             for version, operation in operations(list(found)):
-                yield _history_row(version, operation, who)
-    if who.may_do(Deed.SEE_EVERYTHING):
+                known_version = version if sees_all else only_known_references(version, state.catalog.tables)
+                yield _history_row(known_version, operation, who)
+    if sees_all:
         yield from (_history_row(table, "DROP TABLE", who) for table in dropped)
 
 
