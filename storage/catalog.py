@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from storage.errors import AlreadyExists, InvalidRequest, NotFound
-from storage.names import DEFAULT_NAMESPACE, TableName
+from storage.names import DEFAULT_NAMESPACE, TableName, quoted_if_needed
 from storage.schema import NamespaceDef, TableDef, ViewDef
 from storage.storages import LOCAL, LOCAL_STORAGE, StorageDef
 from storage.users import Grant, GrantName, UserRecord
@@ -68,7 +68,8 @@ class Catalog:
         found = self.namespaces.get(name)
         if found is None:
             raise NotFound(
-                f"namespace '{name}' does not exist; create it first with CREATE NAMESPACE {name}", sqlstate="3F000"
+                f"namespace '{name}' does not exist; create it first with CREATE NAMESPACE {quoted_if_needed(name)}",
+                sqlstate="3F000",
             )
         return found
 

@@ -27,6 +27,10 @@ SYSTEM_COLUMNS: Final = (SEQ, UPDATED, DELETED)
 UPDATED_TYPE: Final = pa.timestamp("ms", tz="UTC")
 
 
+KEEPS_CASE: Final = 1  # see `layout`; DO NOT CHANGE: definitions on disk say so
+PORTABLE: Final = 2
+
+
 class TableKind(StrEnum):
     SHARED = "shared"
     USER = "user"
@@ -77,6 +81,7 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     changed_seq, changed_by: the commit that made this version, and who asked for it; "" = not known
     owner: of a user table as one user sees it; the catalog's own definitions have none
+    folder_rule: how its name and its namespace's are written in folders; older definitions do not say it
     """
 
     table_id: int
@@ -92,6 +97,7 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     changed_seq: int = 0
     changed_by: str = ""
     owner: Owner | None = None
+    folder_rule: int = KEEPS_CASE
 
     @property
     def partition_id(self) -> int:

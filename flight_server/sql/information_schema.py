@@ -9,12 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from flight_server.sql.time_travel import with_time_travel
 from flight_server.sql.type_names import sql_type_name
 from flight_server.sql.virtual_rows import table_of
 from storage.catalog import Catalog
 from storage.errors import FrostlineError
 from storage.names import CATALOG, TableName
-from storage.schema import Column, TableDef
+from storage.schema import Column, TableDef, ViewDef
 
 SCHEMA = "information_schema"
 _TEXT, _INT = pa.string(), pa.int32()
@@ -29,7 +30,7 @@ def information_schema(
         "schemata": lambda: _schemata(catalog, system),
         "tables": lambda: _tables(catalog, system),
         "columns": lambda: _columns(catalog, system, schema_of),
-        "views": lambda: ((CATALOG, n.namespace, n.table, v.sql or None) for n, v in sorted(catalog.views.items())),
+        "views": lambda: (_view(view) for _, view in sorted(catalog.views.items())),
         "table_constraints": lambda: _constraints(catalog),
         "key_column_usage": lambda: _key_columns(catalog),
     }
@@ -94,6 +95,10 @@ def _column_row(name: TableName, position: int, column: Column) -> tuple[Any, ..
 
 def _bits(kind: pa.DataType) -> int | None:
     return kind.bit_width if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
+
+
+def _view(view: ViewDef) -> tuple[Any, ...]:
+    return CATALOG, view.name.namespace, view.name.table, with_time_travel(view.sql) or None
 
 
 def _constraints(catalog: Catalog) -> Iterable[tuple[Any, ...]]:
