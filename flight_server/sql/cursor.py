@@ -164,7 +164,11 @@ class Cursor:
         names = self.path("namespace")
         if len(names) == 2 and names[0] == CATALOG:
             names = names[1:]
-        return checked_name("namespace", ".".join(names))
+        if len(names) == 2:
+            raise NotFound(f"catalog '{names[0]}' does not exist; there is only '{CATALOG}'", sqlstate="3D000")
+        if len(names) > 2:
+            raise self.error(f"{'.'.join(names)} has too many parts; write the name of a namespace alone")
+        return checked_name("namespace", names[0])
 
     def string(self, what: str) -> str:
         """A string literal's content."""
