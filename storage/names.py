@@ -6,7 +6,7 @@ begins with RESERVED_PREFIX, which is how names begin that the server makes up w
 meet one of a user.
 
 A `TableName` is the proof that its parts are safe in SQL text (when quoted), in keys and, as `layout` writes them, in
-paths. Its text is that of SQL, with quotes where they are needed: two names never have one text.
+paths. Its text has quotes where a part is no plain word, so two names never have one text.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TableName(msgspec.Struct, frozen=True, order=True):
     table: str
 
     def __str__(self) -> str:
-        return f"{quoted_if_needed(self.namespace)}.{quoted_if_needed(self.table)}"
+        return f"{_part(self.namespace)}.{_part(self.table)}"
 
     @property
     def is_temporary(self) -> bool:
@@ -130,7 +130,12 @@ def quoted(name: str) -> str:
 
 
 def quoted_if_needed(name: str) -> str:
-    """`name` for people: in quotes unless it is a plain word."""
+    """`name` as SQL reads it: in quotes unless it is a plain word in lower case."""
+    return name if _PLAIN.fullmatch(name) and folded(name) == name else quoted(name)
+
+
+def _part(name: str) -> str:
+    """In keys on disk plain words have no quotes, whatever their case."""
     return name if _PLAIN.fullmatch(name) else quoted(name)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from storage.errors import InvalidRequest
-from storage.names import checked_storage_name, folded, list_of_names, quoted, quoted_if_needed, quoted_names
+from storage.names import checked_storage_name, folded, list_of_names, quoted_if_needed, quoted_names
 
 EVICTIONS: Final = ("ttl", "fifo", "priority(column)")
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
@@ -47,8 +47,7 @@ class Eviction(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if not self.column:
             return self.order
-        plain = folded(self.column) == self.column
-        return f"{self.order}({quoted_if_needed(self.column) if plain else quoted(self.column)})"
+        return f"{self.order}({quoted_if_needed(self.column)})"
 
 
 class TableOptions(msgspec.Struct, frozen=True):

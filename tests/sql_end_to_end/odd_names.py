@@ -25,7 +25,7 @@ NAMES: Final = (
         "{x}",
     ),
     *("1a", "0", "_a", "_dlt_loads", "_airbyte_raw", "_fivetran_synced", "_sequence", "__f1", "__index_level_0__"),
-    *("Select", "select", "TABLE", "A", "CON", "nul.txt", "x.parquet", "%41", "%2e%2e", "{namespace}", "excluded"),
+    *("Select", "select", "TABLE", "A", "CON", "nul.txt", "x.parquet", "%41", "%2e%2e", "{namespace}"),
     *("t@v5", "t@rows", "@bound", "@action@", "x_session.y", "a,b", "a:b", "a=b", "<b>", "x" * 64, "manifest.json"),
     *("_frostlin", "_change", "_old_key", "k0", "c0", "action", "old_seq", "rows", "frostline"),
 )

@@ -76,7 +76,7 @@ def test_changes_name_it_everywhere(at: Statements):
     assert at.rows("INSERT INTO {t} ({q}) VALUES (4) RETURNING {q}, amount") == [(4, 5)]
     assert at.rows("INSERT INTO {t} ({q}, amount) VALUES (4, 1) ON CONFLICT ({q}) DO UPDATE SET amount = excluded.{q}, "
                    "label = 'x' RETURNING {q}, amount") == [(4, 4)]  # fmt: skip
-    assert at.rows("UPDATE {t} SET amount = {q} + 1 WHERE {q} = 4 RETURNING {t}.{q}, amount") in ([(4, 5)],)
+    assert at.rows("UPDATE {t} SET amount = {q} + 1 WHERE {q} = 4 RETURNING {t}.{q}, amount") == [(4, 5)]
     assert at.rows("UPDATE {t} AS u SET {q} = u.{q} + 10 WHERE u.{q} = 4 RETURNING u.{q}") == [(14,)]
     assert at.rows("DELETE FROM {t} USING (VALUES (14)) AS d ({q}) WHERE {t}.{q} = d.{q} RETURNING {t}.{q}") == [(14,)]
     at.rows("MERGE INTO {t} AS m USING (VALUES (1, 77), (5, 55)) AS {q} ({q}, amount) ON m.{q} = {q}.{q} "
@@ -160,10 +160,10 @@ def test_it_is_listed_as_it_is(at: Statements):
 def test_grants_are_of_it_alone(at: Statements):
     at.rows("CREATE USER IF NOT EXISTS 'ann'")
     at.rows("GRANT SELECT ON {t} TO 'ann'")
-    assert at.rows("EXECUTE AS USER 'ann' (SELECT {q} FROM {t} WHERE {q} = 1)") == [(1,)]
+    grants = 'SELECT namespace, "table" FROM system.grants'
+    assert at.rows(grants) == [(at.name, at.name)]
     at.rows("REVOKE SELECT ON {t} FROM 'ann'")
-    with pytest.raises(FrostlineError, match="does not exist"):
-        at.rows("EXECUTE AS USER 'ann' (SELECT {q} FROM {t})")
+    assert at.rows(grants) == []
 
 
 DEFINED = (
