@@ -6,8 +6,8 @@ once, from left to right: what a variable stands for is never looked through for
 A table's definition says how its names and its namespace's are written in folders, since older ones must stay:
 
     1  case is kept: for the plain names that there were
-    2  A to Z are percent-encoded too, so that a file system which knows no case keeps names apart; so are a dot at
-       either end and the first letter of a name that Windows keeps for a device. What gets longer than
+    2  A to Z are percent-encoded too, so that a file system which knows no case keeps names apart; so are dots, since
+       no folder may look like a file, and the first letter of what Windows keeps for a device. What gets longer than
        FOLDER_CHARACTERS_MAX is cut, with `~` and a hash of the name behind it. Users' names are written as in 1.
 
     shared tables  {namespace}/{tableName}                   in this order
@@ -36,8 +36,8 @@ SHARDS_MAX: Final = 65_536
 RANGE_MAX: Final = 1_000_000_000
 _HASH_CHARACTERS: Final = 32
 _CUT: Final = "~"
-_AS_IT_IS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-.")
-_DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.DOTALL)
+_AS_IT_IS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
+_DEVICE: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
 _SHARED_VARIABLES: Final = ("namespace", "tableName")
 _USER_VARIABLES: Final = ("namespace", "tableName", "shard", "userId")
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
@@ -126,9 +126,7 @@ def folder_name(name: str) -> str:
 def portable_folder_name(name: str) -> str:
     """As `folder_name`, and apart from every other name where case does not count, too; never too long."""
     text = "".join(c if c in _AS_IT_IS else "".join(f"%{byte:02X}" for byte in c.encode()) for c in name)
-    if text.endswith("."):
-        text = text[:-1] + "%2E"
-    if text.startswith(".") or _DEVICE.fullmatch(text):
+    if _DEVICE.fullmatch(text):
         text = f"%{ord(text[0]):02X}{text[1:]}"
     if len(text) <= FOLDER_CHARACTERS_MAX:
         return text

@@ -94,7 +94,7 @@ def find_remains(cold: Path, name_type: NameType) -> Remains:
 
 
 def _copies(cold: Path, remains: Remains) -> Iterator[ManifestCopy]:
-    for path in sorted(cold.rglob(COPY_NAME)):
+    for path in sorted(filter(Path.is_file, cold.rglob(COPY_NAME))):
         try:
             yield read_copy(path.read_bytes())
         except (Corruption, OSError):
@@ -115,7 +115,7 @@ def _newest(copies: Iterable[ManifestCopy], remains: Remains) -> list[ManifestCo
 
 def _unnamed(cold: Path, copies: list[ManifestCopy]) -> list[str]:
     named = {file.path for copy in copies for file in copy.files if file.storage == LOCAL}
-    paths = (path.relative_to(cold).as_posix() for path in cold.rglob(f"*{FILE_SUFFIX}"))
+    paths = (path.relative_to(cold).as_posix() for path in filter(Path.is_file, cold.rglob(f"*{FILE_SUFFIX}")))
     return sorted(path for path in paths if path not in named)
 
 

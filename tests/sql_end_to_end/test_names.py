@@ -157,10 +157,10 @@ def test_a_load_under_no_name_is_refused(client: Client, name: str):
     for options in ({"table": name}, {"table": "t", "db_schema_name": name}):
         if name == "":
             continue  # stands for none; the driver itself wants a table
-        with pytest.raises(Refused, match="42602|42939"):
+        with pytest.raises(Refused, match=r"42602|42939"):
             client.ingest(data=pa.table({"a": IDS}), **options)
     if len(name) != 65:  # columns may be longer
-        with pytest.raises(Refused, match="42602|42939"):
+        with pytest.raises(Refused, match=r"42602|42939"):
             client.ingest("bad", pa.table({name: IDS}))
 
 
