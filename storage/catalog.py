@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from storage.errors import AlreadyExists, InvalidRequest, NotFound
-from storage.names import DEFAULT_NAMESPACE, TableName
+from storage.names import DEFAULT_NAMESPACE, TableName, quoted_if_needed
 from storage.references import check_references, following, with_references_kept, without_references_to
 from storage.schema import NamespaceDef, TableDef, ViewDef
 from storage.storages import LOCAL, LOCAL_STORAGE, StorageDef
@@ -69,7 +69,8 @@ class Catalog:
         found = self.namespaces.get(name)
         if found is None:
             raise NotFound(
-                f"namespace '{name}' does not exist; create it first with CREATE NAMESPACE {name}", sqlstate="3F000"
+                f"namespace '{name}' does not exist; create it first with CREATE NAMESPACE {quoted_if_needed(name)}",
+                sqlstate="3F000",
             )
         return found
 

@@ -3,6 +3,13 @@
 A template is pieces separated by `/`; a piece is letters, digits and `_ - . =` with variables in `{}`. It is read
 once, from left to right: what a variable stands for is never looked through for variables again.
 
+A table's definition says how its names and its namespace's are written in folders, since older ones must stay:
+
+    1  case is kept: for the plain names that there were
+    2  A to Z are percent-encoded too, so that a file system which knows no case keeps names apart; so are dots, since
+       no folder may look like a file, and the first letter of what Windows keeps for a device. What gets longer than
+       FOLDER_CHARACTERS_MAX is cut, with `~` and a hash of the name behind it. Users' names are written as in 1.
+
     shared tables  {namespace}/{tableName}                   in this order
     user tables    {namespace}/{tableName}/{shard}/{userId}  in this order, {userId} required
 
@@ -11,20 +18,26 @@ A piece that comes to nothing ({shard} where users are not sharded) is left out.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from storage.errors import InvalidRequest
-from storage.schema import Owner, TableDef
+from storage.schema import KEEPS_CASE, Owner, TableDef
 
 SHARED_TEMPLATE: Final = "{namespace}/{tableName}"
 USER_TEMPLATE: Final = "{namespace}/{tableName}/{shard}/{userId}"
 TEMPLATE_CHARACTERS_MAX: Final = 200
+FOLDER_CHARACTERS_MAX: Final = 160  # file systems take 255, S3 1024 for all folders and the file
 SHARDS_MAX: Final = 65_536
 RANGE_MAX: Final = 1_000_000_000
+_HASH_CHARACTERS: Final = 32
+_CUT: Final = "~"
+_AS_IT_IS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
+_DEVICE: Final = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
 _SHARED_VARIABLES: Final = ("namespace", "tableName")
 _USER_VARIABLES: Final = ("namespace", "tableName", "shard", "userId")
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
@@ -76,11 +89,12 @@ class Layout:
 
     def folder_of(self, table: TableDef) -> str:
         """The folder of a partition's files, relative, with `/` between its parts."""
-        values = {"namespace": table.name.namespace, "tableName": table.name.table}
+        written = folder_name if table.folder_rule == KEEPS_CASE else portable_folder_name
+        folders = {"namespace": written(table.name.namespace), "tableName": written(table.name.table)}
         if table.owner is None:
-            return expanded(self.shared_template, values)
-        user = {"shard": self.sharding.shard(table.owner), "userId": table.owner.name}
-        return expanded(self.user_template, values | user)
+            return expanded(self.shared_template, folders)
+        shard, user = self.sharding.shard(table.owner), table.owner.name
+        return expanded(self.user_template, folders | {"shard": folder_name(shard), "userId": folder_name(user)})
 
 
 DEFAULT_LAYOUT: Final = Layout()
@@ -94,12 +108,9 @@ def folder_of(table: TableDef) -> str:
     return DEFAULT_LAYOUT.folder_of(table)
 
 
-def expanded(template: str, values: dict[str, str]) -> str:
-    """A checked template with its variables filled in, once."""
-    pieces = (
-        _VARIABLE.sub(lambda found: folder_name(values[found[1]]) if values[found[1]] else "", piece)
-        for piece in template.split("/")
-    )
+def expanded(template: str, folders: dict[str, str]) -> str:
+    """A checked template with its variables filled in, once, by names of folders."""
+    pieces = (_VARIABLE.sub(lambda found: folders[found[1]], piece) for piece in template.split("/"))
     return "/".join(filter(None, pieces))
 
 
@@ -110,6 +121,22 @@ def folder_name(name: str) -> str:
     """
     quoted = quote(name, safe="@+")
     return "%2E" + quoted[1:] if quoted.startswith(".") else quoted
+
+
+def portable_folder_name(name: str) -> str:
+    """As `folder_name`, and apart from every other name where case does not count, too; never too long."""
+    text = "".join(c if c in _AS_IT_IS else "".join(f"%{byte:02X}" for byte in c.encode()) for c in name)
+    if _DEVICE.fullmatch(text):
+        text = f"%{ord(text[0]):02X}{text[1:]}"
+    if len(text) <= FOLDER_CHARACTERS_MAX:
+        return text
+    head = re.sub(r"%.?$", "", text[: FOLDER_CHARACTERS_MAX - len(_CUT) - _HASH_CHARACTERS])
+    return head + _CUT + hashlib.sha256(name.encode()).hexdigest()[:_HASH_CHARACTERS]
+
+
+def name_of_folder(folder: str) -> str | None:
+    """Inverse of both; None for a name that was cut."""
+    return None if _CUT in folder else unquote(folder)
 
 
 def checked_shared_template(text: str) -> str:

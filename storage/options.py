@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from storage.errors import InvalidRequest
-from storage.names import checked_name
+from storage.names import checked_storage_name, folded, list_of_names, quoted_if_needed, quoted_names
 
 EVICTIONS: Final = ("ttl", "fifo", "priority(column)")
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
@@ -22,7 +22,7 @@ KEEP_FOR_EVER: Final = -1
 NUMBER_MAX: Final = 1 << 60  # seconds or bytes; records hold 64 bits
 _DURATION = re.compile(r"(\d+)\s*([smhd]?)")
 _UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_PRIORITY = re.compile(r"priority\s*\(\s*(?:\"([^\"]+)\"|(\w+))\s*\)", re.IGNORECASE)
+_PRIORITY = re.compile(r"priority\s*\(\s*(?:\"((?:[^\"]|\"\")+)\"|(\w+))\s*\)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+)\s*(|[kmg]i?b?)", re.IGNORECASE)
 _SIZE_UNIT: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -47,7 +47,7 @@ class Eviction(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if not self.column:
             return self.order
-        return f"{self.order}({self.column})" if self.column.islower() else f'{self.order}("{self.column}")'
+        return f"{self.order}({quoted_if_needed(self.column)})"
 
 
 class TableOptions(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ class TableOptions(msgspec.Struct, frozen=True):
         return {
             "flush_policy": str(self.flush_policy),
             "deleted_retention": "off" if kept == KEEP_FOR_EVER else f"{kept}s",
-            "sort_by": ", ".join(self.sort_by),
+            "sort_by": list_of_names(self.sort_by),
             "compression": self.compression,
             "access_level": self.access_level,
             "storage": self.storage,
@@ -169,7 +169,7 @@ def _with_option(base: TableOptions, name: str, text: str, columns: tuple[str, .
     if name == "access_level":
         return msgspec.structs.replace(base, access_level=_one_of(name, text.lower(), ACCESS_LEVELS))
     if name == "storage":
-        return msgspec.structs.replace(base, storage=checked_name("storage", text))
+        return msgspec.structs.replace(base, storage=checked_storage_name(text))
     if name == "use_user_storage":
         return msgspec.structs.replace(base, use_user_storage=_boolean(name, text))
     return _with_stream_option(base, name, text, columns)
@@ -207,7 +207,7 @@ def _eviction(text: str, columns: tuple[str, ...]) -> Eviction:
     found = _PRIORITY.fullmatch(text)
     if found is None:
         raise InvalidRequest(f"bad eviction '{text}': use one of {', '.join(EVICTIONS)}")
-    column = found[1] or found[2].lower()
+    column = found[1].replace('""', '"') if found[1] else folded(found[2])
     if column not in columns:
         raise InvalidRequest(f"eviction names column '{column}', which the table does not have", sqlstate="42703")
     return Eviction("priority", column)
@@ -261,7 +261,9 @@ def _bounded(name: str, text: str, number: int) -> int:
 
 
 def _columns(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    names = tuple(filter(None, (part.strip().strip('"') for part in text.split(","))))
+    names = quoted_names(text) if text else ()
+    if names is None:
+        raise InvalidRequest(f"bad sort_by '{text}': list columns with commas between, in double quotes where needed")
     for name in names:
         if name not in known:
             raise InvalidRequest(f"sort_by names column '{name}', which the table does not have", sqlstate="42703")

@@ -146,7 +146,8 @@ def _set_aside(directory: Path, remains: Remains) -> None:
         made_folder(to.parent)
         (directory / "cold" / path).rename(to)
         sync_folder(to.parent)
-    for copy in (directory / "cold").rglob(COPY_NAME):  # they are made anew, for the tables that there are
+    copies = filter(Path.is_file, (directory / "cold").rglob(COPY_NAME))
+    for copy in copies:  # they are made anew, for the tables that there are
         to = directory / LEFT_OUT / copy.relative_to(directory / "cold")
         made_folder(to.parent)
         shutil.copyfile(copy, to)

@@ -24,11 +24,12 @@ import pyarrow as pa
 
 from storage.cold import read_footer
 from storage.errors import Corruption, InvalidRequest
+from storage.layout import name_of_folder
 from storage.local_files import COPY_NAME, FILE_SUFFIX, checksum_of
 from storage.manifest_copy import ManifestCopy, read_copy
 from storage.names import TableName, table_name
 from storage.options import TableOptions
-from storage.schema import Column, TableDef, TableKind
+from storage.schema import PORTABLE, Column, TableDef, TableKind
 from storage.state import ColdFile
 from storage.storages import LOCAL, StorageDef, StorageType
 
@@ -93,7 +94,7 @@ def find_remains(cold: Path, name_type: NameType) -> Remains:
 
 
 def _copies(cold: Path, remains: Remains) -> Iterator[ManifestCopy]:
-    for path in sorted(cold.rglob(COPY_NAME)):
+    for path in sorted(filter(Path.is_file, cold.rglob(COPY_NAME))):
         try:
             yield read_copy(path.read_bytes())
         except (Corruption, OSError):
@@ -114,7 +115,7 @@ def _newest(copies: Iterable[ManifestCopy], remains: Remains) -> list[ManifestCo
 
 def _unnamed(cold: Path, copies: list[ManifestCopy]) -> list[str]:
     named = {file.path for copy in copies for file in copy.files if file.storage == LOCAL}
-    paths = (path.relative_to(cold).as_posix() for path in cold.rglob(f"*{FILE_SUFFIX}"))
+    paths = (path.relative_to(cold).as_posix() for path in filter(Path.is_file, cold.rglob(f"*{FILE_SUFFIX}")))
     return sorted(path for path in paths if path not in named)
 
 
@@ -211,21 +212,28 @@ def _is_known(folder: str, known: set[TableName]) -> bool:
     """Files beside those of a table that has a copy: all that they could be was looked at."""
     parts = folder.split("/")
     try:
-        return table_name(parts[0], parts[1]) in known if len(parts) >= _TABLE_PARTS else False
+        return _table_of(parts[:_TABLE_PARTS]) in known
     except InvalidRequest:
         return False
+
+
+def _table_of(parts: list[str]) -> TableName:
+    """Which table's files such folders hold. Raises InvalidRequest."""
+    names = [name_of_folder(part) for part in parts]
+    if len(names) != _TABLE_PARTS or names[0] is None or names[1] is None:
+        raise InvalidRequest("it is no table of one folder")
+    return table_name(names[0], names[1])
 
 
 def _from_footers(
     cold: Path, folder: str, paths: list[str], name_type: NameType, remains: Remains
 ) -> FoundPartition | None:
     """A table of what the files hold. Of files whose rows overlap the last one counts, as a compaction leaves them."""
-    parts = folder.split("/")
     try:
-        name = table_name(*parts)
+        name = _table_of(folder.split("/"))
         files = [_described(cold, path, 1) for path in paths if not _LOAD.search(path)]
-    except (InvalidRequest, TypeError, Corruption) as error:
-        remains.notes.append(f"{folder} is left out: {getattr(error, 'message', 'it is no table of one folder')}")
+    except (InvalidRequest, Corruption) as error:
+        remains.notes.append(f"{folder} is left out: {error.message}")
         return None
     kept = _without_replaced(files)
     remains.left_out += sorted(set(paths) - {file.path for file in kept})
@@ -233,7 +241,9 @@ def _from_footers(
         return None
     columns = _columns(cold, kept, name_type)
     remains.notes.append(f"table '{name}' had no copy of its manifest: first names of columns, no keys, no deletes")
-    table = TableDef(table_id=0, name=name, kind=TableKind.SHARED, columns=columns, options=TableOptions())
+    table = TableDef(
+        table_id=0, name=name, kind=TableKind.SHARED, columns=columns, options=TableOptions(), folder_rule=PORTABLE
+    )
     nothing = np.empty(0, np.int64)
     return FoundPartition(table, tuple(kept), nothing, nothing, 0)
 

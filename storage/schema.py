@@ -28,6 +28,10 @@ SYSTEM_COLUMNS: Final = (SEQ, UPDATED, DELETED)
 UPDATED_TYPE: Final = pa.timestamp("ms", tz="UTC")
 
 
+KEEPS_CASE: Final = 1  # see `layout`; DO NOT CHANGE: definitions on disk say so
+PORTABLE: Final = 2
+
+
 class TableKind(StrEnum):
     SHARED = "shared"
     USER = "user"
@@ -94,6 +98,7 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     key_name: of the primary key's constraint; "" = none was given
     constraints: what it tells clients of and nobody enforces
     owner: of a user table as one user sees it; the catalog's own definitions have none
+    folder_rule: how its name and its namespace's are written in folders; older definitions do not say it
     """
 
     table_id: int
@@ -111,6 +116,7 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     key_name: str = ""
     constraints: tuple[Constraint, ...] = ()
     owner: Owner | None = None
+    folder_rule: int = KEEPS_CASE
 
     @property
     def partition_id(self) -> int:

@@ -17,7 +17,6 @@ import msgspec
 
 from storage.errors import InvalidRequest
 from storage.layout import SHARED_TEMPLATE, USER_TEMPLATE, Layout, parse_sharding
-from storage.names import checked_name
 
 LOCAL: Final = "local"
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -97,11 +96,6 @@ class StorageDef(msgspec.Struct, frozen=True, kw_only=True):
 LOCAL_STORAGE: Final = StorageDef(
     name=LOCAL, type=StorageType.FILESYSTEM, description="the cold folder of the data directory"
 )
-
-
-def checked_storage_name(name: str) -> str:
-    """Raises InvalidRequest quoting the rule."""
-    return checked_name("storage", name)
 
 
 def checked_type(text: str) -> StorageType:

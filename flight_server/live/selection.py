@@ -21,7 +21,7 @@ from flight_server.sql.lexer import mentions
 from flight_server.sql.live_statements import Subscribe
 from storage.changes import NONE, Delta, no_rows, seqs_of, together
 from storage.errors import InvalidRequest, NotSupported
-from storage.names import TableName, quoted
+from storage.names import RESERVED_PREFIX, TableName, quoted
 from storage.row_filter import no_rows as no_rows_of
 from storage.row_filter import rows_at
 from storage.schema import DELETED, SEQ, SYSTEM_COLUMNS, UPDATED, UPDATED_TYPE, TableDef, TableKind
@@ -29,9 +29,9 @@ from storage.state import SEQ_TIME_SHIFT, DatabaseState
 
 CHANGE: Final = "_change"
 OLD_KEY: Final = "_old_key"
-HIDDEN: Final = "__at"
-PLACE: Final = "__place"
-ROWS: Final = "__rows"
+HIDDEN: Final = f"{RESERVED_PREFIX}_at"
+PLACE: Final = f"{RESERVED_PREFIX}_place"
+ROWS: Final = f"{RESERVED_PREFIX}_rows"
 INSERT, UPDATE, DELETE, PROGRESS = range(4)
 KINDS: Final = pa.array(["insert", "update", "delete", "progress"])
 _ROW_BY_ROW: Final = ("Projection:", "Filter:", "SubqueryAlias:", "TableScan:", "EmptyRelation:")

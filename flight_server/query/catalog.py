@@ -4,12 +4,11 @@ DataFusion asks only for the tables that a statement names. Each answer is kept 
 sees one state and `allow` and virtual tables run once. Errors raised here pass through DataFusion unchanged.
 
 A name is looked for in this order: 1. the scope's `extra` rows (bare names only), 2. virtual tables, 3. tables,
-with `"t@v<seq>"` being the table as of that version and `"t@rows"` the target of a change, 4. views.
+made ones among them (see `made_names`), 4. views.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,20 +19,21 @@ from datafusion import SessionContext
 from datafusion.catalog import CatalogProvider, SchemaProvider, Table
 
 from flight_server.query.cold_scan import outside_runtime
+from flight_server.query.made_names import old_version_of, rows_of, version_of
 from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope, opened
 from flight_server.query.touched import Touched
 from storage.errors import FrostlineError, InvalidRequest, NotFound, NotSupported
-from storage.names import TEMPORARY, TableName
+from storage.names import RESERVED_PREFIX, TEMPORARY, TableName
 from storage.nested_nulls import cleared_batch
 from storage.row_filter import no_rows
 from storage.schema import TableKind, ViewDef
 from storage.stream import visible, visible_until_ms
 
 VIEW_DEPTH_MAX: Final = 32
-ROWS_SUFFIX: Final = "@rows"
-SESSION: Final = "_session"  # no namespace: where bare names are looked up when they may mean temporary tables
-_AS_OF = re.compile(r"(.+)@v(\d{1,19})", re.DOTALL)
+SESSION: Final = (
+    f"{RESERVED_PREFIX}_session"  # no namespace: where bare names are looked up when they may mean temporary tables
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,10 @@ class ScopeSchema(SchemaProvider):
             return ScopeSchema(self._lookup, self._meant(name))._find(name)
         if self._namespace == scope.namespace and name in scope.extra:
             return self._passing(scope.extra[name])
-        if (timed := _AS_OF.fullmatch(name)) is not None:
-            return self._stored(TableName(self._namespace, timed[1]), as_of=int(timed[2]))
-        if name.endswith(ROWS_SUFFIX):
-            return self._stored(TableName(self._namespace, name.removesuffix(ROWS_SUFFIX)), as_of=None, changed=True)
+        if (timed := version_of(name)) is not None:
+            return self._stored(TableName(self._namespace, timed[0]), as_of=timed[1])
+        if (target := rows_of(name)) is not None:
+            return self._stored(TableName(self._namespace, target), as_of=None, changed=True)
         full = TableName(self._namespace, name)
         if full in scope.virtual:
             scope.allow(full)
@@ -116,13 +116,15 @@ class ScopeSchema(SchemaProvider):
             return self._passing(outside_runtime(scope.virtual[full]))
         if full in scope.catalog.views:
             return self._view(full)
+        if self._lookup.views and full not in scope.catalog.tables and (timed := old_version_of(name)) is not None:
+            return self._stored(TableName(self._namespace, timed[0]), as_of=timed[1])
         return self._stored(full, as_of=None)
 
     def _meant(self, name: str) -> str:
         """The namespace that a bare name is in."""
         scope = self._lookup.scope
-        timed = _AS_OF.fullmatch(name)
-        own = TableName(TEMPORARY, timed[1] if timed else name.removesuffix(ROWS_SUFFIX))
+        timed = version_of(name)
+        own = TableName(TEMPORARY, timed[0] if timed else rows_of(name) or name)
         is_own = scope.has_temporary and name not in scope.extra and own in scope.catalog.tables
         return TEMPORARY if is_own else scope.namespace
 

@@ -32,7 +32,7 @@ _MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \
 _SLIDING: Final = re.compile(r"(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)")
 _BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[(?!Utf8\()|\bnullif\(|CASE (?!WHEN\b)")
 _TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
-_CAST_CALL: Final = re.compile(r"(\w+)\(CAST\(([\w.]+) AS (\w+)")
+_CAST_CALL: Final = re.compile(r"(\w+)\(CAST\((.+?) AS (\w+)")
 _CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTALL)
 _EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
 # What takes a predicate for a value: CASE, a comparison, IS, NOT before a bracket or before IN.
@@ -268,8 +268,11 @@ def _of_compared_floats(shown: str, typed: str) -> Iterator[Step]:
 def _of_floats(typed: str) -> Iterator[Step]:
     if "Float" not in typed:
         return
-    names = "|".join(sorted({re.escape(name.strip()) for name in _FLOATS.findall(typed)}))
+    found = _FLOATS.findall(typed)
+    names = "|".join(sorted({re.escape(name.strip()) for name in found}))
     floats = re.compile(rf"(?<!\w)(?:{names})(?!\w)" if names else r"(?!)")
+    if len(found) < typed.count(":Float"):  # some names can't be told from what stands around them
+        floats = re.compile("")
     for line in typed.split("\n"):
         bare = line.lstrip()
         if bare.startswith("Sort:"):

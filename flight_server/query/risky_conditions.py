@@ -11,11 +11,20 @@ from typing import Final
 
 _DIVISION: Final = r"(?:[/%] (?![A-Z]\w*\()| mod\()"
 _TEXT_CAST: Final = r"\bCAST\((?!\?table\?).*? AS (?!Utf8|LargeUtf8)\w+"
-_IN_CASE: Final = r"(?:WHEN|THEN|ELSE) (?:(?!WHEN|THEN|ELSE|END)[^\n])*"
+_IN_CASE: Final = r"(?:WHEN|THEN|ELSE) (?:(?!\b(?:WHEN|THEN|ELSE|END)\b)[^\n])*"
 _DIVIDED, _DIVIDED_IN_CASE = re.compile(_DIVISION), re.compile(_IN_CASE + _DIVISION)
 _CAST, _CAST_IN_CASE = re.compile(_TEXT_CAST), re.compile(_IN_CASE + _TEXT_CAST)
 _TEXT_COLUMN: Final = re.compile(r"(?:\[|, )([^,\[\]:]{1,128}):(?:Large)?Utf8")
-_COLUMN: Final = re.compile(r"(?<![\w.\"])((?:\w+|\"[^\"]+\")\.)?(?:[a-z_]\w*|\"[^\"]+\")(?![\w.(\"])")
+_NO_COLUMN: Final = (
+    "AND|OR|NOT|IS|NULL|TRUE|FALSE|UNKNOWN|DISTINCT|FROM|IN|BETWEEN|LIKE|ILIKE|CASE|WHEN|THEN|ELSE|END|AS"
+)
+# Of a table, or alone: then no word of the engine's, no type and no number.
+_COLUMN: Final = re.compile(
+    r"(?<![\w.\"])(?:((?:\w+|\"[^\"]+\")\.)\S"
+    rf"|(?<!AS )(?!(?:{_NO_COLUMN}|\d+)\b)(?:\w+|\"[^\"]+\")(?![\w.(\"]))"
+)
+_SEQ: Final = re.compile(r"\._seq\b")
+_TEXT_TYPE: Final = re.compile(r":(?:Large)?Utf8")
 _LITERAL: Final = re.compile(r"\b[A-Z]\w*\(\"[^\"]*\"(?:, \w+\(\"[^\"]*\"\))?\)")
 _MAY_EQUATE: Final = re.compile(r" (?:=|>=|<=|!=|IS (?:NOT )?DISTINCT FROM) | (?:NOT )?(?:IN|BETWEEN) ")
 
@@ -30,8 +39,12 @@ def may_fail_beside_a_guard(shown: str, with_types: Callable[[], str], *, within
         return False
     if not _CAST_IN_CASE.search(shown) and not _stands_beside_a_guard(shown, _CAST, within=within):
         return False
-    texts = {name.strip() for name in _TEXT_COLUMN.findall(with_types())}
-    return any(_names_one(found, texts) for found in _CAST.findall(shown))
+    typed = with_types()
+    names = _TEXT_COLUMN.findall(typed)
+    texts = {name.strip() for name in names}
+    return len(names) < len(_TEXT_TYPE.findall(typed)) or any(
+        _names_one(found, texts) for found in _CAST.findall(shown)
+    )
 
 
 def fails_above_an_outer_join(shown: str) -> bool:
@@ -49,7 +62,7 @@ def _names_one(cast: str, columns: set[str]) -> bool:
 
 def _stands_beside_a_guard(shown: str, failing: re.Pattern[str], *, within: bool) -> bool:
     lines = [line.lstrip() for line in shown.split("\n")]
-    filters = [line for line in lines if "Filter: " in line and "._seq" not in line]
+    filters = [line for line in lines if "Filter: " in line and not _SEQ.search(line)]
     if len(filters) > (0 if within else 1):  # they may become one
         return True
     if any((" AND " in line or " OR " in line) and failing.search(line) for line in (*filters, *_joins(lines))):
@@ -69,7 +82,7 @@ def equates_within_a_table(shown: str) -> bool:
 
 
 def _equates(condition: str) -> bool:
-    if condition.count('"') % 2:  # an AND within a text or a name
+    if condition.count('"') % 2 or not condition.isascii():  # an AND within a text or a name; a name of any letters
         return True
     if not _MAY_EQUATE.search(condition):
         return False

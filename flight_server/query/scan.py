@@ -25,14 +25,14 @@ from flight_server.query.cold_scan import ColdScans
 from storage.cold_types import file_type
 from storage.deletes import DeleteChunk
 from storage.errors import Corruption, InvalidRequest
-from storage.names import quoted
+from storage.names import RESERVED_PREFIX, quoted
 from storage.options import KEEP_FOR_EVER
 from storage.row_filter import kept_rows, no_rows
 from storage.schema import DELETED, SEQ, UPDATED, UPDATED_TYPE, Column, TableDef, TableKind, read_fill
 from storage.state import SEQ_TIME_SHIFT, ColdFile, HotChunk, PartitionState
 
 NOT_IN_MAX: Final = 32  # so many deleted rows are a filter, more an anti-join; from 20 on both cost the same
-DEAD_SEQ: Final = "__dead_seq"
+DEAD_SEQ: Final = f"{RESERVED_PREFIX}_dead_seq"
 _NEVER: Final = -1
 
 

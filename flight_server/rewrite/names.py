@@ -8,16 +8,18 @@ from typing import Final
 from sqlglot import exp
 
 from flight_server.rewrite.dialect import Tree
+from storage.names import RESERVED_PREFIX
+from storage.names import folded as folded_text
 
-HIDDEN: Final = "__f"  # how names that are made here begin
+HIDDEN: Final = RESERVED_PREFIX  # how names that are made here begin
 
 
 def folded(identifier: Tree | str | None) -> str:
     """The name that the engine looks for: unquoted ones in lower case."""
     if identifier is None or isinstance(identifier, str):
-        return (identifier or "").lower()
+        return folded_text(identifier or "")
     name = identifier.name
-    return name if identifier.args.get("quoted") else name.lower()
+    return name if identifier.args.get("quoted") else folded_text(name)
 
 
 def identifier(name: str) -> exp.Identifier:

@@ -36,6 +36,8 @@ from flight_server.rewrite.one_row import (
 from flight_server.rewrite.stars import expand, has_star
 from storage.errors import NotSupported
 
+_IN: Final = f"{HIDDEN}n"
+_VALUE: Final = f"{HIDDEN}y"
 _CONDITIONS: Final = (exp.Where, exp.Having, exp.Qualify)
 
 
@@ -251,9 +253,9 @@ def _over(blocks: Blocks, query: Tree, select: exp.Select | None, taken: frozens
         return select, select.expressions[0].unalias()
     wrapped = query if isinstance(query, exp.Subquery) else exp.Subquery(this=query)
     derived = exp.Subquery(
-        this=wrapped.this.copy(), alias=exp.TableAlias(this=identifier("__in"), columns=[identifier("__y")])
+        this=wrapped.this.copy(), alias=exp.TableAlias(this=identifier(_IN), columns=[identifier(_VALUE)])
     )
-    return exp.Select(expressions=[number(1)], from_=exp.From(this=derived)), column("__y", "__in")
+    return exp.Select(expressions=[number(1)], from_=exp.From(this=derived)), column(_VALUE, _IN)
 
 
 def _without_groups(select: exp.Select) -> None:
@@ -290,7 +292,7 @@ def _counts(blocks: Blocks, query: Tree, select: exp.Select | None, conditions: 
             _without_groups(select)
         else:
             inner = query if isinstance(query, exp.Subquery) else exp.Subquery(this=query)
-            derived = exp.Subquery(this=inner.this.copy(), alias=exp.TableAlias(this=identifier("__in")))
+            derived = exp.Subquery(this=inner.this.copy(), alias=exp.TableAlias(this=identifier(_IN)))
             select = exp.Select(expressions=[number(1)], from_=exp.From(this=derived))
     return _count_above_zero(blocks, select, conditions)
 

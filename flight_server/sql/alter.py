@@ -51,7 +51,7 @@ from storage.catalog import Catalog
 from storage.errors import Conflict, ConstraintViolated, InvalidRequest, NotSupported
 from storage.names import TableName, checked_column, quoted
 from storage.options import with_options
-from storage.schema import Column, TableDef, TableKind, read_fill, write_fill
+from storage.schema import PORTABLE, Column, TableDef, TableKind, read_fill, write_fill
 from storage.stream import check_stream
 
 _EACH_ROW_ITS_OWN: Final = ("uuid_v7", "snowflake_id", "uuid(", "gen_random_uuid", "random(")
@@ -122,7 +122,8 @@ def _altered(call: Call, table: TableDef, action: TableAction) -> TableDef:
         case RenameConstraint():
             return with_renamed_constraint(table, action)
         case RenameTable(new_name):
-            return msgspec.structs.replace(table, name=writable_name(TableName(table.name.namespace, new_name)))
+            renamed = writable_name(TableName(table.name.namespace, new_name))
+            return msgspec.structs.replace(table, name=renamed, folder_rule=PORTABLE)
         case SetOptions(options):
             return _with_options(table, options)
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from flight_server.sql.lexer import Token, TokenKind, lex
 from flight_server.sql.statements import Assignment, DataChange, Delete, Update
-from storage.names import quoted
+from storage.names import RESERVED_PREFIX, folded, quoted
 
-BOUND: Final = "@bound"
+BOUND: Final = f"{RESERVED_PREFIX}_bound"
 _UNSUITED: Final = frozenset(("SELECT", "WITH", "VALUES", "TABLE", "OR", "BETWEEN", "CASE"))
 
 
@@ -46,7 +46,7 @@ def bound_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
 
 
 def _column(number: int) -> str:
-    return f"@p{number}"
+    return f"{RESERVED_PREFIX}_p{number}"
 
 
 def _with_columns(sql: str | None) -> str | None:
@@ -63,7 +63,7 @@ def _with_columns(sql: str | None) -> str | None:
 
 
 def _meets(assignments: Sequence[Assignment], condition: Sequence[Token]) -> bool:
-    names = {token.value if token.kind is TokenKind.QUOTED else token.value.lower() for token in condition}
+    names = {token.value if token.kind is TokenKind.QUOTED else folded(token.value) for token in condition}
     return any(assignment.column in names for assignment in assignments)
 
 

@@ -1,9 +1,9 @@
 """The SELECT behind each change: pure text from a statement and a table.
 
 The engine only ever reads. An UPDATE becomes a SELECT of the versions to delete (`_seq` and the old primary key)
-beside the new values; DELETE and MERGE likewise. The target is named `"t@rows"`, which shows `_seq`; every other
-table in the statement looks as it always does. Output columns are numbered: `k0..` old key, `c0..` new values,
-`o0..` old values for RETURNING.
+beside the new values; DELETE and MERGE likewise. The target goes by its name among `made_names`, which shows `_seq`;
+every other table in the statement looks as it always does. Output columns are numbered: `k0..` old key, `c0..` new
+values, `o0..` old values for RETURNING.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flight_server.query.catalog import ROWS_SUFFIX
+from flight_server.query.made_names import rows_name
 from flight_server.sql.statements import Assignment, Delete, Merge, MergeClause, TableRef, Update
 from storage.errors import InvalidRequest
 from storage.names import TableName, quoted
@@ -33,7 +33,7 @@ class Target:
 
     @property
     def from_sql(self) -> str:
-        return f"{quoted(self.name.namespace)}.{quoted(self.name.table + ROWS_SUFFIX)} AS {quoted(self.alias)}"
+        return f"{quoted(self.name.namespace)}.{quoted(rows_name(self.name.table))} AS {quoted(self.alias)}"
 
     def column_sql(self, column: str) -> str:
         return f"{quoted(self.alias)}.{quoted(column)}"
@@ -84,14 +84,13 @@ def merge_matched_sql(to: Target, merge: Merge, values: Sequence[Mapping[str, st
     clauses = [clause for clause in merge.clauses if clause.matched]
     action = _first_fitting(clauses)
     new = [
-        f"CASE {' '.join(_branches(to, c.name, values))} ELSE {to.column_sql(c.name)} END AS c{i}"
+        f"CASE {' '.join(_branches(to, c.name, action, values))} ELSE {to.column_sql(c.name)} END AS c{i}"
         for i, c in enumerate(to.table.columns)
     ]
     inner = ", ".join([*to.version_sql, f"{action} AS {quoted(ACTION)}"])
     source = f"{to.from_sql} JOIN {merge.source_sql} ON {merge.on_sql}"
     if not any(values) and merge.returning_sql is None:
         return f"SELECT {inner} FROM {source}"
-    new = [text.replace("@action@", f"({action})") for text in new]
     return f"SELECT {inner}, {', '.join(new)} FROM {source}"
 
 
@@ -131,9 +130,9 @@ def _first_fitting(clauses: Sequence[MergeClause]) -> str:
     return f"CASE {branches} ELSE -1 END"
 
 
-def _branches(to: Target, column: str, values: Sequence[Mapping[str, str]]) -> list[str]:
+def _branches(to: Target, column: str, action: str, values: Sequence[Mapping[str, str]]) -> list[str]:
     return [
-        f"WHEN @action@ = {i} THEN {assigned_[column] if column in assigned_ else to.column_sql(column)}"
+        f"WHEN ({action}) = {i} THEN {assigned_[column] if column in assigned_ else to.column_sql(column)}"
         for i, assigned_ in enumerate(values)
         if assigned_
     ] or ["WHEN FALSE THEN NULL"]

@@ -11,6 +11,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from flight_server.sql.cursor import Cursor
+from flight_server.sql.time_travel import with_time_travel
 from flight_server.sql.types import read_type
 from storage.constraints import Constraint, ConstraintKind, Reference
 from storage.errors import FrostlineError
@@ -34,7 +35,7 @@ def create_table_sql(table: TableDef) -> str:
 
 def create_view_sql(view: ViewDef) -> str:
     """CREATE VIEW with the text as it was written; unqualified names in it are looked up where it was made."""
-    create = f"CREATE VIEW {sql_name(view.name)} AS {view.sql}"
+    create = f"CREATE VIEW {sql_name(view.name)} AS {with_time_travel(view.sql)}"
     return f"{create};\nCOMMENT ON VIEW {sql_name(view.name)} IS {literal(view.comment)}" if view.comment else create
 
 

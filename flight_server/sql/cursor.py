@@ -6,14 +6,14 @@ engine (expressions, queries) is taken as a slice of the text whose brackets are
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
+from flight_server.query.made_names import version_of
 from flight_server.sql.lexer import Token, TokenKind, lex, syntax_error, without_comments
 from flight_server.sql.statements import TableRef
 from storage.errors import InvalidRequest, NotFound, NotSupported
-from storage.names import CATALOG, checked_name
+from storage.names import CATALOG, checked_name, folded
 
 T = TypeVar("T")
 
@@ -33,7 +33,6 @@ _NO_NAMES: Final = (
     "TO TRUE UNIQUE USING VALUES WHEN WITH"
 )
 RESERVED: Final = CLAUSE_WORDS | frozenset(_NO_NAMES.split())
-_PAST_VERSION: Final = re.compile(r"@v\d+$")
 _END: Final = Token(TokenKind.SYMBOL, "", "", 0, 0)
 _JOINING: Final = {("DISTINCT", "FROM"), ("WITHIN", "GROUP")}  # IS DISTINCT FROM, WITHIN GROUP (..)
 
@@ -118,7 +117,7 @@ class Cursor:
         if token.key in RESERVED:
             raise self.error(f"expected the name of a {what}; a reserved word must be in double quotes to be one")
         self.at += 1
-        return token.value.lower()
+        return folded(token.value)
 
     def sees_name(self) -> bool:
         """Is a quoted name next, or a word that is not reserved?"""
@@ -148,7 +147,7 @@ class Cursor:
                 token.start,
                 f"{'.'.join(names)} has too many parts; write namespace.{what} (the one catalog is {CATALOG})",
             )
-        if _PAST_VERSION.search(names[-1]):
+        if version_of(names[-1]) is not None:
             raise InvalidRequest(f"AS OF can't be used here: only a query can read a past version of a {what}")
         namespace = checked_name("namespace", names[0]) if len(names) == 2 else None
         return TableRef(namespace, checked_name(what, names[-1]))
@@ -165,7 +164,11 @@ class Cursor:
         names = self.path("namespace")
         if len(names) == 2 and names[0] == CATALOG:
             names = names[1:]
-        return checked_name("namespace", ".".join(names))
+        if len(names) == 2:
+            raise NotFound(f"catalog '{names[0]}' does not exist; there is only '{CATALOG}'", sqlstate="3D000")
+        if len(names) > 2:
+            raise self.error(f"{'.'.join(names)} has too many parts; write the name of a namespace alone")
+        return checked_name("namespace", names[0])
 
     def string(self, what: str) -> str:
         """A string literal's content."""

@@ -33,7 +33,7 @@ from storage.catalog import Catalog
 from storage.errors import AlreadyExists, InvalidRequest, NotSupported
 from storage.names import TEMPORARY, TableName, checked_new_namespace
 from storage.options import options_of_new, with_options
-from storage.schema import Column, NamespaceDef, TableDef, TableKind
+from storage.schema import PORTABLE, Column, NamespaceDef, TableDef, TableKind
 from storage.stream import check_stream
 from storage.temporary import with_namespace
 
@@ -120,6 +120,7 @@ def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statemen
     table = TableDef(
         table_id=call.services.engine.new_id(),
         name=name,
+        folder_rule=PORTABLE,
         kind=statement.kind,
         columns=keyed,
         primary_key=statement.primary_key,

@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from flight_server.sql.information_constraints import CONSTRAINT_SCHEMAS, constraint_views
+from flight_server.sql.time_travel import with_time_travel
 from flight_server.sql.type_names import sql_type_name
 from flight_server.sql.virtual_rows import table_of
 from storage.catalog import Catalog
 from storage.errors import FrostlineError
 from storage.names import CATALOG, TableName
-from storage.schema import Column
+from storage.schema import Column, ViewDef
 
 SCHEMA = "information_schema"
 _TEXT, _INT = pa.string(), pa.int32()
@@ -30,7 +31,7 @@ def information_schema(
         "schemata": lambda: _schemata(catalog, system),
         "tables": lambda: _tables(catalog, system),
         "columns": lambda: _columns(catalog, system, schema_of),
-        "views": lambda: ((CATALOG, n.namespace, n.table, v.sql or None) for n, v in sorted(catalog.views.items())),
+        "views": lambda: (_view(view) for _, view in sorted(catalog.views.items())),
         **constraint_views(catalog),
     }
     return {_name(name): partial(_computed, name, make) for name, make in makers.items()}
@@ -95,6 +96,10 @@ def _column_row(name: TableName, position: int, column: Column) -> tuple[Any, ..
 
 def _bits(kind: pa.DataType) -> int | None:
     return kind.bit_width if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
+
+
+def _view(view: ViewDef) -> tuple[Any, ...]:
+    return CATALOG, view.name.namespace, view.name.table, with_time_travel(view.sql) or None
 
 
 def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:

@@ -38,7 +38,6 @@ def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBa
     if (exists or command.if_missing is not IfMissing.FAIL) and not name.is_temporary:
         call.require_deed(Deed.DEFINE)  # before it can be told whether the name is taken
     _check_mode(call, command, name, exists=exists)
-    _refuse_pandas_index(schema)
     table = new_table(call, name, columns_of_schema(schema), _create_statement(command))
     call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=exists))
     if not name.is_temporary:
@@ -92,17 +91,6 @@ def _check_columns(table: TableDef, schema: pa.Schema) -> None:
     if unknown:
         raise InvalidRequest(
             f"the rows have columns that table '{table.name}' does not: {', '.join(unknown[:10])}", sqlstate="42703"
-        )
-
-
-def _refuse_pandas_index(schema: pa.Schema) -> None:
-    """The one reserved column name that people send without having written it."""
-    index = next((name for name in schema.names if name.startswith("__index_level_")), None)
-    if index is not None:
-        raise InvalidRequest(
-            f"column name '{index}' is not allowed, since it starts with _: give the index of the frame a name, or "
-            "write it with index=False",
-            sqlstate="42939",
         )
 
 

@@ -19,9 +19,10 @@ from flight_server.sql.stage_change import Changed, Repeats, StagedChange, retur
 from flight_server.sql.statements import DefaultRow, Insert, QueryRows, ValuesRows
 from flight_server.sql.upsert import conflict_columns, upsert
 from storage.errors import InvalidRequest
+from storage.names import RESERVED_PREFIX
 from storage.schema import Column, TableDef
 
-_GIVEN: Final = "@given"
+_GIVEN: Final = f"{RESERVED_PREFIX}_given"
 _POINT: Final = re.compile(r"\s*([-+]?)\s*(\d*)\.(\d*)\s*", re.ASCII)
 _DECIMAL_DIGITS_MAX: Final = 38
 

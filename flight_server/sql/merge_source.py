@@ -15,7 +15,7 @@ from flight_server.sql.change_text import Target
 from flight_server.sql.lexer import Token, TokenKind, lex
 from flight_server.sql.statements import Assignment, Merge, MergeClause
 from storage.errors import InvalidRequest
-from storage.names import quoted
+from storage.names import folded, quoted
 from storage.schema import SYSTEM_COLUMNS
 
 _JOINING: Final = frozenset(("JOIN", ",", "UNION", "CROSS", "NATURAL", "USING"))
@@ -48,7 +48,7 @@ def source_name(source_sql: str) -> str:
             sqlstate="42601",
         )
     last = names[-1]
-    return last.value if last.kind is TokenKind.QUOTED else last.value.lower()
+    return last.value if last.kind is TokenKind.QUOTED else folded(last.value)
 
 
 def _outside_brackets(tokens: Sequence[Token]) -> list[Token]:

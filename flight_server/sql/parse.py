@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
-from flight_server.sql.lexer import syntax_error
+from flight_server.sql.lexer import TokenKind, syntax_error
 from flight_server.sql.misread import refuse_misread
 from flight_server.sql.misread_lists import refuse_disjoint_lists
 from flight_server.sql.parse_alter import parse_alter, parse_comment
@@ -39,6 +39,7 @@ from flight_server.sql.parse_storage import parse_check
 from flight_server.sql.parse_user import parse_execute, parse_grant, parse_revoke, parse_undrop
 from flight_server.sql.statements import Statement
 from flight_server.sql.time_travel import rewrite_time_travel
+from storage.names import RESERVED_PREFIX, is_reserved, reserved_error
 
 NO_STATEMENT: Final = "no SQL statement in the text"
 
@@ -46,6 +47,7 @@ NO_STATEMENT: Final = "no SQL statement in the text"
 def parse(text: str) -> Statement:
     """Read one statement; a `;` may end it. Raises InvalidRequest, NotSupported."""
     cursor = Cursor(text)
+    _refuse_made_names(cursor)
     rewritten = rewrite_time_travel(cursor.text, cursor.tokens)
     if rewritten is not None:
         cursor = Cursor(rewritten)
@@ -58,6 +60,15 @@ def parse(text: str) -> Statement:
     statement = _parser_of(cursor)(cursor)
     cursor.expect_end()
     return statement
+
+
+def _refuse_made_names(cursor: Cursor) -> None:
+    """Nobody writes a name that could be one of the server's. Raises InvalidRequest."""
+    if RESERVED_PREFIX not in cursor.text.lower():
+        return
+    for token in cursor.tokens:
+        if token.kind in (TokenKind.WORD, TokenKind.QUOTED) and is_reserved(token.value):
+            raise reserved_error(token.value)
 
 
 def _parser_of(cursor: Cursor) -> Callable[[Cursor], Statement]:

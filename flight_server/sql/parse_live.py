@@ -9,6 +9,7 @@ from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.lexer import Token, TokenKind
 from flight_server.sql.live_statements import Subscribe, Written
 from storage.errors import InvalidRequest, NotSupported
+from storage.names import folded
 
 OPTIONS: Final = ("batch_size", "from_seq", "last_rows", "snapshot")
 _ROW_BY_ROW: Final = "a live query looks at one row at a time"
@@ -71,7 +72,7 @@ def _has_star(items: Sequence[Token]) -> bool:
 
 
 def _named(token: Token) -> str:
-    return token.value if token.kind is TokenKind.QUOTED else token.value.lower()
+    return token.value if token.kind is TokenKind.QUOTED else folded(token.value)
 
 
 def _options(cursor: Cursor) -> dict[str, Written]:

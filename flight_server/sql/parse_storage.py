@@ -11,11 +11,11 @@ from flight_server.sql.storage_statements import AlterStorage, CheckStorage, Cre
 from flight_server.sql.user_statements import Secret
 from storage.errors import InvalidRequest
 from storage.layout import checked_shared_template, checked_user_template, parse_sharding
+from storage.names import checked_storage_name
 from storage.storages import (
     StorageType,
     checked_endpoint,
     checked_region,
-    checked_storage_name,
     checked_type,
     checked_uri,
 )

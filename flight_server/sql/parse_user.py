@@ -18,7 +18,8 @@ from flight_server.sql.user_statements import (
     UndropUser,
 )
 from storage.errors import InvalidRequest
-from storage.storages import StorageMode, checked_storage_name
+from storage.names import checked_storage_name
+from storage.storages import StorageMode
 from storage.users import Privilege, Role, checked_user_name
 
 _EMAIL_CHARACTERS_MAX: Final = 254

@@ -19,7 +19,7 @@ from flight_server.sql.call import Call
 from storage.names import TableName
 from storage.schema import SYSTEM_COLUMNS, TableDef
 
-_NAME: Final = r"[A-Za-z]\w*"
+_NAME: Final = r"[A-Za-z_]\w*"
 _POINT: Final = re.compile(
     rf"\s*SELECT\s+(?P<items>(?:(?!\bFROM\b)[\w\s,.*])+?)\s+FROM\s+(?:(?P<namespace>{_NAME})\.)?(?P<table>{_NAME})"
     rf"\s+WHERE\s+(?P<column>{_NAME})\s*=\s*(?:(?P<integer>-?[0-9]{{1,18}})|'(?P<text>[^'\\]*)'|\$(?P<parameter>[0-9]+))"

@@ -32,6 +32,7 @@ from flight_server.sql.statements import (
 )
 from flight_server.sql.storage_statements import CheckStorage
 from flight_server.sql.stream_changes import check_change
+from storage.names import quoted
 from storage.row_filter import no_rows
 
 NO_COLUMNS = pa.schema([])
@@ -77,7 +78,7 @@ def _change_shape(call: Call, change: DataChange, parameters: int) -> StatementS
     if returning is None:
         return StatementShape(True, NO_COLUMNS, _schema(types, parameters))
     rows = pa.Table.from_batches([no_rows(to.table.arrow_schema)])
-    dataset = call.plan(f'SELECT {returning} FROM "{to.alias}"', extra={to.alias: rows}).schema
+    dataset = call.plan(f"SELECT {returning} FROM {quoted(to.alias)}", extra={to.alias: rows}).schema
     return StatementShape(False, dataset, _schema(types, parameters))
 
 

@@ -18,6 +18,7 @@ from flight_server.sql.call import Call
 from flight_server.sql.change_text import OLD_SEQ, Target
 from flight_server.sql.rows import cast_column, checked_rows, keys_of, logical
 from storage.errors import InvalidRequest
+from storage.names import quoted
 from storage.primary_key import encode_keys
 from storage.row_filter import kept_rows
 from storage.schema import TableDef
@@ -149,4 +150,4 @@ def returned(call: Call, to: Target, returning_sql: str | None, rows: list[pa.Re
     if returning_sql is None:
         return None
     shown = pa.Table.from_batches(rows, schema=rows[0].schema if rows else to.table.arrow_schema)
-    return call.collect(f'SELECT {returning_sql} FROM "{to.alias}"', extra={to.alias: shown})
+    return call.collect(f"SELECT {returning_sql} FROM {quoted(to.alias)}", extra={to.alias: shown})

@@ -1,4 +1,4 @@
-"""Time travel: `t FOR SYSTEM_TIME AS OF ..` becomes the table name `"t@v<seq>"`, which the scan reads as of `<seq>`.
+"""Time travel: `t FOR SYSTEM_TIME AS OF ..` becomes a made name, which the scan reads as of its version.
 
 Written behind a table's name, before its alias:
     FOR SYSTEM_TIME AS OF TIMESTAMP '2026-01-31 12:00:00'    (the word TIMESTAMP may be left out)
@@ -13,9 +13,10 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from flight_server.sql.lexer import Token, TokenKind, syntax_error
+from flight_server.query.made_names import version_name, version_of
+from flight_server.sql.lexer import Token, TokenKind, lex, syntax_error
 from storage.errors import InvalidRequest
-from storage.names import quoted
+from storage.names import RESERVED_PREFIX, folded, quoted
 from storage.state import SEQ_TIME_SHIFT
 
 SEQ_MAX: Final = (1 << 63) - 1
@@ -65,6 +66,20 @@ def rewrite_time_travel(text: str, tokens: Sequence[Token]) -> str | None:
     return "".join((*parts, text[end:])) if parts else None
 
 
+def with_time_travel(text: str) -> str:
+    """What `rewrite_time_travel` made of a text as a statement can say it."""
+    if RESERVED_PREFIX not in text:
+        return text
+    parts: list[str] = []
+    end = 0
+    for token in lex(text):
+        timed = version_of(token.value) if token.kind is TokenKind.QUOTED else None
+        if timed is not None:
+            parts += (text[end : token.start], f"{quoted(timed[0])} FOR VERSION AS OF {timed[1]}")
+            end = token.end
+    return "".join((*parts, text[end:]))
+
+
 def _clause(tokens: Sequence[Token], at: int) -> _Clause | None:
     for words, kind in _FORMS:
         if tuple(token.key for token in tokens[at : at + len(words)]) != words:
@@ -100,9 +115,9 @@ def _check_place(tokens: Sequence[Token], name_at: int) -> None:
 
 def _as_of(tokens: Sequence[Token], clause: _Clause) -> str:
     name, value = tokens[clause.name], tokens[clause.value]
-    table = name.value if name.kind is TokenKind.QUOTED else name.value.lower()
+    table = name.value if name.kind is TokenKind.QUOTED else folded(name.value)
     seq = _seq_of_time(value) if clause.kind == _TIME else _seq_of_version(value)
-    mangled = quoted(f"{table}@v{seq}")
+    mangled = quoted(version_name(table, seq))
     return mangled if _alias_follows(tokens, clause.value + 1) else f"{mangled} AS {quoted(table)}"
 
 

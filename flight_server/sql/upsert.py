@@ -19,6 +19,7 @@ from flight_server.sql.rows import keys_of, logical
 from flight_server.sql.stage_change import MEETS_TWICE, StagedChange
 from flight_server.sql.statements import OnConflict
 from storage.errors import InvalidRequest
+from storage.names import folded, quoted
 from storage.row_filter import kept_rows
 from storage.schema import TableDef
 
@@ -88,7 +89,7 @@ def _is_excluded(value_sql: str | None, column: str) -> bool:
     if len(parts) != 2 or parts[0].strip().lower() != EXCLUDED:
         return False
     name = parts[1].strip()
-    return name == f'"{column}"' or (name.isidentifier() and name.lower() == column)
+    return name == quoted(column) or (name.isidentifier() and folded(name) == column)
 
 
 def _first_of_each(keys: list[bytes], seen: set[bytes]) -> np.ndarray:

@@ -17,6 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flight_server.wire import flight_sql_pb2 as pb
+from storage.errors import InvalidRequest
+from storage.layout import portable_folder_name
+from storage.names import checked_new_namespace
 from tests.faults.abused import AS_ROOT, abused_server, answer, check_refused, quoted, tree
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client, Refused
@@ -43,7 +46,8 @@ def client(server: ServerProcess) -> Iterator[Client]:
 
 # --- 19: names that are paths, SQL or nothing -------------------------------------------------------------------
 
-NAMES = (
+NO_NAMES = ("_seq", "", "x" * 65, "x" * 300, "a\nb", "a\0b", "\u202etxet", "\x1b[2J", "_frostline_rows_t")
+ODD_NAMES = (
     *(
         "../x",
         "..",
@@ -54,16 +58,13 @@ NAMES = (
         "C:\\x",
         "x.parquet",
         "token.key",
+        "manifest.json",
         "-x",
         "~",
         "$HOME",
-        "_seq",
-        "",
-        " ",
     ),
-    *("x" * 65, "x" * 300, "{namespace}", "{name}/../..", "%2e%2e", "..%2fx", "t@v0", "t@v99999999999999999999"),
-    *('"; DROP TABLE t; --', "t'; DROP TABLE t; --", "a\nb", "a\0b", "\u00e9", "\uff0e\uff0e\uff0fx"),
-    *("\U0001f600", "\u202etxet", "a\u200bb"),
+    *("$HOME", " ", "{namespace}", "{name}/../..", "%2e%2e", "..%2fx", "t@v0", "t@v99999999999999999999", "t@rows"),
+    *('"; DROP TABLE t; --', "t'; DROP TABLE t; --", "\u00e9", "\uff0e\uff0e\uff0fx", "\U0001f600", "a\u200bb"),
 )
 NAMED = (
     "CREATE TABLE {} (a INT)",
@@ -98,7 +99,7 @@ def try_name(client: Client, name: str) -> None:
                 client.ingest(data=pa.table({"a": [1]}), **options)
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@pytest.mark.parametrize("name", NO_NAMES, ids=ascii)
 def test_a_name_that_is_none_is_refused_and_no_file_gets_it(client: Client, outside: Path, name: str):
     before = tree(outside)
     tables = client.rows('SELECT namespace, "table" FROM system.tables')
@@ -107,20 +108,41 @@ def test_a_name_that_is_none_is_refused_and_no_file_gets_it(client: Client, outs
     assert tree(outside) == before
 
 
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_a_name_that_looks_like_a_path_or_like_sql_is_only_a_name(client: Client, outside: Path, name: str):
+    before = tree(outside)
+    tables = client.rows('SELECT namespace, "table" FROM system.tables')
+    try_as_name(client, outside, name)
+    assert client.rows('SELECT namespace, "table" FROM system.tables') == tables
+    assert tree(outside) == before
+
+
+def try_as_name(client: Client, outside: Path, name: str) -> None:
+    """A namespace, a table, a column and a file of this name."""
+    full = f"{quoted(name)}.{quoted(name)}"
+    client.do(f"CREATE NAMESPACE {quoted(name)}")
+    try:
+        client.do(f"CREATE TABLE {full} AS SELECT 1 AS {quoted(name)}")
+        client.flush(full)
+        assert client.value(f"SELECT {quoted(name)} FROM {full}") == 1
+        folder = portable_folder_name(name)
+        assert (outside / "data/cold" / folder / folder).is_dir()
+    finally:
+        client.do(f"DROP NAMESPACE {quoted(name)} CASCADE")
+    assert {path for path in (outside / "data").rglob("*") if outside / "data" not in path.resolve().parents} == set()
+
+
 @given(name=st.text(st.characters(codec="utf-8"), max_size=80))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_is_a_plain_name_or_refused(client: Client, outside: Path, name: str):
+def test_any_text_is_a_name_or_refused(client: Client, outside: Path, name: str):
     before = tree(outside)
-    if not answer(client.do, f"CREATE NAMESPACE {quoted(name)}"):
-        try:
-            client.do(f"CREATE TABLE {quoted(name)}.t AS SELECT 1 AS a")
-            client.flush(f"{quoted(name)}.t")
-            assert client.value(f"SELECT a FROM {quoted(name)}.t") == 1
-            assert (outside / "data/cold" / name / "t").is_dir()
-        finally:
-            client.do(f"DROP NAMESPACE {quoted(name)} CASCADE")
+    if answer(client.do, f"CREATE NAMESPACE {quoted(name)}"):
+        with pytest.raises(InvalidRequest):
+            checked_new_namespace(name)
+    else:
+        client.do(f"DROP NAMESPACE {quoted(name)}")
+        try_as_name(client, outside, name)
     assert tree(outside) == before
-    assert {path for path in (outside / "data").rglob("*") if outside / "data" not in path.resolve().parents} == set()
 
 
 # --- 22: filters of metadata ------------------------------------------------------------------------------------

@@ -116,7 +116,14 @@ def test_views_nested_beyond_the_limit_are_an_error(db: Database, t: TableDef):
 def test_a_view_has_no_versions(db: Database, t: TableDef):
     db.view("v", "SELECT * FROM t")
     with pytest.raises(NotFound, match="only tables have versions"):
-        db.rows('SELECT * FROM "v@v5"')
+        db.rows('SELECT * FROM "_frostline_v5_v"')
+
+
+def test_a_view_of_an_older_server_says_versions_in_its_own_way(db: Database, t: TableDef):
+    db.view("old", f'SELECT id FROM "t@v{seq_at(NOW_MS, 99)}"')
+    assert db.rows("SELECT count(*) FROM old") == [(2,)]
+    with pytest.raises(NotFound, match=r"t@v5"):
+        db.rows('SELECT * FROM "t@v5"')
 
 
 def test_common_table_expressions_hide_tables(db: Database, t: TableDef):

@@ -129,25 +129,25 @@ def test_a_table_as_of_a_version_is_what_it_was(db: Database, mixed: TableDef):
     db.delete(mixed, [OLD + 2, NEW], NEW + 100)
     now = [0, 1, 3, 4, 5, 6, 7, 8, 9, 11, 12]
     assert ids(db, "SELECT id FROM t") == now
-    assert ids(db, f'SELECT id FROM "t@v{NEW + 100}"') == now
-    assert ids(db, f'SELECT id FROM "t@v{NEW + 99}"') == list(range(13))
-    assert ids(db, f'SELECT id FROM public."t@v{NEW}"') == list(range(11))
-    assert ids(db, f'SELECT id FROM "t@v{OLD + 6}"') == list(range(7))
-    assert ids(db, f'SELECT id FROM "t@v{OLD - 1}"') == []
+    assert ids(db, f'SELECT id FROM "_frostline_v{NEW + 100}_t"') == now
+    assert ids(db, f'SELECT id FROM "_frostline_v{NEW + 99}_t"') == list(range(13))
+    assert ids(db, f'SELECT id FROM public."_frostline_v{NEW}_t"') == list(range(11))
+    assert ids(db, f'SELECT id FROM "_frostline_v{OLD + 6}_t"') == list(range(7))
+    assert ids(db, f'SELECT id FROM "_frostline_v{OLD - 1}_t"') == []
 
 
 def test_two_versions_of_a_table_join(db: Database, mixed: TableDef):
     db.delete(mixed, [OLD + 2], NEW + 100)
-    sql = f'SELECT o.id FROM "t@v{NEW + 99}" o LEFT ANTI JOIN t USING (id)'
+    sql = f'SELECT o.id FROM "_frostline_v{NEW + 99}_t" o LEFT ANTI JOIN t USING (id)'
     assert ids(db, sql) == [2]
 
 
 def test_a_version_older_than_the_retention_is_refused_by_name(db: Database, t: TableDef):
     db.altered(t, options=TableOptions(deleted_retention_seconds=3600))
     with pytest.raises(InvalidRequest, match=r"'public.t' is older than its deleted_retention of 3600 s"):
-        db.rows(f'SELECT id FROM "t@v{OLD}"')
+        db.rows(f'SELECT id FROM "_frostline_v{OLD}_t"')
     db.altered(t, options=TableOptions(deleted_retention_seconds=KEEP_FOR_EVER))
-    assert db.rows('SELECT id FROM "t@v1"') == []
+    assert db.rows('SELECT id FROM "_frostline_v1_t"') == []
 
 
 def test_naming_deleted_shows_deleted_versions_hot_and_cold(db: Database, mixed: TableDef):

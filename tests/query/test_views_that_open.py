@@ -48,8 +48,8 @@ def test_a_view_that_opens_shows_what_its_caller_does_not_know(db: Database, sco
     assert rows(db, scope, "SELECT * FROM v") == 2
     for sql in (
         "SELECT * FROM t",
-        'SELECT * FROM "t@rows"',
-        'SELECT * FROM "t@v1"',
+        'SELECT * FROM "_frostline_rows_t"',
+        'SELECT * FROM "_frostline_v1_t"',
         "SELECT * FROM v JOIN t USING (id)",
     ):
         with pytest.raises(NotFound, match="does not exist"):

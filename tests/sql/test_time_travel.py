@@ -6,6 +6,7 @@ import pytest
 
 from flight_server.sql.parse import parse
 from flight_server.sql.statements import CreateView, Delete, Insert, Query, QueryRows
+from flight_server.sql.time_travel import with_time_travel
 from storage.errors import InvalidRequest
 from storage.state import SEQ_TIME_SHIFT
 
@@ -33,29 +34,29 @@ def _query(text: str) -> str:
     ],
 )
 def test_a_time_is_the_last_version_of_its_millisecond(as_of: str) -> None:
-    assert _query(f"SELECT * FROM t {as_of}") == f'SELECT * FROM "t@v{NOON}" AS "t"'
+    assert _query(f"SELECT * FROM t {as_of}") == f'SELECT * FROM "_frostline_v{NOON}_t" AS "t"'
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("SELECT t.a FROM t AS OF VERSION 5", 'SELECT t.a FROM "t@v5" AS "t"'),
-        ("SELECT t.a FROM t FOR VERSION AS OF 5 WHERE a = 1", 'SELECT t.a FROM "t@v5" AS "t" WHERE a = 1'),
-        ("SELECT * FROM N.T AS OF VERSION 5 AS x", 'SELECT * FROM N."t@v5" AS x'),
-        ('SELECT * FROM n."T" AS OF VERSION 5 x', 'SELECT * FROM n."T@v5" x'),
+        ("SELECT t.a FROM t AS OF VERSION 5", 'SELECT t.a FROM "_frostline_v5_t" AS "t"'),
+        ("SELECT t.a FROM t FOR VERSION AS OF 5 WHERE a = 1", 'SELECT t.a FROM "_frostline_v5_t" AS "t" WHERE a = 1'),
+        ("SELECT * FROM N.T AS OF VERSION 5 AS x", 'SELECT * FROM N."_frostline_v5_t" AS x'),
+        ('SELECT * FROM n."T" AS OF VERSION 5 x', 'SELECT * FROM n."_frostline_v5_T" x'),
         (
             "SELECT * FROM a AS OF VERSION 1 JOIN b AS OF VERSION 2 ON a.x = b.x",
-            'SELECT * FROM "a@v1" AS "a" JOIN "b@v2" AS "b" ON a.x = b.x',
+            'SELECT * FROM "_frostline_v1_a" AS "a" JOIN "_frostline_v2_b" AS "b" ON a.x = b.x',
         ),
         (
             "SELECT * FROM a, (SELECT * FROM b AS OF VERSION 2) c",
-            'SELECT * FROM a, (SELECT * FROM "b@v2" AS "b") c',
+            'SELECT * FROM a, (SELECT * FROM "_frostline_v2_b" AS "b") c',
         ),
         ("SELECT a AS of FROM t", "SELECT a AS of FROM t"),
         ("SELECT 'FOR SYSTEM_TIME AS OF' FROM t", "SELECT 'FOR SYSTEM_TIME AS OF' FROM t"),
-        ("TABLE t AS OF VERSION 5", 'SELECT * FROM "t@v5" AS "t"'),
-        ("SELECT * FROM t FOR SYSTEM_TIME AS OF '1960-01-01'", 'SELECT * FROM "t@v0" AS "t"'),
-        ("SELECT * FROM t FOR SYSTEM_TIME AS OF '9999-12-31'", f'SELECT * FROM "t@v{(1 << 63) - 1}" AS "t"'),
+        ("TABLE t AS OF VERSION 5", 'SELECT * FROM "_frostline_v5_t" AS "t"'),
+        ("SELECT * FROM t FOR SYSTEM_TIME AS OF '1960-01-01'", 'SELECT * FROM "_frostline_v0_t" AS "t"'),
+        ("SELECT * FROM t FOR SYSTEM_TIME AS OF '9999-12-31'", f'SELECT * FROM "_frostline_v{(1 << 63) - 1}_t" AS "t"'),
     ],
 )
 def test_the_version_is_written_into_the_name(text: str, expected: str) -> None:
@@ -65,13 +66,14 @@ def test_the_version_is_written_into_the_name(text: str, expected: str) -> None:
 def test_changes_read_past_versions_in_their_sources() -> None:
     insert = parse("INSERT INTO t SELECT * FROM t AS OF VERSION 5")
     assert isinstance(insert, Insert)
-    assert insert.source == QueryRows('SELECT * FROM "t@v5" AS "t"')
+    assert insert.source == QueryRows('SELECT * FROM "_frostline_v5_t" AS "t"')
     delete = parse("DELETE FROM t WHERE a IN (SELECT a FROM s AS OF VERSION 7)")
     assert isinstance(delete, Delete)
-    assert delete.where_sql == 'a IN (SELECT a FROM "s@v7" AS "s")'
+    assert delete.where_sql == 'a IN (SELECT a FROM "_frostline_v7_s" AS "s")'
     view = parse("CREATE VIEW v AS SELECT * FROM t AS OF VERSION 5")
     assert isinstance(view, CreateView)
-    assert view.sql == 'SELECT * FROM "t@v5" AS "t"'
+    assert view.sql == 'SELECT * FROM "_frostline_v5_t" AS "t"'
+    assert with_time_travel(view.sql) == 'SELECT * FROM "t" FOR VERSION AS OF 5 AS "t"'
 
 
 @pytest.mark.parametrize(

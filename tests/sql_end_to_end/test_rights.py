@@ -30,7 +30,6 @@ ON_ROWS = {
     "WITH x AS (SELECT * FROM {t}) SELECT count(*) AS n FROM x": "S",
     "EXPLAIN SELECT * FROM {t}": "S",
     "SELECT count(*) AS n FROM {t} FOR SYSTEM_TIME AS OF TIMESTAMP '2126-01-01'": "S",
-    'SELECT count(*) AS n FROM "{s}"."{b}@rows"': "S",
     "INSERT INTO {t} VALUES (1, 1)": "I",
     "INSERT INTO {t} (a) SELECT a FROM {t} WHERE false": "IS",
     "INSERT INTO {t} VALUES (2, 2) RETURNING a": "IS",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import posixpath
 import zlib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import InvalidRequest
 from storage.layout import (
+    FOLDER_CHARACTERS_MAX,
     SHARED_TEMPLATE,
     USER_TEMPLATE,
     Layout,
@@ -19,11 +21,13 @@ from storage.layout import (
     checked_user_template,
     expanded,
     folder_name,
+    name_of_folder,
     parse_sharding,
+    portable_folder_name,
 )
 from storage.names import TableName
 from storage.options import TableOptions
-from storage.schema import Owner, TableDef, TableKind
+from storage.schema import PORTABLE, Owner, TableDef, TableKind
 
 
 def table(owner: Owner | None = None) -> TableDef:
@@ -73,8 +77,10 @@ def test_user_table_template_requires_userId():
 
 
 def test_an_expansion_that_looks_like_a_variable_is_not_expanded_again():
-    values = {"namespace": "n", "tableName": "{userId}", "shard": "{namespace}", "userId": "{shard}"}
-    assert expanded(USER_TEMPLATE, values) == "n/%7BuserId%7D/%7Bnamespace%7D/%7Bshard%7D"
+    folders = {"namespace": "n", "tableName": "{userId}", "shard": "{namespace}", "userId": "{shard}"}
+    assert expanded(USER_TEMPLATE, folders) == "n/{userId}/{namespace}/{shard}"
+    hostile = msgspec.structs.replace(table(Owner(1, "{shard}")), name=TableName("{userId}", "{namespace}"))
+    assert Layout().folder_of(hostile) == "%7BuserId%7D/%7Bnamespace%7D/%7Bshard%7D"
 
 
 def test_a_piece_that_comes_to_nothing_is_left_out():
@@ -147,3 +153,47 @@ def test_no_user_name_climbs_out_of_the_base(name: str, number: int, way: str):
 @given(first=HOSTILE, second=HOSTILE)
 def test_two_names_never_share_a_folder(first: str, second: str):
     assert (folder_name(first) == folder_name(second)) == (first == second)
+
+
+PORTABLE_NAMES = st.one_of(
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=64),
+    st.text(alphabet="aA.~ %é_-", min_size=1, max_size=5),
+    st.sampled_from(
+        ["con", "CON", "nul.txt", "x.parquet", "Lpt1", "..", "a.", "a ", "~", "🦀" * 64, "É" * 64, "é" * 64]
+    ),
+)
+
+
+@given(name=PORTABLE_NAMES)
+def test_a_portable_folder_is_taken_by_every_file_system(name: str):
+    folder = portable_folder_name(name)
+    assert 0 < len(folder) <= FOLDER_CHARACTERS_MAX
+    assert set(folder) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-%~ABCDEF")
+    assert folder not in ("con", "prn", "aux", "nul", "com1", "lpt1")
+
+
+@given(first=PORTABLE_NAMES, second=PORTABLE_NAMES)
+def test_two_names_never_share_a_portable_folder_even_where_case_does_not_count(first: str, second: str):
+    folders = portable_folder_name(first).casefold(), portable_folder_name(second).casefold()
+    assert (folders[0] == folders[1]) == (first == second)
+
+
+@given(name=PORTABLE_NAMES)
+def test_a_folder_tells_its_name_unless_it_was_cut(name: str):
+    found = name_of_folder(portable_folder_name(name))
+    assert found == name or (found is None and len(name.encode()) * 3 > FOLDER_CHARACTERS_MAX)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "old", "new"),
+    [
+        ("app", "events", "app/events", "app/events"),
+        ("Shop", "Orders_2", "Shop/Orders_2", "%53hop/%4Frders_2"),
+        ("a b", "É", "a%20b/%C3%89", "a%20b/%C3%89"),
+        ("_x", "con", "_x/con", "_x/%63on"),
+    ],
+)
+def test_definitions_of_older_servers_keep_their_folders(namespace: str, name: str, old: str, new: str):
+    made = msgspec.structs.replace(table(), name=TableName(namespace, name))
+    assert layout().folder_of(made) == old
+    assert layout().folder_of(msgspec.structs.replace(made, folder_rule=PORTABLE)) == new
