@@ -29,7 +29,7 @@ _CLAUSES: Final = frozenset(
 )
 _ITEM_BEGINS: Final = frozenset(("SELECT", "DISTINCT", "ALL", ","))
 _ITEM_ENDS: Final = frozenset(
-    (",", ")", ";", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW")
+    (", ) ; FROM WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH UNION EXCEPT INTERSECT WINDOW QUALIFY").split()
 )
 
 

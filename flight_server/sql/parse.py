@@ -1,7 +1,8 @@
 """From the text of one statement to a value: the first word decides who reads it.
 
 Promises: whatever is read is read to its last token, and nothing is read and forgotten.
-Leaves:   expressions and queries to the engine, as slices of the text (comments blanked, time travel rewritten).
+Leaves:   expressions and queries to the engine, as slices of the text (comments blanked, time travel and
+          FETCH rewritten).
 Raises:   InvalidRequest (42601, with the position) for what no statement looks like; NotSupported, naming the
           statement, for what is SQL and is refused.
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.fetch_clause import rewrite_fetch
 from flight_server.sql.lexer import syntax_error
 from flight_server.sql.misread import refuse_misread
 from flight_server.sql.misread_lists import refuse_disjoint_lists
@@ -46,9 +48,10 @@ NO_STATEMENT: Final = "no SQL statement in the text"
 def parse(text: str) -> Statement:
     """Read one statement; a `;` may end it. Raises InvalidRequest, NotSupported."""
     cursor = Cursor(text)
-    rewritten = rewrite_time_travel(cursor.text, cursor.tokens)
-    if rewritten is not None:
-        cursor = Cursor(rewritten)
+    for rewrite in (rewrite_time_travel, rewrite_fetch):
+        rewritten = rewrite(cursor.text, cursor.tokens)
+        if rewritten is not None:
+            cursor = Cursor(rewritten)
     while cursor.tokens and cursor.tokens[-1].key == ";":
         cursor.tokens.pop()
     if cursor.ended:
