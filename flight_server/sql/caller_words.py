@@ -28,9 +28,8 @@ _CLAUSES: Final = frozenset(
     ("SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "VALUES", "SET", "ON", "RETURNING", "BY", "WINDOW")
 )
 _ITEM_BEGINS: Final = frozenset(("SELECT", "DISTINCT", "ALL", ","))
-_ITEM_ENDS: Final = frozenset(
-    (", ) ; FROM WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH UNION EXCEPT INTERSECT WINDOW QUALIFY").split()
-)
+_BEHIND_ITEM: Final = ", ) ; FROM WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH UNION EXCEPT INTERSECT WINDOW QUALIFY"
+_ITEM_ENDS: Final = frozenset(_BEHIND_ITEM.split())
 
 
 def with_caller(text: str, session: Session) -> str:

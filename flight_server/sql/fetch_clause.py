@@ -38,7 +38,7 @@ def rewrite_fetch(text: str, tokens: Sequence[Token]) -> str | None:
 
 def _fetches(text: str, tokens: Sequence[Token]) -> Iterator[_Fetch]:
     """Not where LIMIT is refused either, so that the error names what was written."""
-    is_change = _key(tokens, 0) in ("UPDATE", "DELETE")
+    is_change = _key(tokens, 0) in ("UPDATE", "DELETE", "SUBSCRIBE")
     depth = 0
     for at, token in enumerate(tokens):
         depth += (token.key == "(") - (token.key == ")")

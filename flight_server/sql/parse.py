@@ -14,6 +14,8 @@ from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.fetch_clause import rewrite_fetch
+from flight_server.sql.ignored_clauses import refuse_ignored
+from flight_server.sql.ignored_in_calls import refuse_ignored_in_calls
 from flight_server.sql.lexer import syntax_error
 from flight_server.sql.misread import refuse_misread
 from flight_server.sql.misread_lists import refuse_disjoint_lists
@@ -56,6 +58,8 @@ def parse(text: str) -> Statement:
         cursor.tokens.pop()
     if cursor.ended:
         raise syntax_error(0, NO_STATEMENT)
+    refuse_ignored(cursor.tokens)
+    refuse_ignored_in_calls(cursor.tokens)
     refuse_misread(cursor.tokens)
     refuse_disjoint_lists(cursor.tokens)
     statement = _parser_of(cursor)(cursor)
