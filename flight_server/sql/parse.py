@@ -26,7 +26,7 @@ from flight_server.sql.parse_definition import parse_create, parse_drop
 from flight_server.sql.parse_job import parse_compact, parse_evict, parse_flush, parse_kill, parse_scrub, parse_wait
 from flight_server.sql.parse_live import parse_subscribe
 from flight_server.sql.parse_merge import parse_merge
-from flight_server.sql.parse_query import parse_explain, parse_query, parse_with
+from flight_server.sql.parse_query import parse_call, parse_explain, parse_query, parse_with
 from flight_server.sql.parse_session import (
     parse_begin,
     parse_commit,
@@ -81,6 +81,7 @@ _PARSERS: Final[dict[str, Callable[[Cursor], Statement]]] = {
     "SELECT": parse_query,
     "VALUES": parse_query,
     "TABLE": parse_query,
+    "CALL": parse_call,
     "(": parse_query,
     "WITH": parse_with,
     "EXPLAIN": parse_explain,
@@ -127,7 +128,6 @@ _PREPARE: Final = "prepare statements through the client's driver"
 _REFUSED: Final = {
     "ANALYZE": "statistics are kept by themselves",
     "ATTACH": "all tables live in the one catalog",
-    "CALL": "there are no procedures",
     "CHECKPOINT": "use FLUSH ALL",
     "COPY": "load rows with a bulk ingest and read them with a query",
     "DEALLOCATE": _PREPARE,
