@@ -13,6 +13,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from flight_server.sql.backup_statements import BackupStatement
+from flight_server.sql.describe_query import DescribeQuery
 from flight_server.sql.live_statements import KillLiveQuery, Subscribe
 from flight_server.sql.storage_statements import CheckStorage, StorageStatement
 from flight_server.sql.stream_statements import EvictTable as EvictTable
@@ -378,7 +379,7 @@ Definition = (
 LiveStatement = Subscribe | KillLiveQuery
 SessionStatement = Use | SetVariable | TransactionControl
 JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob | BackupStatement
-Answered = Show | Describe | CheckStorage | JobStatement
+Answered = Show | Describe | DescribeQuery | CheckStorage | JobStatement
 """Statements that answer with a small table."""
 Statement = (
     Query
