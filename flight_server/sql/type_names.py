@@ -42,6 +42,11 @@ def unit_for(digits: int) -> str | None:
     return next((unit for unit, unit_digits in _UNIT_DIGITS.items() if unit_digits == digits), None)
 
 
+def unit_digits(unit: str) -> int:
+    """How many digits after the second's point the Arrow time unit has."""
+    return _UNIT_DIGITS[unit]
+
+
 def sql_type_name(data_type: pa.DataType) -> str:
     """The SQL name of any Arrow type; dictionaries and encodings are called after their values."""
     if isinstance(data_type, pa.BaseExtensionType):
