@@ -42,8 +42,13 @@ class Clauses:
 
     def has_item(self, tokens: Sequence[Token], first: int, last: int) -> bool:
         """Whether the tokens from `first` on, where we are, to `last` are an item of a SELECT list without a name."""
-        ends = last + 1 == len(tokens) or tokens[last + 1].key in _ITEM_ENDS
-        return self.now.word == "SELECT" and key_at(tokens, first - 1) in _ITEM_BEGINS and ends
+        return is_item(self.now, tokens, first, last)
+
+
+def is_item(clause: Clause, tokens: Sequence[Token], first: int, last: int) -> bool:
+    """The same, where `first` stands in `clause`."""
+    ends = last + 1 == len(tokens) or tokens[last + 1].key in _ITEM_ENDS
+    return clause.word == "SELECT" and key_at(tokens, first - 1) in _ITEM_BEGINS and ends
 
 
 def key_at(tokens: Sequence[Token], at: int) -> str:

@@ -12,7 +12,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.types as arrow
 
-from flight_server.sql.type_names import sql_type_name, unit_digits
+from flight_server.query.times.precisions import DIGITS_OF_UNITS
+from flight_server.sql.type_names import sql_type_name
 from storage.names import CATALOG, TableName
 from storage.schema import Column
 
@@ -95,7 +96,7 @@ def _length(kind: pa.DataType, sql_type: str) -> dict[str, Any]:
 
 def _time(kind: pa.DataType) -> dict[str, Any]:
     if arrow.is_timestamp(kind) or arrow.is_time(kind):
-        return {"datetime_precision": unit_digits(kind.unit)}
+        return {"datetime_precision": DIGITS_OF_UNITS[kind.unit]}
     if arrow.is_date(kind):
         return {"datetime_precision": 0}
     return {"datetime_precision": 9} if arrow.is_interval(kind) else {}
