@@ -38,9 +38,11 @@ from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope
 from flight_server.query.settings import QuerySettings
 from flight_server.query.shape import Shape, client_schema, renamed, shown_plan
+from flight_server.query.times.day_times import with_day_times
 from flight_server.query.times.far_times import fitting
 from flight_server.query.times.microseconds import in_microseconds
 from flight_server.query.touched import Touched
+from flight_server.query.words import written_out
 from flight_server.sql.lexer import mentions
 from storage.errors import Cancelled, InvalidRequest, PermissionDenied
 from storage.files import Places
@@ -183,9 +185,12 @@ class QueryEngine:
         within: bool = False,
     ) -> CarefulFrame:
         """The text, which may be a view's, as it is right with this engine, and its frame. Raises FrostlineError."""
+        written = written_out(sql, scope.words)
+        touched.passing |= written != sql
+        sql = written
         if not self._mended.has_far_times:
             return self._rewritten(sql, framed, scope, params, within=within)
-        careful = self._rewritten(in_microseconds(sql), framed, scope, params, within=within)
+        careful = self._rewritten(in_microseconds(with_day_times(sql)), framed, scope, params, within=within)
         fitted, frame = fitting(careful.sql, careful.frame, touched, framed, params)
         return replace(careful, sql=fitted, frame=frame)
 

@@ -115,7 +115,8 @@ RULES: Final = (
           "a cold file of a table is missing or damaged; the operator finds it in the server's log"),
     _rule(r"Cast error|Cannot cast|Parser error: |Error parsing|Unsupported CAST", InvalidRequest, "22P02"),
     _rule(r"argument type for comparison operation Time\d+\(\S+\) \S+ Time\d+\(", InvalidRequest, "42804",
-          "times of different precision can't be compared: write '10:00:00' instead of TIME '10:00:00'"),
+          "times of different precision can't be compared: cast one of them, as in CAST(t AS TIME), or write "
+          "'10:00:00' instead of TIME '10:00:00'"),
     _rule(r"Placeholder|No value found for placeholder", InvalidRequest, "07001"),
     _rule(r"not implemented|not supported|unsupported", NotSupported, "0A000"),
     _rule(r"cannot coerce|not coercible|non-boolean|type_coercion", InvalidRequest, "42804"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from flight_server.query.words import Words
 from storage.catalog import Catalog
 from storage.names import DEFAULT_NAMESPACE, TEMPORARY, TableName
 from storage.schema import TableDef, ViewDef
@@ -53,6 +54,7 @@ class QueryScope:
     now_ms:    the moment that retention is measured against; 0 = nothing is too old
     temporary: whether the temporary tables in `state` can be named; views can't
     time_zone: for now(), TIMESTAMP WITH TIME ZONE and zone-less literals
+    words:     current_user and its like -> what they stand for, in the texts of views and defaults
     """
 
     state: DatabaseState
@@ -69,6 +71,7 @@ class QueryScope:
     now_ms: int = 0
     time_zone: str = "+00:00"
     temporary: bool = True
+    words: Words = field(default_factory=dict)
 
     @property
     def has_temporary(self) -> bool:

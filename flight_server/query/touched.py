@@ -18,7 +18,8 @@ class Touched:
     stored:  tables with the partition that their rows come from
     rows:    how many rows all inputs have at most, deleted versions included
     opened:  a view opened to its caller what lies under it
-    passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version
+    passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version,
+             a word that stands for the caller
     is_owned: rows of the caller's own are among them: not what another caller would see
     until_ms: the last moment at which it sees the events that are to be seen: then one of a stream expires
     has_unkeyed_join: None until somebody looked

@@ -15,6 +15,7 @@ from flight_server.access.sessions import Session
 from flight_server.job_port import JobDoor
 from flight_server.query.engine import Plan, QueryEngine, row_view
 from flight_server.query.scope import QueryScope
+from flight_server.sql.caller_words import words_of
 from flight_server.sql.defaults import Generator
 from flight_server.sql.pledges import Pledges
 from flight_server.sql.rows import is_narrow_float
@@ -150,6 +151,7 @@ class Call:
             extra={**self.rows, **(extra or {})},
             now_ms=self.services.clock.wall_ms(),
             time_zone=self.session.time_zone,
+            words=words_of(self.session),
         )
 
     def plan(

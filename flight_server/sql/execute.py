@@ -24,6 +24,7 @@ from flight_server.sql.caller_words import with_caller
 from flight_server.sql.change import run_change
 from flight_server.sql.control import Control
 from flight_server.sql.define_storage import check_storage
+from flight_server.sql.describe_query import DescribeQuery, described
 from flight_server.sql.execute_as import acting_session
 from flight_server.sql.frames import Change, Frames, relations, schema_of
 from flight_server.sql.guard_limits import GuardLimits
@@ -241,7 +242,8 @@ class StatementExecutor:
             case Insert() | Update() | Delete() | Merge() | Truncate():
                 return changed(lambda call: run_change(_ready(call, statement, text, params), statement))
             case _ if isinstance(statement, Answered):
-                return TableResult(self._answer(session, statement, transaction_id, stop), running.query_id)
+                answer = self._answer(session, statement, params, transaction_id, stop)
+                return TableResult(answer, running.query_id)
             case Subscribe():
                 with self._frames.outside(session, transaction_id, "SUBSCRIBE", stop) as call:
                     call = call.with_params(params or {})
@@ -291,6 +293,7 @@ class StatementExecutor:
         self,
         session: Session,
         statement: Answered,
+        params: Params | None,
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:
@@ -300,6 +303,8 @@ class StatementExecutor:
                     return show(call, statement)
                 case Describe():
                     return describe(call, statement)
+                case DescribeQuery(sql):
+                    return described((call if params is None else call.with_params(params)).plan(sql).schema)
                 case CheckStorage():
                     check_statement(call, statement)
                     return check_storage(call, statement)

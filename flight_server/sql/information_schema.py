@@ -1,4 +1,4 @@
-"""`information_schema`: the standard's views of the catalog (ISO/IEC 9075-11), with the columns that tools ask for."""
+"""`information_schema`: the standard's views of the catalog (ISO/IEC 9075-11), with PostgreSQL's columns."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Any
 
 import pyarrow as pa
 
+from flight_server.sql.information_columns import COLUMNS_SCHEMA, column_row
 from flight_server.sql.information_constraints import CONSTRAINT_SCHEMAS, constraint_views
+from flight_server.sql.information_rest import REST_SCHEMAS, rest_views
 from flight_server.sql.time_travel import with_time_travel
 from flight_server.sql.type_names import sql_type_name
 from flight_server.sql.virtual_rows import table_of
 from storage.catalog import Catalog
 from storage.errors import FrostlineError
 from storage.names import CATALOG, TableName
-from storage.schema import Column, ViewDef
+from storage.schema import Column, TableKind
 
 SCHEMA = "information_schema"
+_CHARACTER_SET = "UTF8"
 _TEXT, _INT = pa.string(), pa.int32()
 SchemaOf = Callable[[TableName], pa.Schema]
 
@@ -31,7 +34,8 @@ def information_schema(
         "schemata": lambda: _schemata(catalog, system),
         "tables": lambda: _tables(catalog, system),
         "columns": lambda: _columns(catalog, system, schema_of),
-        "views": lambda: (_view(view) for _, view in sorted(catalog.views.items())),
+        "views": lambda: _views(catalog),
+        **rest_views(),
         **constraint_views(catalog),
     }
     return {_name(name): partial(_computed, name, make) for name, make in makers.items()}
@@ -52,27 +56,36 @@ def _name(table: str) -> TableName:
 
 def _schemata(catalog: Catalog, system: Mapping[TableName, pa.Schema]) -> Iterable[tuple[Any, ...]]:
     for name in sorted({*catalog.namespaces, *(n.namespace for n in system)}):
-        yield CATALOG, name, None, None
+        yield CATALOG, name, None, None, None, _CHARACTER_SET, None
 
 
 def _tables(catalog: Catalog, system: Mapping[TableName, pa.Schema]) -> Iterable[tuple[Any, ...]]:
     for name in sorted((*catalog.tables, *catalog.views, *system)):
         base = "LOCAL TEMPORARY" if name.is_temporary else "BASE TABLE"
         kind = base if name in catalog.tables else "VIEW" if name in catalog.views else "SYSTEM TABLE"
-        yield CATALOG, name.namespace, name.table, kind, "YES" if name in catalog.tables else "NO"
+        found = catalog.tables.get(name) or catalog.views.get(name)
+        yield (
+            *(CATALOG, name.namespace, name.table, kind, None, None, None, None, None),
+            *("YES" if name in catalog.tables else "NO", "NO", "PRESERVE" if name.is_temporary else None),
+            found.comment if found is not None else "",
+        )
+
+
+def _views(catalog: Catalog) -> Iterable[tuple[Any, ...]]:
+    for name, view in sorted(catalog.views.items()):
+        yield CATALOG, name.namespace, name.table, with_time_travel(view.sql) or None, "NONE", *("NO",) * 5
 
 
 def _columns(catalog: Catalog, system: Mapping[TableName, pa.Schema], schema_of: SchemaOf) -> Iterable[tuple[Any, ...]]:
     for table in catalog.tables.values():
         for position, column in enumerate(table.columns, start=1):
-            yield _column_row(table.name, position, column)
+            yield column_row(table.name, position, column, is_updatable=table.kind is not TableKind.STREAM)
     schemas = {**{name: _schema_or_none(name, schema_of) for name in catalog.views}, **system}
     for name, schema in schemas.items():
         for position, field in enumerate(schema, start=1):
             shown = sql_type_name(field.type)
-            yield _column_row(
-                name, position, Column(name=field.name, physical_name=field.name, type=field.type, sql_type=shown)
-            )
+            column = Column(name=field.name, physical_name=field.name, type=field.type, sql_type=shown)
+            yield column_row(name, position, column, is_updatable=False)
 
 
 def _schema_or_none(view: TableName, schema_of: SchemaOf) -> pa.Schema:
@@ -83,23 +96,8 @@ def _schema_or_none(view: TableName, schema_of: SchemaOf) -> pa.Schema:
         return pa.schema([])
 
 
-def _column_row(name: TableName, position: int, column: Column) -> tuple[Any, ...]:
-    kind, identity = column.type, column.identity
-    precision = kind.precision if pa.types.is_decimal(kind) else _bits(kind)
-    scale = kind.scale if pa.types.is_decimal(kind) else 0 if pa.types.is_integer(kind) else None
-    return (
-        *(CATALOG, name.namespace, name.table, column.name, position, column.default_sql if not identity else None),
-        *("YES" if column.nullable else "NO", column.sql_type, precision, scale),
-        *("YES" if identity else "NO", str(identity) if identity else None),
-    )
-
-
-def _bits(kind: pa.DataType) -> int | None:
-    return kind.bit_width if pa.types.is_integer(kind) or pa.types.is_floating(kind) else None
-
-
-def _view(view: ViewDef) -> tuple[Any, ...]:
-    return CATALOG, view.name.namespace, view.name.table, with_time_travel(view.sql) or None
+def _texts(names: str) -> pa.Schema:
+    return pa.schema([(name, _TEXT) for name in names.split()])
 
 
 def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
@@ -108,14 +106,20 @@ def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
 
 _TABLE = (("table_catalog", _TEXT), ("table_schema", _TEXT), ("table_name", _TEXT))
 _SCHEMAS = {
-    "schemata": _schema(("catalog_name", _TEXT), ("schema_name", _TEXT), ("schema_owner", _TEXT), ("sql_path", _TEXT)),
-    "tables": _schema(*_TABLE, ("table_type", _TEXT), ("is_insertable_into", _TEXT)),
-    "columns": _schema(
-        *_TABLE,
-        *(("column_name", _TEXT), ("ordinal_position", _INT), ("column_default", _TEXT), ("is_nullable", _TEXT)),
-        *(("data_type", _TEXT), ("numeric_precision", _INT), ("numeric_scale", _INT)),
-        *(("is_identity", _TEXT), ("identity_generation", _TEXT)),
+    "schemata": _texts(
+        "catalog_name schema_name schema_owner default_character_set_catalog default_character_set_schema "
+        "default_character_set_name sql_path"
     ),
-    "views": _schema(*_TABLE, ("view_definition", _TEXT)),
+    "tables": _texts(
+        "table_catalog table_schema table_name table_type self_referencing_column_name reference_generation "
+        "user_defined_type_catalog user_defined_type_schema user_defined_type_name is_insertable_into is_typed "
+        "commit_action table_comment"
+    ),
+    "columns": COLUMNS_SCHEMA,
+    "views": _texts(
+        "table_catalog table_schema table_name view_definition check_option is_updatable is_insertable_into "
+        "is_trigger_updatable is_trigger_deletable is_trigger_insertable_into"
+    ),
+    **REST_SCHEMAS,
     **CONSTRAINT_SCHEMAS,
 }

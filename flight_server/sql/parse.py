@@ -1,7 +1,8 @@
 """From the text of one statement to a value: the first word decides who reads it.
 
 Promises: whatever is read is read to its last token, and nothing is read and forgotten.
-Leaves:   expressions and queries to the engine, as slices of the text (comments blanked, time travel rewritten).
+Leaves:   expressions and queries to the engine, as slices of the text (comments blanked, time travel and
+          FETCH rewritten).
 Raises:   InvalidRequest (42601, with the position) for what no statement looks like; NotSupported, naming the
           statement, for what is SQL and is refused.
 """
@@ -12,6 +13,9 @@ from collections.abc import Callable
 from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.fetch_clause import rewrite_fetch
+from flight_server.sql.ignored_clauses import refuse_ignored
+from flight_server.sql.ignored_in_calls import refuse_ignored_in_calls
 from flight_server.sql.lexer import TokenKind, syntax_error
 from flight_server.sql.misread import refuse_misread
 from flight_server.sql.misread_lists import refuse_disjoint_lists
@@ -22,7 +26,7 @@ from flight_server.sql.parse_definition import parse_create, parse_drop
 from flight_server.sql.parse_job import parse_compact, parse_evict, parse_flush, parse_kill, parse_scrub, parse_wait
 from flight_server.sql.parse_live import parse_subscribe
 from flight_server.sql.parse_merge import parse_merge
-from flight_server.sql.parse_query import parse_explain, parse_query, parse_with
+from flight_server.sql.parse_query import parse_call, parse_explain, parse_query, parse_with
 from flight_server.sql.parse_session import (
     parse_begin,
     parse_commit,
@@ -48,13 +52,16 @@ def parse(text: str) -> Statement:
     """Read one statement; a `;` may end it. Raises InvalidRequest, NotSupported."""
     cursor = Cursor(text)
     _refuse_made_names(cursor)
-    rewritten = rewrite_time_travel(cursor.text, cursor.tokens)
-    if rewritten is not None:
-        cursor = Cursor(rewritten)
+    for rewrite in (rewrite_time_travel, rewrite_fetch):
+        rewritten = rewrite(cursor.text, cursor.tokens)
+        if rewritten is not None:
+            cursor = Cursor(rewritten)
     while cursor.tokens and cursor.tokens[-1].key == ";":
         cursor.tokens.pop()
     if cursor.ended:
         raise syntax_error(0, NO_STATEMENT)
+    refuse_ignored(cursor.tokens)
+    refuse_ignored_in_calls(cursor.tokens)
     refuse_misread(cursor.tokens)
     refuse_disjoint_lists(cursor.tokens)
     statement = _parser_of(cursor)(cursor)
@@ -85,6 +92,7 @@ _PARSERS: Final[dict[str, Callable[[Cursor], Statement]]] = {
     "SELECT": parse_query,
     "VALUES": parse_query,
     "TABLE": parse_query,
+    "CALL": parse_call,
     "(": parse_query,
     "WITH": parse_with,
     "EXPLAIN": parse_explain,
@@ -131,7 +139,6 @@ _PREPARE: Final = "prepare statements through the client's driver"
 _REFUSED: Final = {
     "ANALYZE": "statistics are kept by themselves",
     "ATTACH": "all tables live in the one catalog",
-    "CALL": "there are no procedures",
     "CHECKPOINT": "use FLUSH ALL",
     "COPY": "load rows with a bulk ingest and read them with a query",
     "DEALLOCATE": _PREPARE,

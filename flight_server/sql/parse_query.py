@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flight_server.query.words import CALLED
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.parse_change import parse_insert
 from flight_server.sql.statements import Insert, Query
@@ -13,6 +14,14 @@ _CHANGES = ("UPDATE", "DELETE", "MERGE")
 def parse_query(cursor: Cursor) -> Query:
     """The whole statement, `TABLE t` written out (the engine does not know it)."""
     return Query(cursor.query("a query"))
+
+
+def parse_call(cursor: Cursor) -> Query:
+    """`CALL word`, as some tools ask for the current schema; there are no procedures."""
+    cursor.expect("CALL")
+    if cursor.token.key not in CALLED or cursor.peek(1).value not in ("", "("):
+        raise not_supported("CALL", "there are no procedures")
+    return Query(f"SELECT {cursor.slice('a word', lambda: False)}")
 
 
 def parse_with(cursor: Cursor) -> Query | Insert:

@@ -6,6 +6,7 @@ from typing import Final
 
 from flight_server.sql.backup_statements import ShowBackup
 from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.describe_query import DescribeQuery
 from flight_server.sql.parse_backup import parse_show_backup
 from flight_server.sql.parse_session import variable_name
 from flight_server.sql.parse_user import user_name
@@ -54,10 +55,10 @@ def parse_show(cursor: Cursor) -> Show | ShowBackup:
     return Show(ShowKind.VARIABLE, variable=variable_name(cursor))
 
 
-def parse_describe(cursor: Cursor) -> Describe:
-    """`DESCRIBE [TABLE] t [HISTORY]`"""
+def parse_describe(cursor: Cursor) -> Describe | DescribeQuery:
+    """`DESCRIBE [TABLE] t [HISTORY]`, `DESCRIBE query`, `DESCRIBE (query)`"""
     cursor.expect_any("DESCRIBE", "DESC")
-    if cursor.sees_any(("SELECT", "WITH", "VALUES")):
-        raise not_supported("DESCRIBE of a query", "use EXPLAIN, or prepare the query")
+    if cursor.sees_any(("SELECT", "WITH", "VALUES", "(")):
+        return DescribeQuery(cursor.query("a query"))
     cursor.accept("TABLE")
     return Describe(cursor.table(), cursor.accept("HISTORY"))

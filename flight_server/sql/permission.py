@@ -12,6 +12,7 @@ from flight_server.access.grants import Deed
 from flight_server.sql.backup_statements import BackupDatabase, RestoreDatabase, ShowBackup
 from flight_server.sql.call import Call
 from flight_server.sql.define import is_temporary
+from flight_server.sql.describe_query import DescribeQuery
 from flight_server.sql.live_statements import KillLiveQuery, Subscribe
 from flight_server.sql.statements import (
     AlterTable,
@@ -51,7 +52,9 @@ _MERGED = {"update": Privilege.UPDATE, "delete": Privilege.DELETE, "insert": Pri
 def check_statement(call: Call, statement: Statement) -> None:
     """Raises PermissionDenied; NotFound for a table that the caller may not know of."""
     match statement:
-        case Query() | Show() | Describe() | Use() | SetVariable() | TransactionControl() | KillQuery():
+        case (
+            Query() | Show() | Describe() | DescribeQuery() | Use() | SetVariable() | TransactionControl() | KillQuery()
+        ):
             return  # about what is the caller's own, or checked name by name
         case Subscribe() | KillLiveQuery():
             return  # the table is checked by name, the owner when it is found

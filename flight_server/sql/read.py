@@ -12,6 +12,7 @@ from typing import Final
 
 from flight_server.sql.guard import check_text
 from flight_server.sql.guard_limits import GuardLimits
+from flight_server.sql.other_calls import with_own_calls
 from flight_server.sql.parameters import number_parameters
 from flight_server.sql.parse import parse
 from flight_server.sql.split import split_statements
@@ -42,7 +43,10 @@ def read_statement(text: str) -> Statement:
 def _read(sql: str, limits: GuardLimits) -> ReadText:
     check_text(sql, limits)
     numbered = number_parameters(sql)
-    return ReadText(split_statements(numbered.sql), numbered.count)
+    written = with_own_calls(numbered.sql)
+    if written != numbered.sql:
+        check_text(written, limits)  # it is what the engine will see
+    return ReadText(split_statements(written), numbered.count)
 
 
 def _is_kept(sql: str) -> bool:

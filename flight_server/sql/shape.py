@@ -12,6 +12,7 @@ from flight_server.sql.backup_statements import ShowBackup
 from flight_server.sql.call import Call
 from flight_server.sql.change_text import target
 from flight_server.sql.define_storage import CHECK_SCHEMA
+from flight_server.sql.describe_query import DESCRIBED_SCHEMA, DescribeQuery
 from flight_server.sql.job_statements import JOB_SCHEMA
 from flight_server.sql.live import live_shape
 from flight_server.sql.live_statements import Subscribe
@@ -49,6 +50,8 @@ def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShap
             return StatementShape(False, columns, _schema(types, parameters))
         case Show():
             return StatementShape(False, show(call, statement).schema, NO_COLUMNS)
+        case DescribeQuery(sql):
+            return StatementShape(False, DESCRIBED_SCHEMA, _schema(call.plan(sql).parameters, parameters))
         case Describe():
             return StatementShape(False, describe(call, statement).schema, NO_COLUMNS)
         case CheckStorage():

@@ -22,6 +22,7 @@ from flight_server.sql.constraint_statements import (
     Overriding,
     RenameConstraint,
 )
+from flight_server.sql.describe_query import DescribeQuery
 from flight_server.sql.live_statements import KillLiveQuery, Subscribe
 from flight_server.sql.namespace_statements import AlterNamespace as AlterNamespace
 from flight_server.sql.namespace_statements import CreateNamespace as CreateNamespace
@@ -374,7 +375,7 @@ Definition = (
 LiveStatement = Subscribe | KillLiveQuery
 SessionStatement = Use | SetVariable | TransactionControl
 JobStatement = FlushTable | CompactTable | EvictTable | Scrub | KillJob | WaitForJob | BackupStatement
-Answered = Show | Describe | CheckStorage | JobStatement
+Answered = Show | Describe | DescribeQuery | CheckStorage | JobStatement
 """Statements that answer with a small table."""
 Statement = (
     Query

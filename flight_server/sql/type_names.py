@@ -7,9 +7,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.types as arrow
 
+from flight_server.query.times.precisions import DIGITS_OF_UNITS
 from storage.names import quoted
 
-_UNIT_DIGITS: Final = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _EXTENSIONS: Final = {"arrow.uuid": "UUID", "arrow.json": "JSON", "arrow.bool8": "BOOLEAN"}
 _PLAIN: Final = (
     (arrow.is_boolean, "BOOLEAN"),
@@ -37,11 +37,6 @@ _PLAIN: Final = (
 )
 
 
-def unit_for(digits: int) -> str | None:
-    """The Arrow time unit with this many digits after the second's point."""
-    return next((unit for unit, unit_digits in _UNIT_DIGITS.items() if unit_digits == digits), None)
-
-
 def sql_type_name(data_type: pa.DataType) -> str:
     """The SQL name of any Arrow type; dictionaries and encodings are called after their values."""
     if isinstance(data_type, pa.BaseExtensionType):
@@ -65,7 +60,7 @@ def _with_number(data_type: pa.DataType) -> str | None:
 
 
 def _digits(unit: str) -> str:
-    return "" if unit == "us" else f"({_UNIT_DIGITS[unit]})"
+    return "" if unit == "us" else f"({DIGITS_OF_UNITS[unit]})"
 
 
 def _nested(data_type: pa.DataType) -> str | None:

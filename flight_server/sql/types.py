@@ -21,9 +21,10 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from flight_server.query.times.precisions import DIGITS_OF_UNITS, unit_of_precision
 from flight_server.sql.cursor import Cursor, not_supported
 from flight_server.sql.declared import has_length_inside
-from flight_server.sql.type_names import sql_type_name, unit_for
+from flight_server.sql.type_names import sql_type_name
 from storage.errors import InvalidRequest
 from storage.names import quoted
 
@@ -201,14 +202,12 @@ def _timestamptz(cursor: Cursor) -> ReadType:
 
 
 def _precision(cursor: Cursor) -> tuple[str, str]:
-    """`(p)` -> the Arrow unit and the canonical suffix; none or 6 is microseconds."""
+    """`(p)` -> the Arrow unit that holds p digits, and its canonical suffix; none is microseconds."""
     if not cursor.sees("("):
         return "us", ""
     (digits,) = _numbers(cursor, count_max=1)
-    unit = unit_for(digits)
-    if unit is None:
-        raise InvalidRequest(f"a precision of {digits} is not allowed: use 0 (s), 3 (ms), 6 (us) or 9 (ns)")
-    return unit, "" if digits == 6 else f"({digits})"
+    unit = unit_of_precision(digits)
+    return unit, "" if unit == "us" else f"({DIGITS_OF_UNITS[unit]})"
 
 
 def _with_time_zone(cursor: Cursor) -> bool:

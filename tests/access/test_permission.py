@@ -70,6 +70,7 @@ FREE = (
     "SELECT 1",
     "SHOW TABLES",
     "DESCRIBE t",
+    "DESCRIBE SELECT 1",
     "USE n",
     "SET durability = 'full'",
     "BEGIN",

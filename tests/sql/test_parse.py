@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flight_server.sql.backup_statements import BackupDatabase, RestoreDatabase, ShowBackup
+from flight_server.sql.describe_query import DescribeQuery
 from flight_server.sql.parse import parse
 from flight_server.sql.statements import (
     CompactTable,
@@ -65,6 +66,12 @@ def test_a_query_is_left_as_it_is(text: str) -> None:
 )
 def test_what_the_engine_does_not_read_is_written_out(text: str, sql: str) -> None:
     assert parse(text) == Query(sql)
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1", "(SELECT 1)", "WITH q AS (SELECT 1) SELECT * FROM q", "VALUES (1)"])
+def test_describe_of_a_query_is_no_describe_of_a_table(sql: str) -> None:
+    assert parse(f"DESCRIBE {sql}") == DescribeQuery(sql)
+    assert parse(f"desc {sql};") == DescribeQuery(sql)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,6 @@ def test_a_statement_is_read(text: str, expected: Statement) -> None:
         ("EXPLAIN CREATE EXTERNAL TABLE t", "EXPLAIN of CREATE"),
         ("EXPLAIN EXPLAIN SELECT 1", "EXPLAIN of EXPLAIN"),
         ("EXPLAIN WITH a AS (SELECT 1) DELETE FROM t", "EXPLAIN of DELETE"),
-        ("DESCRIBE SELECT 1", "DESCRIBE of a query"),
         ("SET LOCAL x = 1", "SET LOCAL"),
         ("SET TRANSACTION ISOLATION LEVEL SNAPSHOT", "SET TRANSACTION"),
         ("RESET ALL", "RESET ALL"),

@@ -29,6 +29,7 @@ ON_ROWS = {
     "SELECT 1 AS one WHERE EXISTS (SELECT * FROM {t})": "S",
     "WITH x AS (SELECT * FROM {t}) SELECT count(*) AS n FROM x": "S",
     "EXPLAIN SELECT * FROM {t}": "S",
+    "DESCRIBE SELECT * FROM {t}": "S",
     "SELECT count(*) AS n FROM {t} FOR SYSTEM_TIME AS OF TIMESTAMP '2126-01-01'": "S",
     "INSERT INTO {t} VALUES (1, 1)": "I",
     "INSERT INTO {t} (a) SELECT a FROM {t} WHERE false": "IS",

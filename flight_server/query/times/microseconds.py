@@ -8,8 +8,9 @@ out of the names of columns, so these stay.
     CAST(x AS TIMESTAMP), x::TIMESTAMP CAST(x AS TIMESTAMP( 6)), x::TIMESTAMP( 6)
     now(), current_timestamp           CAST(now() AS TIMESTAMP(6) WITH TIME ZONE)
 
-A literal with more digits keeps its nanoseconds, a precision that is written stays. `generate_series` and `range` take
-nanoseconds only. The blank in `TIMESTAMP( 6)` tells `time_calls` that an integer was cast without a precision.
+A literal with more digits keeps its nanoseconds; a precision that is written becomes that of the unit which holds it.
+`generate_series` and `range` take nanoseconds only. The blank in `TIMESTAMP( 6)` tells `time_calls` that an integer was
+cast without a precision.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
+from flight_server.query.times.precisions import DIGITS_OF_UNITS, unit_of_precision
 from flight_server.sql.lexer import Token, TokenKind, lex
 
 _ANY: Final = re.compile(r"timestamp|now\s*\(")
@@ -68,6 +70,10 @@ def _edits(tokens: Sequence[Token]) -> Iterator[Edit]:
             types.pop()
         elif key == "AS" and types[-1] == _CAST:
             types[-1] = _TYPE_OF_CAST
+        elif key in _TYPES and _has_precision(tokens, at):
+            digits = DIGITS_OF_UNITS[unit_of_precision(tokens[at + 2].value)]
+            if tokens[at + 2].value != str(digits):
+                yield tokens[at + 2].start, tokens[at + 2].end, str(digits)
         elif _SERIES in types:
             continue
         elif key in _TYPES and key_at(tokens, at + 1) != "(":
@@ -78,6 +84,11 @@ def _edits(tokens: Sequence[Token]) -> Iterator[Edit]:
         elif (end := _end_of_now(tokens, at)) is not None:
             yield token.start, token.start, "CAST("
             yield end, end, " AS TIMESTAMP(6) WITH TIME ZONE)"
+
+
+def _has_precision(tokens: Sequence[Token], at: int) -> bool:
+    is_bracket = key_at(tokens, at + 1) == "(" and key_at(tokens, at + 3) == ")"
+    return is_bracket and tokens[at + 2].kind is TokenKind.NUMBER
 
 
 def _bracket(before: str) -> int:

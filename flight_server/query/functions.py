@@ -1,0 +1,40 @@
+"""The functions that the engine has, as it lists them itself."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from datafusion import SessionConfig, SessionContext
+
+
+class Function(NamedTuple):
+    """kind: SCALAR, AGGREGATE, WINDOW or TABLE; a name may be of several kinds."""
+
+    name: str
+    kind: str
+    description: str
+
+
+@cache
+def functions() -> tuple[Function, ...]:
+    """In order of names and kinds; asked once."""
+    context = SessionContext(SessionConfig().with_information_schema(True))
+    rows = context.sql(
+        "SELECT routine_name, function_type, min(description) AS description FROM information_schema.routines "
+        "GROUP BY 1, 2 ORDER BY 1, 2"
+    ).to_pydict()
+    columns = (rows["routine_name"], rows["function_type"], rows["description"])
+    return tuple(Function(*row) for row in zip(*columns, strict=True))
+
+
+@cache
+def names_of(kind: str) -> frozenset[str]:
+    """Names of one kind."""
+    return frozenset(function.name for function in functions() if function.kind == kind)
+
+
+@cache
+def only_scalar() -> frozenset[str]:
+    """Names of functions that see one row at a time, and nothing else."""
+    return names_of("SCALAR") - names_of("AGGREGATE") - names_of("WINDOW") - names_of("TABLE")
