@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from datafusion import SessionConfig, SessionContext
+from datafusion import SessionConfig, SessionContext, SQLOptions
 
 
 class Function(NamedTuple):
@@ -20,9 +20,10 @@ class Function(NamedTuple):
 def functions() -> tuple[Function, ...]:
     """In order of names and kinds; asked once."""
     context = SessionContext(SessionConfig().with_information_schema(True))
-    rows = context.sql(
+    rows = context.sql_with_options(
         "SELECT routine_name, function_type, min(description) AS description FROM information_schema.routines "
-        "GROUP BY 1, 2 ORDER BY 1, 2"
+        "GROUP BY 1, 2 ORDER BY 1, 2",
+        SQLOptions(),
     ).to_pydict()
     columns = (rows["routine_name"], rows["function_type"], rows["description"])
     return tuple(Function(*row) for row in zip(*columns, strict=True))
