@@ -214,3 +214,25 @@ def test_a_transaction_that_is_rolled_back_leaves_no_trace(d: Definer) -> None:
     d.do("BEGIN", "INSERT INTO t (id, up) VALUES (1, 1)", "ALTER TABLE parent RENAME TO ancestor", "COMMIT")
     assert '"public"."ancestor"' in d.created("t")
     assert d.value("SELECT count(*) FROM t") == 1
+
+
+def test_rows_written_before_and_after_what_they_refer_to_was_renamed_are_read_after_a_restart(tmp_path: Path) -> None:
+    with definer(tmp_path) as d:
+        d.do(PARENT, ALL, "INSERT INTO t (id) VALUES (1)", "ALTER TABLE parent RENAME TO ancestor")
+        d.do("INSERT INTO t (id) VALUES (2)", "DROP TABLE ancestor", "INSERT INTO t (id) VALUES (3)")
+    with definer(tmp_path) as d:
+        assert d.rows("SELECT id FROM t ORDER BY id") == [(1,), (2,), (3,)]
+        assert {name for name, _, _ in d.constraints("t")} == {"pk", "u", "c", "s"}
+        assert d.sqlstate("INSERT INTO t (id) VALUES (1)") == "23505"
+
+
+def test_several_changes_of_one_statement_are_followed(d: Definer) -> None:
+    d.do("CREATE TABLE t (id BIGINT CONSTRAINT k PRIMARY KEY, up BIGINT)")
+    d.do(
+        "ALTER TABLE t RENAME TO u, RENAME COLUMN id TO number, "
+        "ADD CONSTRAINT f FOREIGN KEY (up) REFERENCES u (number) NOT ENFORCED"
+    )
+    assert 'REFERENCES "public"."u" ("number")' in d.created("u")
+    d.do("ALTER TABLE u RENAME TO v, RENAME COLUMN number TO id, ADD CONSTRAINT c CHECK (id > up) NOT ENFORCED")
+    assert 'REFERENCES "public"."v" ("id")' in d.created("v")
+    assert d.constraints("v") == {("k", "PRIMARY KEY", "YES"), ("f", "FOREIGN KEY", "NO"), ("c", "CHECK", "NO")}
