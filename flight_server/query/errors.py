@@ -43,11 +43,11 @@ def _rule(pattern: str, kind: type[FrostlineError], sqlstate: str, sentence: str
 
 # The first that matches wins: the narrow ones stand before the wide ones.
 RULES: Final = (
-    _rule(r"table '[^']*/[^']*' not found", NotFound, "42P01",
-          "files can't be read as tables; load their rows with a bulk ingest"),
-    _rule(r"table '([^']*)' not found", NotFound, "42P01", r"table '\1' does not exist"),
+    _rule(r"table '(?:frostline\.)?([^\n]*?(?:\.\.{0,2}/[^\n]*|//[^\n]*|\.(?:parquet|csv|json|arrow|avro)))' not found",
+          NotFound, "42P01", r"table '\1' does not exist; files can't be read as tables: load them with a bulk ingest"),
+    _rule(r"table '(?:frostline\.)?([^\n]*?)' not found", NotFound, "42P01", r"table '\1' does not exist"),
     _rule(r"table function '?(\w+)'? not found", InvalidRequest, "42883", r"there is no table function '\1'"),
-    _rule(r"Ambiguous reference to unqualified field (\S+)", InvalidRequest, "42702",
+    _rule(r"Ambiguous reference to unqualified field (\"(?:[^\"]|\"\")*\"|\S+)", InvalidRequest, "42702",
           r"column \1 is ambiguous: write it with its table, as in t.\1"),
     _rule(r"No field named (.+?)\. Did you mean '(.+?)'\?", InvalidRequest, "42703",
           r"column \1 does not exist; did you mean \2?"),

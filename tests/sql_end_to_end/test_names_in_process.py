@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from flight_server.access.sessions import Session
+from flight_server.live.settings import LiveSettings
+from storage.edits import Edit
 from storage.errors import FrostlineError
 from storage.names import RESERVED_NAMESPACES, quoted
+from storage.users import Role, UserRecord
 from tests.sql_end_to_end.in_process import House, house
 from tests.sql_end_to_end.odd_names import NAMES, NO_NAMES, TAKEN, text, with_tail
 
@@ -33,7 +36,9 @@ class Statements:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with house(tmp_path_factory.mktemp("names")) as made:
+    with house(tmp_path_factory.mktemp("names"), live=LiveSettings()) as made:
+        root = UserRecord(name="root", role=Role.SYSTEM, password_hash="", created_ms=0)
+        made.engine.commit(Edit(catalog=lambda catalog: catalog.with_user(root)))
         yield made
 
 
@@ -146,6 +151,21 @@ def test_a_session_stands_in_it(at: Statements, way: str):
     at.rows("USE public")
 
 
+def test_a_live_query_tells_of_it(at: Statements):
+    """Also beside columns that every live query has: they get another alias."""
+    alias = "col" if at.name in ("_change", "_old_key") else at.name
+    q = quoted(at.name)
+    sql = f"SUBSCRIBE TO SELECT {q} AS {quoted(alias)}, amount FROM {q}.{q} WHERE {q} > 1 AND {q}.{q} < 9"
+    reader = at.house.statements.run(at.session, sql, None, None, lambda: False).start()
+    found: list[tuple[Any, ...]] = []
+    at.rows("UPDATE {t} SET amount = 0 WHERE {q} = 2")
+    while len(found) < 3:
+        rows = reader.read_next_batch().to_pylist()
+        found += [(row["_change"], row[alias], row["amount"]) for row in rows if row["_change"] != "progress"]
+    assert found == [("insert", 2, 20), ("insert", 3, 30), ("update", 2, 0)]
+    reader.close()
+
+
 def test_it_is_listed_as_it_is(at: Statements):
     where = "WHERE table_schema = {s}"
     assert at.rows(f"SELECT table_name FROM information_schema.tables {where}") == [(at.name,)]
@@ -162,8 +182,30 @@ def test_grants_are_of_it_alone(at: Statements):
     at.rows("GRANT SELECT ON {t} TO 'ann'")
     grants = 'SELECT namespace, "table" FROM system.grants'
     assert at.rows(grants) == [(at.name, at.name)]
+    assert at.rows("EXECUTE AS USER 'ann' (SELECT {q} FROM {t} WHERE {q} = 1)") == [(1,)]
     at.rows("REVOKE SELECT ON {t} FROM 'ann'")
     assert at.rows(grants) == []
+    with pytest.raises(FrostlineError, match="does not exist"):
+        at.rows("EXECUTE AS USER 'ann' (SELECT {q} FROM {t})")
+
+
+@pytest.mark.parametrize(
+    ("sql", "state", "words"),
+    [
+        ("SELECT * FROM {n}", "42P01", "does not exist"),
+        ("SELECT * FROM {q}.{n}", "42P01", "does not exist"),
+        ("SELECT * FROM {n}.{q}", "42P01", "does not exist"),
+        ("SELECT {n} FROM {t}", "42703", "does not exist"),
+        ("SELECT {q} FROM {t} AS a, {t} AS b", "42702", "is ambiguous"),
+        ("INSERT INTO {t} ({q}) VALUES (1)", "23505", "already exists in table"),
+        ("CREATE TABLE {n}.t (a INT)", "3F000", "create it first with CREATE NAMESPACE"),
+        ("DROP TABLE {n}", "42P01", "does not exist"),
+    ],
+)
+def test_errors_about_it_are_those_about_any_name(at: Statements, sql: str, state: str, words: str):
+    with pytest.raises(FrostlineError, match=words) as refused:
+        at.rows(sql, n=with_tail(at.name, "no"))
+    assert refused.value.sqlstate == state
 
 
 DEFINED = (

@@ -17,8 +17,10 @@ from storage.credentials import KEY_VARIABLE, S3Credentials, SecretBox, read_cre
 from storage.edits import Edit
 from storage.errors import Corruption, InvalidRequest, StorageUnavailable
 from storage.folder_files import PROBE
+from storage.layout import portable_folder_name
+from storage.names import TableName, quoted
 from storage.s3_client import CHECKSUM_KEY, prepared
-from storage.schema import TableDef
+from storage.schema import PORTABLE, TableDef
 from storage.storages import LOCAL
 from tests.faults.s3_proxy import PASS, Fault, objects_only
 from tests.s3_endpoint import S3Endpoint
@@ -69,6 +71,22 @@ def cold_table(here: Cloud, rows: int = 3, name: str = "t") -> TableDef:
     insert(here.engine, table, *((n, f"v{n}") for n in range(rows)))
     flush(here.engine, table)
     return table
+
+
+ODD_NAMES = ("é", "a b", "A/../b", "%41", "+ @~", "🦀" * 64, 'q"x', "x.parquet", "*?[1]", "_x")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=lambda name: ascii(name)[:20])
+def test_a_table_of_any_name_is_written_to_the_bucket_and_read(here: Cloud, queries: QueryEngine, name: str):
+    table = alter(here.engine, cold_table(here), name=TableName("public", name), folder_rule=PORTABLE)
+    insert(here.engine, table, (7, "seven"))
+    flush(here.engine, table)
+    old, new = partition(here.engine, table).cold
+    assert here.keys == {here.key(old), here.key(new)}
+    assert new.path.isascii()
+    assert new.path.split("/")[1] == portable_folder_name(name)
+    assert ask(queries, here, f"SELECT count(*) FROM {quoted(name)}") == [(4,)]
+    here.engine.verify_cold_files()
 
 
 def test_create_storage_s3(here: Cloud, queries: QueryEngine):
