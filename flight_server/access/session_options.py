@@ -112,7 +112,7 @@ def _set_statement_timeout(session: Session, value: OptionValue) -> None:
     session.statement_timeout_seconds = seconds
 
 
-_OTHER_NAMES: Final = {"timezone": "time_zone"}
+_OTHER_NAMES: Final = {"timezone": "time_zone", "search_path": "schema", "current_schema": "schema"}
 _OPTIONS: Final[Mapping[str, _Option]] = {
     "catalog": _Option(lambda _: CATALOG, _set_catalog),
     "schema": _Option(lambda s: s.namespace, _set_namespace),
