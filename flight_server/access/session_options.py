@@ -120,7 +120,7 @@ def _set_exact_types(session: Session, value: OptionValue) -> None:
 
 
 _TRUTHS: Final = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False, "none": False}
-_OTHER_NAMES: Final = {"timezone": "time_zone"}
+_OTHER_NAMES: Final = {"timezone": "time_zone", "search_path": "schema", "current_schema": "schema"}
 _OPTIONS: Final[Mapping[str, _Option]] = {
     "catalog": _Option(lambda _: CATALOG, _set_catalog),
     "schema": _Option(lambda s: s.namespace, _set_namespace),

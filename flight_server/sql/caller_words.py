@@ -11,15 +11,19 @@ the engine. In the texts of definitions they stay; there they stand for whoever 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Final
 
 from flight_server.access.sessions import Session
 from flight_server.query.words import Words, written_out
 from flight_server.sql.lexer import lex
+from storage.errors import InvalidRequest
 from storage.names import CATALOG
 
+ISOLATION: Final = "repeatable read"  # what PostgreSQL calls one snapshot for a transaction
 _READ_AS_QUERY: Final = "SELECT WITH VALUES TABLE EXPLAIN DESCRIBE DESC INSERT UPDATE DELETE MERGE SUBSCRIBE ("
 _READ_IN: Final = frozenset(_READ_AS_QUERY.split())
 
@@ -51,6 +55,31 @@ def words_of(session: Session) -> Words:
 
 
 @cache
+def _number() -> str:
+    return version("frostline")
+
+
+@cache
 def server_version() -> str:
     """Name and version, as drivers read it: `Frostline 0.1.0`."""
-    return f"Frostline {version('frostline')}"
+    return f"Frostline {_number()}"
+
+
+# What SHOW tells beside the session's options: PostgreSQL's names for what is always so.
+FACTS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "server_version": _number,
+        "server_encoding": lambda: "UTF8",
+        "client_encoding": lambda: "UTF8",
+        "standard_conforming_strings": lambda: "on",
+        "transaction_isolation": lambda: ISOLATION,
+        "default_transaction_isolation": lambda: ISOLATION,
+    }
+)
+
+
+def check_fact(name: str, value: str | None) -> None:
+    """SET of what is always so, to what it is. Raises InvalidRequest (22023) for another value."""
+    fact = FACTS[name]()
+    if value is not None and value.lower().replace("-", "") != fact.lower():
+        raise InvalidRequest(f"{name} is always '{fact}'; it can't be set to '{value[:60]}'")

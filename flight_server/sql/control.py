@@ -10,6 +10,7 @@ from flight_server.access.session_options import set_session_option
 from flight_server.access.sessions import Session
 from flight_server.live.queries import LiveQueries
 from flight_server.sql.audited import event
+from flight_server.sql.caller_words import FACTS, check_fact
 from flight_server.sql.frames import Frames
 from flight_server.sql.live_statements import KillLiveQuery
 from flight_server.sql.running import RunningStatements
@@ -54,12 +55,17 @@ class Control:
                 self._transaction(session, action, name or "", transaction_id)
 
     def _set(self, session: Session, name: str, value: str | None) -> None:
+        if name in FACTS:
+            check_fact(name, value)
+            return
         namespaces = {*self._catalog(session).namespaces, *_SYSTEM_NAMESPACES}
         set_session_option(session, name, value, namespaces)
 
     def _transaction(self, session: Session, action: TransactionAction, name: str, id_: bytes | None) -> None:
         transactions = self._frames.transactions
         match action:
+            case TransactionAction.SET_MODES:
+                return
             case TransactionAction.BEGIN:
                 transactions.begin_by_statement(session, id_)
             case TransactionAction.COMMIT:

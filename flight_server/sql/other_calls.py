@@ -8,6 +8,7 @@ what stands between stays as it was written. An argument is never written twice.
     mod(a, b)                    ((a) % (b))
     from_hex(x)                  decode(x, 'hex')
     datediff('day', a, b)        how many days begin between them, by the epochs of their days
+    to_char(x, 'YYYY-MM')        to_char(x, '%Y-%m')
     pg_catalog.upper(x)          upper(x)
 """
 
@@ -15,12 +16,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from flight_server.query.clauses import Clauses, key_at
 from flight_server.query.times.microseconds import Edit, edited
+from flight_server.sql.create_sql import literal
 from flight_server.sql.cursor import RESERVED
 from flight_server.sql.lexer import Token, TokenKind, lex
+from flight_server.sql.time_patterns import chrono_pattern
 from storage.errors import InvalidRequest, NotSupported
 from storage.names import quoted
 
@@ -185,6 +189,21 @@ def _difference(call: Call) -> list[Edit]:
     ]
 
 
+def _patterns(*, is_read: bool) -> Callable[[Call], list[Edit]]:
+    """Of all arguments but the first: PostgreSQL's become chrono's."""
+
+    def write(call: Call) -> list[Edit]:
+        edits = []
+        for first, end in pairwise((*call.commas, call.close)):
+            token = call.constant(first, end)
+            if token is not None and token.kind is TokenKind.STRING:
+                pattern = chrono_pattern(token.value, is_read=is_read)
+                edits += [] if pattern == token.value else [(token.start, token.end, literal(pattern))]
+        return edits
+
+    return write
+
+
 def _no_json(call: Call) -> list[Edit]:
     raise NotSupported(
         f"{call.tokens[call.name].value.lower()}() is not supported, since there are no functions of JSON; store the "
@@ -197,6 +216,10 @@ _JSON: Final = (
     "JSON_QUERY JSON_ARRAY_LENGTH JSON_KEYS JSON_TYPE JSON_VALID JSON_OBJECT JSON_ARRAY JSON_EXISTS "
     "JSON_CONTAINS JSON_EACH JSON_PARSE PARSE_JSON TO_JSON JSONB_EXTRACT_PATH JSONB_EXTRACT_PATH_TEXT GET_JSON_OBJECT"
 )
+_READ_BY_PATTERNS: Final = (
+    "TO_TIMESTAMP", "TO_TIMESTAMP_SECONDS", "TO_TIMESTAMP_MILLIS", "TO_TIMESTAMP_MICROS", "TO_TIMESTAMP_NANOS",
+    "TO_DATE", "TO_TIME", "TO_UNIXTIME",
+)  # fmt: skip
 _UNITS: Final = ("year", "quarter", "month", "week", "day", "hour", "minute")
 _CALLS: Final[dict[str, Callable[[Call], list[Edit]]]] = {
     "APPROX_COUNT_DISTINCT": _named("approx_distinct"),
@@ -213,6 +236,8 @@ _CALLS: Final[dict[str, Callable[[Call], list[Edit]]]] = {
     "UNHEX": _from_hex,
     "DATEDIFF": _difference,
     "DATE_DIFF": _difference,
+    **dict.fromkeys(("TO_CHAR", "DATE_FORMAT"), _patterns(is_read=False)),
+    **dict.fromkeys(_READ_BY_PATTERNS, _patterns(is_read=True)),
     **{unit.upper(): _part(unit) for unit in _UNITS},
     **dict.fromkeys(_JSON.split(), _no_json),
 }

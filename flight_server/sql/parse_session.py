@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from flight_server.sql.cursor import Cursor, not_supported
+from flight_server.sql.lexer import TokenKind
 from flight_server.sql.parse_column import read_setting
 from flight_server.sql.statements import SetVariable, TransactionAction, TransactionControl, Use
 
@@ -28,11 +29,14 @@ def parse_use(cursor: Cursor) -> Use:
 # --- settings --------------------------------------------------------------------------------------------------
 
 
-def parse_set(cursor: Cursor) -> SetVariable:
-    """`SET name = value`, `SET name TO value`, `SET TIME ZONE 'x'`; the value DEFAULT resets."""
+def parse_set(cursor: Cursor) -> SetVariable | TransactionControl:
+    """`SET name = value`, `SET name TO value`, `SET TIME ZONE 'x'`, `SET SCHEMA 'x'`; the value DEFAULT resets."""
     cursor.expect("SET")
-    if cursor.sees("TRANSACTION") or cursor.sees("SESSION", "CHARACTERISTICS"):
-        raise not_supported("SET TRANSACTION", "every transaction reads one snapshot")
+    if cursor.accept("TRANSACTION") or cursor.accept("SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"):
+        return _set_transaction(cursor)
+    if cursor.sees("SCHEMA") and cursor.peek(1).kind is TokenKind.STRING:
+        cursor.at += 1
+        return SetVariable("schema", cursor.string("the namespace"))
     if cursor.sees("LOCAL"):
         raise not_supported("SET LOCAL", "use SET; it holds for the session")
     if cursor.sees("SESSION") and cursor.peek(1).key not in ("=", "TO", "."):
@@ -44,6 +48,15 @@ def parse_set(cursor: Cursor) -> SetVariable:
     elif cursor.accept("LOCAL"):
         return SetVariable(name, None)
     return SetVariable(name, _value(cursor))
+
+
+def _set_transaction(cursor: Cursor) -> TransactionControl:
+    """Modes that every transaction has: what it can't have is refused, so there is nothing to set."""
+    _mode(cursor)
+    while not cursor.ended:
+        cursor.accept(",")
+        _mode(cursor)
+    return TransactionControl(TransactionAction.SET_MODES)
 
 
 def _value(cursor: Cursor) -> str | None:
@@ -77,6 +90,8 @@ def variable_name(cursor: Cursor) -> str:
     """`a.b` in lower case; TIME ZONE is one name."""
     if cursor.accept("TIME", "ZONE"):
         return TIME_ZONE
+    if cursor.accept("TRANSACTION", "ISOLATION", "LEVEL"):
+        return "transaction_isolation"
     return ".".join(cursor.path("setting")).lower()
 
 

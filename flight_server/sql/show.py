@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from flight_server.access.grants import Deed
 from flight_server.access.session_options import option_name, session_options
 from flight_server.sql.call import Call
+from flight_server.sql.caller_words import FACTS
 from flight_server.sql.create_sql import create_table_sql, create_view_sql, sql_name
 from flight_server.sql.history import author_of, operations
 from flight_server.sql.statements import Describe, Show, ShowKind
@@ -111,11 +112,15 @@ def _grants(call: Call, user: str | None) -> pa.Table:
 
 
 def _variable(call: Call, name: str) -> pa.Table:
+    """Under the name that was asked for, if it is one of PostgreSQL's for a fact or an option of ours."""
     options = session_options(call.session)
-    name = option_name(name)
-    if name not in options:
-        raise NotFound(f"unknown variable '{name}': known are {', '.join(sorted(options))}", sqlstate="42704")
-    return _texts({name: [str(options[name])]})
+    if name in FACTS:
+        return _texts({name: [FACTS[name]()]})
+    option = option_name(name)
+    if option not in options:
+        known = ", ".join(sorted((*options, *FACTS)))
+        raise NotFound(f"unknown variable '{option}': known are {known}", sqlstate="42704")
+    return _texts({name if option == "schema" else option: [str(options[option])]})
 
 
 def _columns(call: Call, statement: Show) -> pa.Table:

@@ -313,6 +313,7 @@ class TransactionAction(StrEnum):
     SAVEPOINT = "savepoint"
     RELEASE = "release"
     ROLLBACK_TO = "rollback to"
+    SET_MODES = "set modes"  # that each transaction has anyway
 
 
 @dataclass(frozen=True, slots=True)
