@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from datafusion import SessionConfig, SessionContext, SQLOptions
 
-
 _READ_ONLY: Final = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 _LISTED: Final = (
     "SELECT routine_name, function_type, min(description) AS description FROM information_schema.routines "
