@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from datafusion import SessionConfig, SessionContext, SQLOptions
+
+_READ_ONLY: Final = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+_LISTED: Final = (
+    "SELECT routine_name, function_type, min(description) AS description FROM information_schema.routines "
+    "GROUP BY 1, 2 ORDER BY 1, 2"
+)
 
 
 class Function(NamedTuple):
@@ -20,11 +26,7 @@ class Function(NamedTuple):
 def functions() -> tuple[Function, ...]:
     """In order of names and kinds; asked once."""
     context = SessionContext(SessionConfig().with_information_schema(True))
-    rows = context.sql_with_options(
-        "SELECT routine_name, function_type, min(description) AS description FROM information_schema.routines "
-        "GROUP BY 1, 2 ORDER BY 1, 2",
-        SQLOptions(),
-    ).to_pydict()
+    rows = context.sql_with_options(_LISTED, _READ_ONLY).to_pydict()
     columns = (rows["routine_name"], rows["function_type"], rows["description"])
     return tuple(Function(*row) for row in zip(*columns, strict=True))
 

@@ -47,7 +47,10 @@ def parse_set(cursor: Cursor) -> SetVariable | TransactionControl:
         cursor.expect_any("=", "TO")
     elif cursor.accept("LOCAL"):
         return SetVariable(name, None)
-    return SetVariable(name, _value(cursor))
+    value = _value(cursor)
+    if name == "search_path" and value is not None and "," in value:
+        raise not_supported("a search_path of several namespaces", "name the one that is looked in")
+    return SetVariable(name, value)
 
 
 def _set_transaction(cursor: Cursor) -> TransactionControl:
