@@ -32,10 +32,10 @@ def test_pandas_writes_and_reads(client: Client, frame: pd.DataFrame) -> None:
         frame.to_sql(name, client.connection, index=False)
 
 
-def test_pandas_is_told_what_to_do_with_its_nameless_index(client: Client, frame: pd.DataFrame) -> None:
-    with pytest.raises(pd.errors.DatabaseError) as refused:
-        frame.to_sql(f"{client.namespace}_indexed", client.connection, index=True)
-    assert "index=False" in str(refused.value.__cause__)
+def test_an_index_of_pandas_without_a_name_is_a_column_as_pandas_calls_it(client: Client, frame: pd.DataFrame) -> None:
+    name = f"{client.namespace}_indexed"
+    assert frame.to_sql(name, client.connection, index=True) == 2
+    assert client.rows(f"SELECT __index_level_0__ FROM {name} ORDER BY 1") == [(0,), (1,)]
 
 
 def test_polars_writes_and_reads(client: Client) -> None:

@@ -78,7 +78,9 @@ ODD_NAMES = ("é", "a b", "A/../b", "%41", "+ @~", "🦀" * 64, 'q"x', "x.parque
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=lambda name: ascii(name)[:20])
 def test_a_table_of_any_name_is_written_to_the_bucket_and_read(here: Cloud, queries: QueryEngine, name: str):
-    table = alter(here.engine, cold_table(here), name=TableName("public", name), folder_rule=PORTABLE)
+    table = alter(here.engine, cold_table(here), folder_rule=PORTABLE)
+    here.engine.commit(Edit(catalog=lambda catalog: catalog.with_renamed_table(table, TableName("public", name))))
+    table = now(here.engine, table)
     insert(here.engine, table, (7, "seven"))
     flush(here.engine, table)
     old, new = partition(here.engine, table).cold
