@@ -150,6 +150,13 @@ FAULTS: Final = (
         Step.EQUALITIES,
     ),
     _fault(
+        "orders_above_offsets", "N5",
+        "ORDER BY over a derived table with the same order, LIMIT and OFFSET loses rows: OFFSET counts twice",
+        "not reported",
+        "the outer order gets a LIMIT, the largest of all",
+        Step.ORDERS,
+    ),
+    _fault(
         "truths_as_common_expressions", "N3",
         "a statement in which IS TRUE and the like stand twice fails (XX000) where they become a common expression",
         "not reported",

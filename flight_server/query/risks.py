@@ -30,6 +30,7 @@ _UNGROUPED: Final = re.compile(r"Aggregate: groupBy=\[\[\]\], .*")
 _KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")
 _MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
 _SLIDING: Final = re.compile(r"(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)")
+_SKIPPING: Final = re.compile(r"Limit: skip=(?!0,)")
 _BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[(?!Utf8\()|\bnullif\(|CASE (?!WHEN\b)")
 _TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
 _CAST_CALL: Final = re.compile(r"(\w+)\(CAST\((.+?) AS (\w+)")
@@ -73,6 +74,8 @@ def rewrites_for(
         found.add(Step.GROUPING)
     if (within or "Sort:" in shown or "WindowAggr:" in shown) and equates_within_a_table(shown):
         found.add(Step.EQUALITIES)
+    if _SKIPPING.search(shown) and _stands_under(shown, "Limit: skip=", "Sort:"):
+        found.add(Step.ORDERS)
     if _SLIDING.search(shown) or _BITS.search(shown):
         found |= set(_of_compared_floats(shown, with_types()))
     if _sorts_by_more(shown, output) or _KEYS.search(shown) or _EXTREME.search(shown):

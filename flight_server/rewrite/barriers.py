@@ -26,7 +26,7 @@ def keep_filters_apart(blocks: Blocks, relations: Relations) -> None:
             for source in block.sources:
                 _limit(block, source, relations)
         if blocks.is_inner(block) and block.select.args.get("group") and _divides_in_items(block):
-            _put_limit(block.select)  # a filter on a key goes beneath the groups
+            put_limit(block.select)  # a filter on a key goes beneath the groups
 
 
 def _divides_in_conditions(block: Block) -> bool:
@@ -44,15 +44,16 @@ def _limit(block: Block, source: Source, relations: Relations) -> None:
     relation = relation_of(block, source)
     if common is not None:
         if not block.recursive:
-            _put_limit(common.this)
+            put_limit(common.this)
     elif isinstance(source.node, exp.Subquery):
-        _put_limit(source.node.this)
+        put_limit(source.node.this)
     elif relation is not None and relations.is_view(*relation):
         _wrap(source)
 
 
-def _put_limit(query: Tree) -> None:
-    if isinstance(query, QUERIES) and not query.args.get("limit"):
+def put_limit(query: Tree) -> None:
+    """The largest one, unless the query has one."""
+    if isinstance(query, (*QUERIES, exp.Subquery)) and not query.args.get("limit"):
         query.set("limit", exp.Limit(expression=number(_NO_LIMIT)))
 
 
@@ -63,7 +64,7 @@ def _wrap(source: Source) -> None:
     view.set("alias", None)
     view.set("joins", None)
     inner = exp.Select(expressions=[exp.Star()], from_=exp.From(this=view))
-    _put_limit(inner)
+    put_limit(inner)
     derived = exp.Subquery(this=inner, alias=alias, joins=source.node.args.get("joins"))
     source.node.replace(derived)
     source.node = derived

@@ -24,6 +24,7 @@ from flight_server.rewrite.guards import guard_divisions
 from flight_server.rewrite.joins import has_mendable_joins, name_keys, turn
 from flight_server.rewrite.lookups import aggregate_lookups
 from flight_server.rewrite.names import HIDDEN
+from flight_server.rewrite.orders import limit_orders
 from flight_server.rewrite.outputs import KeptNames, tell_apart
 from flight_server.rewrite.precompute import needs_columns, precompute
 from flight_server.rewrite.relations import Relations
@@ -40,6 +41,7 @@ _STEPS: Final[Mapping[Step, Callable[[Blocks], None]]] = MappingProxyType(
         Step.CORRELATION: mend_unequal_correlation,
         Step.GUARDS: guard_divisions,
         Step.EQUALITIES: hide_equalities,
+        Step.ORDERS: limit_orders,
         Step.GROUPING: hide_constant_keys,
         Step.SLIDING: mend_sliding_sums,
         Step.EQUAL_FLOATS: mend_equal_floats,

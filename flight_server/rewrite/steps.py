@@ -22,6 +22,7 @@ class Step(Enum):
     EXTREMES = "min and max of floats know infinities and NaN"
     GROUPING = "the engine may not know which keys of grouping sets are constant"
     EQUALITIES = "equalities within one table are conditions only"
+    ORDERS = "an order above LIMIT with OFFSET is kept"
     SLIDING = "infinities and NaN leave sums with their rows"
     EQUAL_FLOATS = "floats are compared by value in IN, nullif and CASE"
     FIELDS = "fields of a NULL struct are NULL"

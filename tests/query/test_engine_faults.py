@@ -137,6 +137,16 @@ CASES = (
         [(0, 1), (1, 1)],
     ),
     Case(
+        "orders_above_offsets",
+        "SELECT k FROM (SELECT k FROM s ORDER BY k LIMIT 2 OFFSET 1) AS q ORDER BY k",
+        [(1,), (2,)],
+    ),
+    Case(
+        "orders_above_offsets",
+        "WITH q AS (SELECT k, t FROM s ORDER BY k LIMIT 3 OFFSET 3) SELECT * FROM q ORDER BY k, t",
+        [(3, "s3"), (4, "s0"), (5, "s1")],
+    ),
+    Case(
         "truths_as_common_expressions",
         "SELECT id, max(y) FILTER (WHERE ok IS TRUE) AS m, count(y) FILTER (WHERE ok IS TRUE) AS n FROM b GROUP BY id",
         [(2, 20, 1), (3, 30, 1), (4, None, 0)],

@@ -35,6 +35,7 @@ GRAMMARS: Final[tuple[tuple[str, Grammar], ...]] = (
     ("sets", plain.sets),
     ("distinct", plain.distinct),
     ("order", plain.ordered),
+    ("N5", plain.ordered_again),
     ("groups", aggregates.groups),
     ("N1", windows.sliding),
     ("N2", windows.filtered),

@@ -82,3 +82,20 @@ def ordered(making: Making) -> Question:
     tail = f" ORDER BY {', '.join(order)}{limit}"
     query = row("SELECT ", ", ".join(total), f" FROM {table.name} AS a{join}", makes.where(1), tail)
     return Question("order", query, is_ordered=True)
+
+
+def ordered_again(making: Making) -> Question:
+    """N5: an order above one that is the same or begins alike, with LIMIT and OFFSET between them."""
+    table = making.random.choice(making.tables)
+    makes = making.over(table)
+    first = making.random.choice([column.text for column in makes.of("int", "text", "date") if column.text != "id"])
+    direction, total = making.random.choice(("", " DESC", " NULLS FIRST")), making.random.choice(("id", "id DESC"))
+    order = f"{first}{direction}, {total}"
+    limit = making.random.choice(
+        (" LIMIT 2 OFFSET 1", " LIMIT 3 OFFSET 2", " LIMIT 5 OFFSET 4", " OFFSET 2", " LIMIT 3")
+    )
+    inner = row(f"SELECT id, {first} FROM {table.name}", makes.where(1, 0), f" ORDER BY {order}{limit}")
+    outer = making.random.choice((order, order, f"{first}{direction}, id", "id", "id DESC"))
+    again = making.random.choice(("", "", "", " LIMIT 2", " OFFSET 1"))
+    form = making.random.choice(("SELECT * FROM ({q}) AS w", "WITH w AS ({q}) SELECT * FROM w"))
+    return Question("N5", row(filled(form, (), q=inner), f" ORDER BY {outer}{again}"), is_ordered=True)
