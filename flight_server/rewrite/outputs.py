@@ -78,9 +78,12 @@ def name_of(blocks: Blocks, block: Block, item: Tree) -> str:
 
 
 def tell_apart(blocks: Blocks, block: Block, hidden: Iterator[str]) -> dict[str, str]:
-    """Give the second of two equal output names another one. Returns new name -> name as written."""
+    """Give the second of two equal output names another one, and one that ORDER BY has for another column.
+
+    Returns new name -> name as written.
+    """
     names: dict[str, str] = {}
-    seen: set[str] = set()
+    seen = _ordered_by_other_tables(block)
     for item in list(block.select.expressions):
         name = name_of(blocks, block, unwrapped(item))
         if name in seen:
@@ -89,3 +92,13 @@ def tell_apart(blocks: Blocks, block: Block, hidden: Iterator[str]) -> dict[str,
             item.replace(exp.Alias(this=item.unalias().copy(), alias=identifier(new)))
         seen.add(name)
     return names
+
+
+def _ordered_by_other_tables(block: Block) -> set[str]:
+    """Names that are aliases of the result, while ORDER BY means a column of a table: `SELECT b AS a .. ORDER BY t.a`."""
+    order = block.select.args.get("order")
+    if order is None or block.select.parent is not None:
+        return set()
+    keys = list(order.find_all(exp.Column))
+    bare = {folded(key.this) for key in keys if not key.args.get("table")}
+    return {folded(key.this) for key in keys if key.args.get("table")} - bare

@@ -218,6 +218,7 @@ CASES = (
     ),
     Case("windows_over_intervals", "SELECT id, row_number() OVER (ORDER BY span) FROM i", [(1, 2), (2, 1)]),
     Case("columns_of_a_key", "SELECT id, x, count(*) FROM a GROUP BY id", [(1, 1, 1), (2, 2, 1)]),
+    Case("equal_output_names", "SELECT x AS id FROM a ORDER BY a.id", [(1,), (2,)]),
     Case("equal_output_names", "SELECT count(*) FROM (SELECT id, id FROM a) AS q", [(2,)]),
 )  # fmt: skip
 
