@@ -95,7 +95,7 @@ def tell_apart(blocks: Blocks, block: Block, hidden: Iterator[str]) -> dict[str,
 
 
 def _ordered_by_other_tables(block: Block) -> set[str]:
-    """Names that are aliases of the result, while ORDER BY means a column of a table: `SELECT b AS a .. ORDER BY t.a`."""
+    """Names by which ORDER BY means columns of tables, aliases or not: `SELECT b AS a .. ORDER BY t.a`."""
     order = block.select.args.get("order")
     if order is None or block.select.parent is not None:
         return set()
