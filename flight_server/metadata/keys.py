@@ -11,7 +11,7 @@ from flight_server.metadata.filters import is_our_catalog
 from flight_server.wire.requests import GetForeignKeys, GetPrimaryKeys
 from storage.catalog import Catalog
 from storage.constraints import Constraint, ForeignRule
-from storage.names import CATALOG
+from storage.names import CATALOG, TableName
 from storage.references import foreign_keys, key_referred_to
 from storage.schema import TableDef
 
@@ -62,7 +62,7 @@ def primary_keys(catalog: Catalog, request: GetPrimaryKeys) -> pa.Table:
             "key_sequence": place,
             "key_name": table.primary_key_name,
         }
-        for table in _named(catalog, request)
+        for table in (catalog.tables[name] for name in _named(catalog, request))
         for place, column in enumerate(table.primary_key, start=1)
     ]
     return pa.Table.from_pylist(rows, schema=PRIMARY_KEYS_SCHEMA)
@@ -71,12 +71,15 @@ def primary_keys(catalog: Catalog, request: GetPrimaryKeys) -> pa.Table:
 def foreign_key_rows(catalog: Catalog, request: GetForeignKeys) -> pa.Table:
     """Names are exact. Keys that a table exports come in the order of those who refer to it, imported ones in that of
     what they refer to."""
+    referred = None if request.referred is None else _named(catalog, request.referred)
+    referring = None if request.referring is None else _named(catalog, request.referring)
     rows = [
         row
         for table in catalog.tables.values()
+        if referring is None or table.name in referring
         for constraint in foreign_keys(table)
+        if referred is None or (constraint.reference is not None and constraint.reference.table in referred)
         for row in _foreign_key(catalog, table, constraint)
-        if _is_named(request.referred, row, "pk") and _is_named(request.referring, row, "fk")
     ]
     side = "pk" if request.referred is None else "fk"
     order = (f"{side}_db_schema_name", f"{side}_table_name", f"{side}_key_name", "fk_key_name", "key_sequence")
@@ -105,16 +108,21 @@ def _foreign_key(catalog: Catalog, table: TableDef, constraint: Constraint) -> I
         }
 
 
-def _is_named(request: GetPrimaryKeys | None, row: dict[str, Any], side: str) -> bool:
-    if request is None:
-        return True
-    is_table = row[f"{side}_table_name"] == request.table
-    return is_table and is_our_catalog(request.catalog) and request.namespace in (None, row[f"{side}_db_schema_name"])
-
-
-def _named(catalog: Catalog, request: GetPrimaryKeys) -> Iterator[TableDef]:
+def _named(catalog: Catalog, request: GetPrimaryKeys) -> list[TableName]:
+    """The tables that are meant: by their names, else by names in capitals (see `like_one_of`)."""
     if not is_our_catalog(request.catalog):
-        return
-    for name in sorted(catalog.tables):
-        if name.table == request.table and request.namespace in (None, name.namespace):
-            yield catalog.tables[name]
+        return []
+    for fits in (str.__eq__, _fits_in_capitals):
+        found = [
+            name
+            for name in sorted(catalog.tables)
+            if fits(request.table, name.table)
+            and (request.namespace is None or fits(request.namespace, name.namespace))
+        ]
+        if found:
+            return found
+    return []
+
+
+def _fits_in_capitals(asked: str, name: str) -> bool:
+    return asked == name or (asked.isupper() and asked.casefold() == name.casefold())
