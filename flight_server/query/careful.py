@@ -18,6 +18,7 @@ from datafusion import DataFrame
 
 from flight_server.query.errors import raise_mapped
 from flight_server.query.risks import rewrites_for
+from flight_server.query.risky_names import may_confuse_aliases
 from flight_server.rewrite.derived import refuse_outside_names
 from flight_server.rewrite.packing import packed, unpacked
 from flight_server.rewrite.relations import Relations
@@ -54,6 +55,8 @@ def careful_frame(
     except FrostlineError as failed:
         frame, error = None, failed
     wanted = _wanted(frame, error, within=within) & mended
+    if may_confuse_aliases(sql) and Step.QUALIFIERS in mended:
+        wanted |= {Step.QUALIFIERS}
     if not wanted:
         return CarefulFrame(_planned(frame, error), sql)
     try:

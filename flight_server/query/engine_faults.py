@@ -178,6 +178,13 @@ FAULTS: Final = (
         Step.ALIASES,
     ),
     _fault(
+        "alias_before_namespace", "K10b",
+        "shop.a.id is taken for a column of what is called a nearest by, though that is another table's alias",
+        "not reported",
+        "where a name is used so, the tables get names of their own",
+        Step.QUALIFIERS,
+    ),
+    _fault(
         "unequal_correlation", "K10d",
         "scalar subqueries correlated by anything but = fail",
         "not looked up",

@@ -81,6 +81,8 @@ def _move(blocks: Blocks, block: Block, source: Source, predicate: Tree, name: s
     node = source.node
     joins, alone = node.args.get("joins"), node.copy()
     alone.set("joins", None)
+    if not alone.args.get("alias"):  # the engine knows `shop.items.*` and not `items.*`
+        alone.set("alias", exp.TableAlias(this=identifier(source.alias)))
     star = exp.Column(this=exp.Star(), table=identifier(source.alias))
     select = exp.Select(
         expressions=[star, exp.Alias(this=predicate, alias=identifier(name))], from_=exp.From(this=alone)

@@ -27,6 +27,7 @@ from flight_server.rewrite.names import HIDDEN
 from flight_server.rewrite.orders import limit_orders
 from flight_server.rewrite.outputs import KeptNames, tell_apart
 from flight_server.rewrite.precompute import needs_columns, precompute
+from flight_server.rewrite.qualifiers import shorten_qualifiers
 from flight_server.rewrite.relations import Relations
 from flight_server.rewrite.sliding import mend_sliding_sums
 from flight_server.rewrite.stars import expand, has_star
@@ -97,6 +98,10 @@ class _Rewrite:
             tell_casts_apart(self._tree)
             self._note(Step.CASTS)
         blocks = Blocks(self._tree, schema_of, self._mend_names, within=self._within)
+        shorten_qualifiers(self._tree, blocks, self._hidden)
+        if Step.QUALIFIERS in self._wanted:
+            self._note(Step.QUALIFIERS)
+        self._text = written(self._tree)
         if self._wanted & {Step.SUBQUERIES, Step.CORRELATION}:
             precompute(blocks)
             self._note(Step.SUBQUERIES)

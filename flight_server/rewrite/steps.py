@@ -13,6 +13,7 @@ class Step(Enum):
     USING = "the keys of USING are those of whichever side has them"
     GROUPS = "columns that a primary key determines are grouped by, too"
     CASTS = "casts are made part of the names of expressions"
+    QUALIFIERS = "a table is told from an alias of its name"
     ALIASES = "a table is renamed that a column is named like"
     SUBQUERIES = "EXISTS, IN and NOT IN are written with the NULLs in mind"
     CORRELATION = "a subquery is computed once for each value from outside"

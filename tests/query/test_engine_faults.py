@@ -151,6 +151,11 @@ CASES = (
         "SELECT id, max(y) FILTER (WHERE ok IS TRUE) AS m, count(y) FILTER (WHERE ok IS TRUE) AS n FROM b GROUP BY id",
         [(2, 20, 1), (3, 30, 1), (4, None, 0)],
     ),
+    Case(
+        "alias_before_namespace",
+        "SELECT public.a.id FROM public.a WHERE EXISTS (SELECT 1 FROM b AS a WHERE a.id = public.a.id)",
+        [(2,)],
+    ),
     Case("casts_left_out_of_names", "SELECT sum(k) AS a, sum(CAST(k AS DOUBLE)) AS b FROM a", [(10, 10.0)]),
     Case(
         "column_before_table",
