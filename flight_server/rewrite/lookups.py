@@ -27,6 +27,8 @@ _ONE_ROW: Final = (
 def aggregate_lookups(blocks: Blocks) -> None:
     for inner in blocks.all:
         subquery = inner.select.parent
+        while isinstance(subquery, exp.Subquery) and isinstance(subquery.parent, exp.Subquery):
+            subquery = subquery.parent  # more brackets
         if inner.outer is None or not isinstance(subquery, exp.Subquery) or not is_scalar(subquery):
             continue
         if inner.sources and _is_plain(inner.select) and blocks.outside_columns(inner.select, inner):

@@ -219,7 +219,6 @@ def test_what_one_session_sets_no_other_has(client: Client, server: ServerProces
     [
         "SELECT * FROM information_schema.df_settings",
         "SELECT * FROM information_schema.schemata_privileges",
-        "SELECT * FROM information_schema.routines",
         "SELECT * FROM datafusion.information_schema.df_settings",
         "SELECT * FROM pg_catalog.pg_shadow",
         "SHOW datafusion.execution.batch_size",

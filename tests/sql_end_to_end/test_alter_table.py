@@ -63,7 +63,7 @@ def test_types_widen_and_never_narrow(t: Client) -> None:
         ("ADD COLUMN d INT NOT NULL", "23502"),
         ("ADD COLUMN d UUID DEFAULT uuid_v7()", "0A000"),
         ("ADD COLUMN d INT DEFAULT 'x'", "42P17"),
-        ("ADD COLUMN _d INT", "42939"),
+        ("ADD COLUMN _deleted INT", "42939"),
         ("ADD PRIMARY KEY (n)", "0A000"),
         ("DROP COLUMN nope", "42703"),
         ("DROP COLUMN id", "2BP01"),

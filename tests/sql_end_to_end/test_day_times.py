@@ -46,7 +46,7 @@ def test_a_cast_and_a_literal_too(client: Client, digits: int, form: str):
     types = {
         f"TIME({digits})": ("'10:00:00'", _time(unit)),
         f"TIMESTAMP({digits})": ("'2024-01-02 10:00:00'", pa.timestamp(unit)),
-        f"TIMESTAMP({digits}) WITH TIME ZONE": ("'2024-01-02 10:00:00'", pa.timestamp(unit, "+00:00")),
+        f"TIMESTAMP({digits}) WITH TIME ZONE": ("'2024-01-02 10:00:00'", pa.timestamp(unit, "UTC")),
     }
     for sql_type, (value, wanted) in types.items():
         assert client.table(f"SELECT {form.format(x=value, t=sql_type)} AS x").schema.field("x").type == wanted

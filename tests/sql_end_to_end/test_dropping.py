@@ -119,7 +119,7 @@ def test_a_view_is_renamed_to_a_free_name_only(d: Definer) -> None:
         assert d.sqlstate(f"ALTER VIEW plain RENAME TO {taken}") == "42P07"
     assert d.sqlstate("ALTER VIEW t RENAME TO u") == "42809"
     assert d.sqlstate("ALTER VIEW nothing RENAME TO u") == "42P01"
-    assert d.sqlstate('ALTER VIEW plain RENAME TO "no blank"') == "42602"
+    assert d.sqlstate('ALTER VIEW plain RENAME TO ""') == "42602"
     assert d.sqlstate("ALTER VIEW system.tables RENAME TO u") == "42939"
     d.do("ALTER VIEW IF EXISTS nothing RENAME TO u", "DROP TABLE t")
     assert d.sqlstate("ALTER VIEW plain RENAME TO t") == "42P19"

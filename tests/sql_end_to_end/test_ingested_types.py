@@ -34,6 +34,7 @@ def test_every_type_comes_back_from_memory_files_restart_compaction_and_changes(
     with ServerProcess(tmp_path / "data") as server:
         with server.connect() as connection:
             client = Client(connection)
+            client.do("SET exact_types = true")
             client.ingest("t", wide_table(0))
             assert_as_sent(client, "hot")
             client.flush("t")
@@ -42,6 +43,7 @@ def test_every_type_comes_back_from_memory_files_restart_compaction_and_changes(
         assert server.stop() == 0
     with ServerProcess(tmp_path / "data") as server, server.connect() as connection:
         client = Client(connection)
+        client.do("SET exact_types = true")
         assert_as_sent(client, "restarted")
         client.flush("t")
         assert client.do("DELETE FROM t WHERE id = 4") == 1

@@ -39,7 +39,7 @@ def test_create_table_as_keeps_names_types_and_rows(client: Client) -> None:
         ("CREATE TABLE t (a INT)", "42P07"),
         ("CREATE TABLE nowhere.t (a INT)", "3F000"),
         ("CREATE TABLE system.t (a INT)", "42939"),
-        ("CREATE TABLE u (_a INT)", "42939"),
+        ("CREATE TABLE u (_seq INT)", "42939"),
         ("CREATE TABLE u (a INT, A INT)", "42701"),
         ("CREATE TABLE u (a NOTHING)", "42704"),
         ("CREATE TABLE u ()", "42601"),
