@@ -10,12 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from flight_server.access.passwords import Passwords, prepare_root
 from flight_server.access.sessions import Session
 from flight_server.live.queries import LiveQueries
 from flight_server.live.selection import Selection
 from flight_server.live.settings import LiveSettings
 from flight_server.sql.running import RunningState
 from storage.changes import Delta
+from storage.edits import Edit
 from storage.errors import FrostlineError, LimitExceeded
 from storage.settings import StorageSettings
 from tests.sql_end_to_end.in_process import House, house
@@ -46,6 +48,10 @@ def live_of(home: House) -> LiveQueries:
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path, live=LiveSettings(subscriptions_max=5, subscriptions_per_user_max=4)) as opened:
+        # Readers are looked up from time to time, by the clock on the wall: without a record root counts as dropped.
+        root = prepare_root(opened.engine.state.catalog, "a password", Passwords(), opened.clock.wall_ms()).record
+        assert root is not None
+        opened.engine.commit(Edit(catalog=lambda catalog: catalog.with_user(root)))
         opened.do(opened.enter(), "CREATE TABLE t (id BIGINT PRIMARY KEY, v VARCHAR)")
         yield opened
 

@@ -90,6 +90,7 @@ final class Transactions {
       Server.run(one, "INSERT INTO raced VALUES (1, 0)");
       Server.run(one, "BEGIN");
       Server.run(other, "BEGIN");
+      Server.column(other, "SELECT n FROM raced"); // from here on it sees what is there now
       Server.run(one, "UPDATE raced SET n = 1 WHERE id = 1");
       Server.run(one, "COMMIT");
       refused(
