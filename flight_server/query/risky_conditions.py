@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-_DIVISION: Final = r"(?:[/%] (?![A-Z]\w*\()| mod\()"
+_DIVISION: Final = r"[/%] (?![A-Z]\w*\()"
 _TEXT_CAST: Final = r"\bCAST\((?!\?table\?).*? AS (?!Utf8|LargeUtf8)\w+"
 _IN_CASE: Final = r"(?:WHEN|THEN|ELSE) (?:(?!\b(?:WHEN|THEN|ELSE|END)\b)[^\n])*"
 _DIVIDED, _DIVIDED_IN_CASE = re.compile(_DIVISION), re.compile(_IN_CASE + _DIVISION)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from storage.names import folded
+
 _NAME: Final = r"(?:\w+|\"[^\"]+\")"
 _IN_FULL: Final = re.compile(rf"{_NAME}\s*\.\s*({_NAME})\s*\.\s*(?:{_NAME}|\*)")
 _ALONE: Final = re.compile(rf"(?<![\w.\"]){_NAME}(?!\s*\.|[\w\"])")
@@ -20,4 +22,4 @@ def may_confuse_aliases(sql: str) -> bool:
 
 
 def _folded(name: str) -> str:
-    return name[1:-1] if name.startswith('"') else name.lower()
+    return name[1:-1] if name.startswith('"') else folded(name)

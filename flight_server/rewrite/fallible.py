@@ -5,20 +5,14 @@ from __future__ import annotations
 from sqlglot import exp
 
 from flight_server.rewrite.dialect import Tree
-from flight_server.rewrite.names import is_call
 
 
 def fallible(node: Tree) -> list[Tree]:
     """The operands on which it depends whether `node` fails, but for those in subqueries. For a NULL nothing fails."""
     home = node.find_ancestor(exp.Select)
     found = [one.expression for one in node.find_all(exp.Div, exp.Mod)]
-    found += [one.expressions[1] for one in node.find_all(exp.Anonymous) if _is_mod(one)]
     found += [one.this for one in node.find_all(exp.Cast) if not isinstance(one, exp.TryCast) and not _is_text(one.to)]
     return [one for one in found if not isinstance(one, exp.Literal) and one.find_ancestor(exp.Select) is home]
-
-
-def _is_mod(node: exp.Anonymous) -> bool:
-    return is_call(node, "mod") and len(node.expressions) == 2
 
 
 def _is_text(kind: exp.DataType) -> bool:

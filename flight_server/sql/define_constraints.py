@@ -17,9 +17,10 @@ from flight_server.sql.constraint_statements import ConstraintSpec, DropConstrai
 from flight_server.sql.lexer import lex
 from storage.constraints import Constraint, ConstraintKind, Reference, renamed_columns
 from storage.errors import AlreadyExists, FrostlineError, InvalidRequest, NotFound, NotSupported
+from storage.names import RESERVED_PREFIX
 from storage.schema import TableDef, TableKind
 
-_CHECKED: Final = "@checked"
+_CHECKED: Final = f"{RESERVED_PREFIX}_checked"
 _NAME_CHARACTERS_MAX: Final = 200  # of one that is made up
 _SUFFIXES: Final = {ConstraintKind.UNIQUE: "key", ConstraintKind.CHECK: "check", ConstraintKind.FOREIGN_KEY: "fkey"}
 

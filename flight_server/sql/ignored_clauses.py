@@ -89,6 +89,8 @@ def refuse_ignored(tokens: Sequence[Token]) -> None:
     start = _query_start(tokens)
     if start is None:
         return
+    if _CLAUSES.keys().isdisjoint(token.key for token in tokens):  # as rows of VALUES, of which there may be many
+        return
     place = _Place(tokens)
     for place.at in range(start, len(tokens)):
         place.follow()
