@@ -62,7 +62,7 @@ class AccessSettings:
 
     token_seconds:            life of a bearer token
     session_idle_seconds:     after which a session and what it holds are forgotten
-    transaction_idle_seconds: after which an open transaction rolls back
+    transaction_idle_seconds: after which an open transaction rolls back, if something was run in it
     prepared_statements_max:  open at the same time in one session
     login_failures_max:       wrong passwords of one user before the lockout
     lockout_seconds:          how long the lockout lasts
