@@ -143,8 +143,7 @@ class Frames:
         if joined is None or (joined.begun is None and not begins):
             transaction = self._services.engine.begin(session.temporary)
             return Reading(self.call(session, transaction, stop or _never), transaction.rollback)
-        joined.enter()
-        return Reading(self.call(session, joined.transaction, stop or _never), joined.leave)
+        return Reading(self.call(session, joined.transaction, stop or _never), joined.enter())
 
     def read(
         self,

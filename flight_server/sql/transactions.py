@@ -43,7 +43,7 @@ class SessionTransaction:
         self._clock = clock
         self._begin = begin
         self._begun: Transaction | None = None
-        self._uses = 0
+        self._uses: set[object] = set()
         self._last_used_seconds = clock.monotonic_seconds()
 
     @property
@@ -58,23 +58,27 @@ class SessionTransaction:
         """None as long as no statement has run in it."""
         return self._begun
 
-    def enter(self) -> None:
-        """A statement begins to use it; `leave` must follow."""
+    def enter(self) -> Callable[[], None]:
+        """A statement begins to use it, and ends with the call of what is returned; a second call of that does nothing:
+        a result that is cancelled ends for its reader, too."""
+        use = object()
         with self.lock:
-            self._uses += 1
+            self._uses.add(use)
 
-    def leave(self) -> None:
-        with self.lock:
-            self._uses -= 1
-            self._last_used_seconds = self._clock.monotonic_seconds()
+        def leave() -> None:
+            with self.lock:
+                self._uses.discard(use)
+                self._last_used_seconds = self._clock.monotonic_seconds()
+
+        return leave
 
     @contextmanager
     def in_use(self) -> Iterator[Transaction]:
-        self.enter()
+        leave = self.enter()
         try:
             yield self.transaction
         finally:
-            self.leave()
+            leave()
 
     @property
     def idle_seconds(self) -> float:

@@ -154,6 +154,26 @@ def test_a_result_that_is_being_read_keeps_its_transaction(home: House) -> None:
     assert home.sessions.end_idle_transactions(IDLE_SECONDS) == 1
 
 
+def test_a_cancelled_result_leaves_its_transaction_once(home: House) -> None:
+    session = home.enter()
+    id_ = home.statements.begin(session)
+    cancelled, read = (
+        home.statements.run(session, "SELECT * FROM generate_series(1, 5000000)", None, id_, lambda: False)
+        for _ in range(2)
+    )
+    reader = cancelled.start()
+    reader.read_next_batch()
+    cancelled.cancel("enough")
+    with pytest.raises(FrostlineError):
+        reader.read_all()
+    cancelled.cancel("once more")
+    home.clock.advance(IDLE_SECONDS)
+    assert home.sessions.end_idle_transactions(IDLE_SECONDS) == 0  # the other one waits to be read
+    read.cancel("nobody reads it")
+    home.clock.advance(IDLE_SECONDS)
+    assert home.sessions.end_idle_transactions(IDLE_SECONDS) == 1
+
+
 def test_a_failed_statement_does_not_keep_its_transaction(home: House) -> None:
     session = home.enter()
     id_ = home.statements.begin(session)
