@@ -17,8 +17,9 @@ class OpenTransaction(Protocol):
     @property
     def id(self) -> bytes: ...
 
-    def is_idle(self, oldest_seconds: float) -> bool:
-        """Whether it did something, and nothing since that moment; one that did nothing holds nothing."""
+    def ends_idle(self, oldest_seconds: float) -> bool:
+        """Whether it did something, and nothing since that moment; one that did nothing holds nothing. If so, no
+        statement can begin in it any more."""
 
     def rollback(self) -> None: ...
 
@@ -68,7 +69,7 @@ class OpenTransactions:
     def remove_idle(self, oldest_seconds: float) -> list[OpenTransaction]:
         """Those that did nothing since then; they are to be rolled back."""
         with self._lock:
-            idle = [opened for opened in self._by_id.values() if opened.is_idle(oldest_seconds)]
+            idle = [opened for opened in self._by_id.values() if opened.ends_idle(oldest_seconds)]
             for opened in idle:
                 self.is_lost = self.is_lost or opened.id == self._by_statement
                 self._forget(opened)

@@ -143,7 +143,12 @@ class Frames:
         if joined is None or (joined.begun is None and not begins):
             transaction = self._services.engine.begin(session.temporary)
             return Reading(self.call(session, transaction, stop or _never), transaction.rollback)
-        return Reading(self.call(session, joined.transaction, stop or _never), joined.enter())
+        leave = joined.enter()
+        try:
+            return Reading(self.call(session, joined.transaction, stop or _never), leave)
+        except BaseException:
+            leave()
+            raise
 
     def read(
         self,

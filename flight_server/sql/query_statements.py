@@ -39,7 +39,7 @@ class QueryStatements:
         """Plan it; its rows are computed when they are asked for."""
         joined = self._frames.transactions.joined(session, transaction_id)
         if joined is not None:
-            transaction, release = joined.transaction, joined.enter()
+            release, transaction = joined.enter(), joined.transaction
             try:
                 plan = self._planned(session, sql, params, transaction, stop)
             except BaseException:

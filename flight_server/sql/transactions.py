@@ -44,6 +44,7 @@ class SessionTransaction:
         self._begin = begin
         self._begun: Transaction | None = None
         self._uses: set[object] = set()
+        self._is_over = False  # ended by the server
         self._last_used_seconds = clock.monotonic_seconds()
 
     @property
@@ -60,9 +61,11 @@ class SessionTransaction:
 
     def enter(self) -> Callable[[], None]:
         """A statement begins to use it, and ends with the call of what is returned; a second call of that does nothing:
-        a result that is cancelled ends for its reader, too."""
+        a result that is cancelled ends for its reader, too. Raises NotFound when it was ended meanwhile."""
         use = object()
         with self.lock:
+            if self._is_over:
+                raise NotFound(_ENDED, sqlstate="25000")
             self._uses.add(use)
 
         def leave() -> None:
@@ -85,8 +88,11 @@ class SessionTransaction:
         """0 while it is in use."""
         return 0.0 if self._uses else self._clock.monotonic_seconds() - self._last_used_seconds
 
-    def is_idle(self, oldest_seconds: float) -> bool:
-        return self._begun is not None and not self._uses and self._last_used_seconds <= oldest_seconds
+    def ends_idle(self, oldest_seconds: float) -> bool:
+        with self.lock:
+            is_idle = self._begun is not None and not self._uses and self._last_used_seconds <= oldest_seconds
+            self._is_over |= is_idle
+            return is_idle
 
     def commit(self, *, durable: bool) -> None:
         if self._begun is not None:
@@ -95,6 +101,7 @@ class SessionTransaction:
     def rollback(self) -> None:
         """End it without a trace."""
         with self.lock:
+            self._is_over = True
             if self._begun is not None:
                 self._begun.rollback()
 

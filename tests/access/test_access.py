@@ -37,7 +37,7 @@ class Transaction:
         self.did_something_at = did_something_at
         self.rolled_back = False
 
-    def is_idle(self, oldest_seconds: float) -> bool:
+    def ends_idle(self, oldest_seconds: float) -> bool:
         return self.did_something_at <= oldest_seconds
 
     def rollback(self) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from flight_server.access.sessions import Session
+from flight_server.sql.transactions import SessionTransaction
 from storage.errors import FrostlineError, LimitExceeded
 from tests.sql_end_to_end.in_process import House, house
 
@@ -172,6 +173,18 @@ def test_a_cancelled_result_leaves_its_transaction_once(home: House) -> None:
     read.cancel("nobody reads it")
     home.clock.advance(IDLE_SECONDS)
     assert home.sessions.end_idle_transactions(IDLE_SECONDS) == 1
+
+
+def test_no_statement_begins_in_a_transaction_that_the_server_is_ending(home: House) -> None:
+    session = home.enter()
+    home.statements.begin(session)
+    ask(home, session, "INSERT INTO t VALUES (1)")
+    [opened] = session.transactions
+    assert isinstance(opened, SessionTransaction)
+    home.clock.advance(IDLE_SECONDS)
+    assert opened.ends_idle(home.clock.monotonic_seconds() - IDLE_SECONDS)
+    assert refusal(home, session, "INSERT INTO t VALUES (2)") == "25000"
+    assert refusal(home, session, "SELECT 1") == "25000"
 
 
 def test_a_failed_statement_does_not_keep_its_transaction(home: House) -> None:

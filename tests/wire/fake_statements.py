@@ -33,7 +33,7 @@ class FakeTransaction:
     id: bytes
     ended: list[str]
 
-    def is_idle(self, oldest_seconds: float) -> bool:
+    def ends_idle(self, oldest_seconds: float) -> bool:
         return False
 
     def rollback(self) -> None:
