@@ -166,13 +166,25 @@ class TableDef(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class ViewDef(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored SELECT. `namespace` is where unqualified names in `sql` are looked up."""
+    """A stored SELECT. `default_namespace` is where unqualified names in `sql` are looked up."""
 
     name: TableName
     sql: str
     default_namespace: str
     comment: str = ""
     created_ms: int = 0
+    column_comments: tuple[tuple[str, str], ...] = ()  # by column; those without a comment are left out
+
+    def comment_of(self, column: str) -> str:
+        """Empty where there is none."""
+        return next((comment for name, comment in self.column_comments if name == column), "")
+
+    def commented(self, column: str | None, comment: str) -> ViewDef:
+        """With a comment on itself or on a column of it; an empty one takes it away."""
+        if column is None:
+            return msgspec.structs.replace(self, comment=comment)
+        others = tuple(pair for pair in self.column_comments if pair[0] != column)
+        return msgspec.structs.replace(self, column_comments=(*others, (column, comment)) if comment else others)
 
 
 class NamespaceDef(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ there, and refuse a whole table for one column whose type they don't find. Digit
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -130,10 +131,19 @@ def described_table(table: TableDef) -> pa.Schema:
     return pa.schema([_described_column(column, where) for column in table.columns])
 
 
-def described_schema(schema: pa.Schema, namespace: str, table: str) -> pa.Schema:
+def described_schema(
+    schema: pa.Schema, namespace: str, table: str, comment_of: Callable[[str], str] | None = None
+) -> pa.Schema:
     """Columns of a view or system table: their types are only Arrow's."""
     where = (namespace, table)
-    return pa.schema([described_field(field, type_name(field.type), where, read_only=True) for field in schema])
+    return pa.schema(
+        [
+            described_field(
+                field, type_name(field.type), where, comment_of(field.name) if comment_of else "", read_only=True
+            )
+            for field in schema
+        ]
+    )
 
 
 def _described_column(column: Column, where: tuple[str, str]) -> pa.Field:

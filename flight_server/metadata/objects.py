@@ -73,7 +73,8 @@ class Objects:
             schema = self.system[name] if table_type == SYSTEM_TABLE else self.schema_of(name)
         except FrostlineError:
             schema = pa.schema([])
-        return described_schema(schema, name.namespace, name.table)
+        view = self.catalog.views.get(name)
+        return described_schema(schema, name.namespace, name.table, view.comment_of if view is not None else None)
 
 
 def catalogs() -> pa.Table:

@@ -6,6 +6,7 @@ type in a remark.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import pyarrow as pa
@@ -30,13 +31,14 @@ def create_table_sql(table: TableDef) -> str:
     body = ",\n".join(lines)
     kind = "TEMPORARY" if table.name.is_temporary else str(table.kind).upper()
     create = f"CREATE {kind} TABLE {sql_name(table.name)} (\n{body}\n) WITH ({options})"
-    return ";\n".join((create, *_comments(table)))
+    columns = [(column.name, column.comment) for column in table.columns]
+    return ";\n".join((create, *_comments("TABLE", table.name, table.comment, columns)))
 
 
 def create_view_sql(view: ViewDef) -> str:
     """CREATE VIEW with the text as it was written; unqualified names in it are looked up where it was made."""
     create = f"CREATE VIEW {sql_name(view.name)} AS {with_time_travel(view.sql)}"
-    return f"{create};\nCOMMENT ON VIEW {sql_name(view.name)} IS {literal(view.comment)}" if view.comment else create
+    return ";\n".join((create, *_comments("VIEW", view.name, view.comment, view.column_comments)))
 
 
 def sql_name(name: TableName) -> str:
@@ -77,12 +79,10 @@ def _type_of(sql_type: str) -> pa.DataType | None:
         return None
 
 
-def _comments(table: TableDef) -> list[str]:
-    whole = [f"COMMENT ON TABLE {sql_name(table.name)} IS {literal(table.comment)}"] if table.comment else []
+def _comments(kind: str, name: TableName, comment: str, of_columns: Iterable[tuple[str, str]]) -> list[str]:
+    whole = [f"COMMENT ON {kind} {sql_name(name)} IS {literal(comment)}"] if comment else []
     return whole + [
-        f"COMMENT ON COLUMN {sql_name(table.name)}.{quoted(column.name)} IS {literal(column.comment)}"
-        for column in table.columns
-        if column.comment
+        f"COMMENT ON COLUMN {sql_name(name)}.{quoted(column)} IS {literal(text)}" for column, text in of_columns if text
     ]
 
 

@@ -11,7 +11,7 @@ from flight_server.sql.call import Call
 from flight_server.sql.columns import check_default, columns_of_schema, key_column, new_column, writable_name
 from flight_server.sql.constraint_statements import DropRule
 from flight_server.sql.define_constraints import with_constraints
-from flight_server.sql.define_view import alter_view, create_view, drop_view
+from flight_server.sql.define_view import alter_view, check_view_column, create_view, drop_view
 from flight_server.sql.dependents import dependent_views, refuse_dependents, without_views
 from flight_server.sql.rows import checked_rows
 from flight_server.sql.stage_change import Changed, StagedChange
@@ -164,11 +164,12 @@ def _drop_table(call: Call, statement: DropTable) -> None:
 
 def _comment(call: Call, statement: CommentOn) -> None:
     name = writable_name(call.name(statement.table))
+    if name in call.transaction.state.catalog.views and statement.column is not None:
+        check_view_column(call, name, statement.column)
 
     def comment(catalog: Catalog) -> Catalog:
-        if name in catalog.views and statement.column is None:
-            view = msgspec.structs.replace(catalog.view(name), comment=statement.comment)
-            return catalog.with_view(view, or_replace=True)
+        if name in catalog.views:
+            return catalog.with_view(catalog.view(name).commented(statement.column, statement.comment), or_replace=True)
         return catalog.with_table(_commented(catalog.table(name), statement))
 
     call.transaction.change_catalog(comment)

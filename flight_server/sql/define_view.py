@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from flight_server.sql.call import Call
 from flight_server.sql.columns import writable_name
 from flight_server.sql.constraint_statements import DropRule
@@ -75,5 +77,11 @@ def drop_view(call: Call, statement: DropView) -> None:
     call.transaction.change_catalog(drop)
 
 
-def _plan(call: Call, name: TableName) -> None:
-    call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}")
+def check_view_column(call: Call, name: TableName, column: str) -> None:
+    """Raises InvalidRequest if the view has no such column."""
+    if column not in _plan(call, name).names:
+        raise InvalidRequest(f"view '{name}' has no column '{column}'", sqlstate="42703")
+
+
+def _plan(call: Call, name: TableName) -> pa.Schema:
+    return call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}").schema

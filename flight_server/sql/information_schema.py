@@ -82,9 +82,10 @@ def _columns(catalog: Catalog, system: Mapping[TableName, pa.Schema], schema_of:
             yield column_row(table.name, position, column, is_updatable=table.kind is not TableKind.STREAM)
     schemas = {**{name: _schema_or_none(name, schema_of) for name in catalog.views}, **system}
     for name, schema in schemas.items():
+        view = catalog.views.get(name)
         for position, field in enumerate(schema, start=1):
-            shown = sql_type_name(field.type)
-            column = Column(name=field.name, physical_name=field.name, type=field.type, sql_type=shown)
+            shown, comment = sql_type_name(field.type), view.comment_of(field.name) if view is not None else ""
+            column = Column(name=field.name, physical_name=field.name, type=field.type, sql_type=shown, comment=comment)
             yield column_row(name, position, column, is_updatable=False)
 
 

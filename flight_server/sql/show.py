@@ -19,7 +19,7 @@ from flight_server.sql.type_names import sql_type_name
 from storage.errors import NotFound
 from storage.names import TableName
 from storage.references import only_known_references
-from storage.schema import Column, TableDef, TableKind
+from storage.schema import Column, TableDef, TableKind, ViewDef
 from storage.state import SEQ_TIME_SHIFT, PartitionState
 from storage.stream import visible
 
@@ -62,7 +62,8 @@ def describe(call: Call, statement: Describe) -> pa.Table:
     """Columns and options of a table, columns of a view, or every schema version. Raises NotFound."""
     name = call.name(statement.table)
     if name in call.catalog.views or name in call.virtual:
-        return _described_schema(call.plan(f"SELECT * FROM {sql_name(name)}").schema)
+        schema = call.plan(f"SELECT * FROM {sql_name(name)}").schema
+        return _described_schema(schema, call.catalog.views.get(name))
     table = call.table(statement.table)
     if statement.history:
         return _history(call, call.services.engine.table_versions(table.table_id))
@@ -154,7 +155,7 @@ def _described(table: TableDef) -> pa.Table:
     )
 
 
-def _described_schema(schema: pa.Schema) -> pa.Table:
+def _described_schema(schema: pa.Schema, view: ViewDef | None) -> pa.Table:
     nothing: list[str | None] = [None] * len(schema)
     return _texts(
         {
@@ -163,7 +164,7 @@ def _described_schema(schema: pa.Schema) -> pa.Table:
             "nullable": ["YES" if field.nullable else "NO" for field in schema],
             "default": nothing,
             "key": nothing,
-            "comment": [""] * len(schema),
+            "comment": [view.comment_of(column) if view is not None else "" for column in schema.names],
         }
     )
 

@@ -255,7 +255,7 @@ class AlterTable:
 
 @dataclass(frozen=True, slots=True)
 class CommentOn:
-    """COMMENT ON TABLE (column None) or COLUMN."""
+    """COMMENT ON TABLE or VIEW (column None), or on a COLUMN of either."""
 
     table: TableRef
     column: str | None

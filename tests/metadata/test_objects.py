@@ -15,6 +15,7 @@ from storage.names import TableName, table_name
 from storage.options import TableOptions
 from storage.schema import Column, NamespaceDef, TableDef, TableKind, ViewDef
 
+REMARKS = b"ARROW:FLIGHT:SQL:REMARKS"
 COLUMNS = (
     Column(name="id", physical_name="c1", type=pa.int64(), sql_type="BIGINT", nullable=False),
     Column(name="part", physical_name="c2", type=pa.int32(), sql_type="INTEGER", nullable=False),
@@ -128,12 +129,19 @@ def test_the_schema_of_a_table_tells_types_digits_and_remarks(objects):
     assert price["REMARKS"] == b"in EUR"
     assert (price["CATALOG_NAME"], price["DB_SCHEMA_NAME"], price["TABLE_NAME"]) == (b"frostline", b"sales", b"orders")
     assert price["IS_AUTO_INCREMENT"] == b"0"
-    assert b"ARROW:FLIGHT:SQL:REMARKS" not in schema.field("id").metadata
+    assert REMARKS not in schema.field("id").metadata
 
 
 def test_views_and_system_tables_have_their_columns_too(objects):
     rows = tables(objects, GetTables(table_types=("VIEW", "SYSTEM TABLE"), include_schema=True)).to_pylist()
     assert [pa.ipc.read_schema(pa.py_buffer(row["table_schema"])).names for row in rows] == [["one"], ["job_id"]]
+
+
+def test_columns_of_a_view_have_their_comments_as_remarks(objects):
+    view = objects.catalog.view(table_name("public", "v")).commented("one", "the one")
+    commented = Objects(objects.catalog.with_view(view, or_replace=True), objects.system, objects.schema_of)
+    [row] = tables(commented, GetTables(table_types=("VIEW",), include_schema=True)).to_pylist()
+    assert pa.ipc.read_schema(pa.py_buffer(row["table_schema"])).field("one").metadata[REMARKS] == b"the one"
 
 
 def test_a_view_that_can_not_be_planned_is_listed_without_columns(objects):
