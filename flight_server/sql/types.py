@@ -44,7 +44,7 @@ _PLAIN: Final[dict[str, ReadType]] = {
     name: ReadType(arrow, canonical)
     for arrow, canonical, names in (
         (pa.bool_(), "BOOLEAN", "BOOLEAN BOOL"),
-        (pa.int8(), "TINYINT", "TINYINT INT1"),
+        (pa.int8(), "TINYINT", "TINYINT INT1 BYTE"),
         (pa.int16(), "SMALLINT", "SMALLINT INT2"),
         (pa.int32(), "INTEGER", "INTEGER INT INT4"),
         (pa.int64(), "BIGINT", "BIGINT INT8"),
@@ -54,7 +54,7 @@ _PLAIN: Final[dict[str, ReadType]] = {
         (pa.uint64(), "BIGINT UNSIGNED", "UBIGINT UINT8"),
         (pa.float32(), "REAL", "REAL FLOAT4"),
         (pa.float64(), "DOUBLE", "DOUBLE FLOAT8"),
-        (pa.string(), "VARCHAR", "TEXT STRING"),
+        (pa.string(), "VARCHAR", "TEXT STRING CLOB"),
         (pa.binary(), "BYTEA", "BYTEA BLOB BYTES"),
         (pa.date32(), "DATE", "DATE"),
         (pa.month_day_nano_interval(), "INTERVAL", "INTERVAL"),
@@ -136,6 +136,14 @@ def _numbers(cursor: Cursor, count_max: int) -> tuple[int, ...]:
     if len(numbers) > count_max:
         raise cursor.error(f"expected at most {count_max} number{'s' if count_max > 1 else ''} in the type")
     return numbers
+
+
+def _bit(cursor: Cursor) -> ReadType:
+    """BIT is a truth value, as in JDBC; Spark declares its booleans BIT(1). Strings of bits are another type."""
+    length = None if cursor.sees("VARYING") else _length(cursor)
+    if length not in (None, 1) or cursor.sees("VARYING"):
+        raise not_supported("a string of bits", "use BOOLEAN for one bit, or BYTEA")
+    return _PLAIN["BOOLEAN"]
 
 
 def _text_type(name: str) -> Callable[[Cursor], ReadType]:
@@ -299,6 +307,8 @@ _PARAMETRIC: Final[dict[str, Callable[[Cursor], ReadType]]] = {
     "NVARCHAR": _text_type("VARCHAR"),
     "CHAR": _text_type("CHAR"),
     "CHARACTER": _text_type("CHAR"),
+    "NCHAR": _text_type("CHAR"),
+    "BIT": _bit,
     "BINARY": _binary,
     "VARBINARY": _varbinary,
     "DECIMAL": _decimal,
