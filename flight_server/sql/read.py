@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from flight_server.sql.cast_types import with_own_types
 from flight_server.sql.guard import check_text
 from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.other_calls import with_own_calls
@@ -43,7 +44,7 @@ def read_statement(text: str) -> Statement:
 def _read(sql: str, limits: GuardLimits) -> ReadText:
     check_text(sql, limits)
     numbered = number_parameters(sql)
-    written = with_own_calls(numbered.sql)
+    written = with_own_types(with_own_calls(numbered.sql))
     if written != numbered.sql:
         check_text(written, limits)  # it is what the engine will see
     return ReadText(split_statements(written), numbered.count)

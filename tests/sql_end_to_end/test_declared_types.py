@@ -119,3 +119,24 @@ def test_a_value_that_does_not_fit_is_refused_naming_the_column(
         assert refused.sqlstate == sqlstate, refused
         assert "strange" in refused.message, refused
     assert client.rows("SELECT * FROM t") == []
+
+
+OTHER_NAMES = (
+    "BOOL BIT BIT(1) INT1 BYTE INT2 INT4 INT8 UTINYINT UINT1 USMALLINT UINT2 UINTEGER UINT UINT4 UBIGINT UINT8 FLOAT4 "
+    "FLOAT8 FLOAT(24) FLOAT(53) DOUBLE_PRECISION DEC DEC(5,2) NUMERIC(5) STRING CLOB NVARCHAR NVARCHAR(5) NCHAR(5) "
+    "CHARACTER CHARACTER(5) CHARACTER_VARYING CHARACTER_VARYING(5) CHAR_VARYING(5) BYTES BINARY BINARY_VARYING(4) "
+    "DATETIME DATETIME(3) TIMESTAMP(2)_WITHOUT_TIME_ZONE INT_ARRAY ARRAY<BYTE> BIT(1)[] STRUCT<bit_BIT,f_FLOAT> "
+    "ROW(a_INT)"
+)
+ONLY_DECLARED = ("UUID", "JSON", "BINARY(2)")
+
+
+def test_a_cast_takes_each_type_under_each_name_and_gives_what_a_column_has(client: Client) -> None:
+    names = [*(name for name, *_ in TYPES), *(name.replace("_", " ") for name in OTHER_NAMES.split())]
+    for name in names:
+        if name in ONLY_DECLARED or "MAP" in name:
+            continue
+        client.do(f"CREATE OR REPLACE TABLE declared (a {name})")
+        column = client.table("SELECT a FROM declared").schema.field(0).type
+        for cast in (f"CAST(a AS {name})", f"try_cast(a AS {name})", f"a::{name}"):
+            assert client.table(f"SELECT {cast} FROM declared").schema.field(0).type == column, cast
