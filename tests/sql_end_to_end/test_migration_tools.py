@@ -87,6 +87,21 @@ DBT_TABLE = (
     'alter table "frostline"."public"."big__dbt_tmp" rename to "big"',
     'drop table if exists "frostline"."public"."big__dbt_backup" cascade',
 )
+DBT_DOCS = (
+    'create schema if not exists "frostline"."dbt_demo"',
+    'create view "frostline"."dbt_demo"."v" as (\n    select 1 as id\n  );',
+    'comment on view "frostline"."dbt_demo"."v" is $dbt_comment_literal_block$it\'s v$dbt_comment_literal_block$;',
+    'comment on column "frostline"."dbt_demo"."v".id is $dbt_comment_literal_block$key$dbt_comment_literal_block$;',
+    "select cast('a' as character varying(256)) as name, cast(null as double precision) as amount",
+)
+SPARK = (
+    'CREATE TABLE spark ("id" BIGINT NOT NULL, "name" TEXT NOT NULL, "x" DOUBLE PRECISION NOT NULL, "b" BIT(1) , '
+    '"d" DECIMAL(12,2) , "dt" DATE , "ts" TIMESTAMP NOT NULL, "bin" BLOB NOT NULL, "f" REAL NOT NULL, "by" BYTE )',
+    "SELECT 1 FROM spark WHERE 1=0",
+    "SELECT * FROM spark WHERE 1=0",
+    "TRUNCATE TABLE spark",
+    "DROP TABLE spark",
+)
 BIGQUERY = (
     "CREATE TABLE customers (id BIGINT, name VARCHAR, PRIMARY KEY (id))",
     "CREATE TABLE orders (id BIGINT, customer BIGINT, PRIMARY KEY (id), "
@@ -102,7 +117,7 @@ def d(tmp_path: Path) -> Iterator[Definer]:
 
 
 @pytest.mark.parametrize(
-    "statements", [(ALEMBIC,), LIQUIBASE, (FLYWAY,), SQLALCHEMY, HIBERNATE, DJANGO, BIGQUERY], ids=str
+    "statements", [(ALEMBIC,), LIQUIBASE, (FLYWAY,), SQLALCHEMY, HIBERNATE, DJANGO, DBT_DOCS, SPARK, BIGQUERY], ids=str
 )
 def test_what_a_tool_writes_runs(d: Definer, statements: tuple[str, ...]) -> None:
     for sql in statements:
