@@ -82,7 +82,7 @@ def open_server(
     tls = read_tls(settings.server, clock)
     provider = IdentityProvider(settings.access, clock) if is_configured(settings.access) else None
     passwords = Passwords()
-    generated = _users(engine, passwords, clock, chosen_password, settings.access)
+    generated = _users(engine, passwords, chosen_password, settings.access)
     tokens = Tokens(stored_key(engine.directory / TOKEN_KEY_FILE), clock, settings.access.token_seconds)
     audit = LoginAudit(lambda record: _write_audit(engine, record), clock)
     sessions = Sessions(clock, settings.access.session_idle_seconds)
@@ -102,7 +102,7 @@ def open_server(
         queries=queries,
         jobs=jobs,
         clock=clock,
-        defaults=Generator(clock),
+        defaults=Generator(clock, engine.time),
         passwords=passwords,
         user_grace_ms=settings.access.dropped_user_days * DAY_MS,
     )
@@ -143,21 +143,20 @@ def _facts(settings: FrontSettings) -> ServerFacts:
     )
 
 
-def _users(
-    engine: Engine, passwords: Passwords, clock: Clock, chosen: str | None, access: AccessSettings
-) -> str | None:
+def _users(engine: Engine, passwords: Passwords, chosen: str | None, access: AccessSettings) -> str | None:
     """See to it that root exists, with the `chosen` password if any; returns a generated one.
 
     Whoever was dropped long enough ago is forgotten.
     """
     passwords.warm()
-    setup = prepare_root(engine.state.catalog, chosen, passwords, clock.wall_ms())
+    setup = prepare_root(engine.state.catalog, chosen, passwords, engine.time.now().database_ms)
     if setup.record is not None:
         record = setup.record
         engine.commit(Edit(catalog=lambda catalog: catalog.with_user(record)))
     grace_ms = access.dropped_user_days * DAY_MS
-    if without_gone(engine.state.catalog, clock.wall_ms(), grace_ms) is not engine.state.catalog:
-        engine.commit(Edit(catalog=lambda catalog: without_gone(catalog, clock.wall_ms(), grace_ms)))
+    settled = engine.time.settled()
+    if without_gone(engine.state.catalog, settled, grace_ms) is not engine.state.catalog:
+        engine.commit(Edit(catalog=lambda catalog: without_gone(catalog, settled, grace_ms)))
     return setup.generated_password
 
 

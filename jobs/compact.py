@@ -29,7 +29,7 @@ class CompactExecutor:
         # A user who asks wants all files merged, once; from then on there is only what the planner would do itself.
         force = step.record.trigger is Trigger.USER and step.steps_done == 0
         limit = engine.purge_limit_seq()
-        now_ms = engine.clock.wall_ms()
+        now_ms = engine.time.settled().ageing_seq(partition.deletes.oldest_commit)
         plan = plan_compaction(table, partition, engine.settings, now_ms, purge_limit_seq=limit, force=force)
         if plan is None:
             return _nothing_left(step)
@@ -44,7 +44,8 @@ class CompactExecutor:
         for owned, partition in found:
             if partition.partition_id <= after:
                 continue
-            limit, now_ms = engine.purge_limit_seq(), engine.clock.wall_ms()
+            limit = engine.purge_limit_seq()
+            now_ms = engine.time.settled().ageing_seq(partition.deletes.oldest_commit)
             plan = plan_compaction(owned, partition, engine.settings, now_ms, purge_limit_seq=limit, force=asked)
             if plan is None:
                 continue

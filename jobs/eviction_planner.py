@@ -71,5 +71,6 @@ class EvictionPlanner:
 
     def _wish(self, state: DatabaseState, table: TableDef, trigger: Trigger) -> Iterator[Wish]:
         partition = state.partition(table.partition_id)
-        if plan_eviction(table, partition, self._engine.clock.wall_ms(), rows_max=1) is not None:
+        now_ms = self._engine.time.settled().ageing(partition.oldest_hot_ms)
+        if plan_eviction(table, partition, now_ms, rows_max=1) is not None:
             yield table_wish(JobType.STREAM_EVICTION, table, trigger)

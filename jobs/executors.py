@@ -17,6 +17,7 @@ from jobs.settings import JobSettings
 from jobs.stream_eviction import StreamEvictionExecutor
 from jobs.sweep import SweepExecutor
 from jobs.user_cleanup import UserCleanupExecutor
+from storage.database_time import SettledClock
 from storage.engine import Engine
 
 
@@ -30,7 +31,7 @@ def executors_of(engine: Engine, ledger: Ledger, settings: JobSettings, user_gra
         JobType.RESTORE: RestoreExecutor(engine),
         JobType.STREAM_EVICTION: StreamEvictionExecutor(engine, settings),
         JobType.CLEANUP: CleanupExecutor(engine),
-        JobType.JOB_CLEANUP: JobCleanupExecutor(ledger, settings, engine.clock),
+        JobType.JOB_CLEANUP: JobCleanupExecutor(ledger, settings, SettledClock(engine.time, engine.clock)),
         JobType.USER_CLEANUP: UserCleanupExecutor(engine, user_grace_ms),
         JobType.MOVE_FILES: MoveFilesExecutor(engine),
         JobType.SWEEP: SweepExecutor(engine),

@@ -13,8 +13,10 @@ from jobs.planner import Planner, Wish, table_wish
 from jobs.settings import JobSettings
 from jobs.user_cleanup import due_user_cleanups
 from storage.compaction import plan_compaction
+from storage.database_time import Now
 from storage.engine import Engine
 from storage.retention import is_due
+from storage.state import PartitionState
 
 IDLE_CHECK_SECONDS: Final = 30.0  # between two looks which users are gone, see storage.user_idle_seconds
 
@@ -56,22 +58,27 @@ def planners_of(engine: Engine, settings: JobSettings, user_grace_ms: int) -> tu
 
 def due_compactions(engine: Engine) -> Iterator[Wish]:
     """Tables for whose files there is a plan."""
-    state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
+    state, limit, now = engine.state, engine.purge_limit_seq(), engine.time.settled()
     for table in state.catalog.tables.values():
         plans = (
-            plan_compaction(owned, partition, engine.settings, now_ms, purge_limit_seq=limit)
+            plan_compaction(owned, partition, engine.settings, _age_ms(partition, now), purge_limit_seq=limit)
             for owned, partition in engine.partitions_in_memory(table)
         )
         if any(plan is not None for plan in plans):
             yield table_wish(JobType.COMPACT, table)
 
 
+def _age_ms(partition: PartitionState, now: Now) -> int:
+    """The time that tells which deleted versions are past their retention."""
+    return now.ageing_seq(partition.deletes.oldest_commit)
+
+
 def due_purges(engine: Engine) -> Iterator[Wish]:
     """Tables with versions past their retention. Files that a reader held until now go on the way."""
     engine.retired.remove_unused()
-    state, limit, now_ms = engine.state, engine.purge_limit_seq(), engine.clock.wall_ms()
+    state, limit, now = engine.state, engine.purge_limit_seq(), engine.time.settled()
     for table in state.catalog.tables.values():
-        if any(is_due(table, oldest, now_ms, limit) for _, oldest in engine.oldest_deletes(table)):
+        if any(is_due(table, oldest, now.ageing_seq(oldest), limit) for _, oldest in engine.oldest_deletes(table)):
             yield table_wish(JobType.RETENTION, table)
 
 

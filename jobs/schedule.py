@@ -95,7 +95,7 @@ class Schedule:
         state = self._engine.state
         hot_bytes_max = 0 if everything else self._engine.settings.hot_bytes_max
         waiting = self._engine.owned.oldest_waiting()
-        wishes = list(plan_flushes(state, self._engine.clock.wall_ms(), hot_bytes_max, waiting))
+        wishes = list(plan_flushes(state, self._engine.time.now().database_ms, hot_bytes_max, waiting))
         submitted = [await self.submit(table_wish(JobType.FLUSH, wish.table, wish.trigger)) for wish in wishes]
         return [job_id for job_id in submitted if job_id is not None]
 

@@ -9,6 +9,7 @@ from jobs.targets import table_of
 from storage.engine import Engine
 from storage.eviction import evict, plan_eviction
 from storage.schema import TableDef
+from storage.state import PartitionState
 
 
 class StreamEvictionExecutor:
@@ -23,7 +24,7 @@ class StreamEvictionExecutor:
         state = self._engine.state
         table = table_of(state, step.record)
         partition = state.partition(table.partition_id)
-        plan = plan_eviction(table, partition, self._engine.clock.wall_ms(), self._rows_max)
+        plan = plan_eviction(table, partition, _age_ms(self._engine, partition), self._rows_max)
         if plan is None:
             return Completed(_said(step.record.rows)) if step.record.rows else Skipped(_nothing(table))
         rows = evict(self._engine, table, plan)
@@ -31,6 +32,10 @@ class StreamEvictionExecutor:
         if not plan.is_last:
             return Continue(figures)
         return Completed(_said(step.record.rows + rows), figures)
+
+
+def _age_ms(engine: Engine, partition: PartitionState) -> int:
+    return engine.time.settled().ageing(partition.oldest_hot_ms)
 
 
 def _said(rows: int) -> str:

@@ -66,12 +66,14 @@ class UserCleanupExecutor:
 
     def _remove_record(self, key: OwnerKey) -> bool:
         """Whether there is none of this user now."""
-        now_ms, grace_ms = self._engine.clock.wall_ms(), self._grace_ms
+        now, grace_ms = self._engine.time.settled(), self._grace_ms
 
         def without(catalog: Catalog) -> Catalog:
             user = catalog.users.get(key.name)
-            is_meant = user is not None and user.created_ms == key.created_ms and user.is_gone(now_ms, grace_ms)
-            return catalog.without_user(key.name) if is_meant else catalog
+            if user is None or user.created_ms != key.created_ms:
+                return catalog
+            is_gone = user.is_gone(now.ageing(user.dropped_ms), grace_ms)
+            return catalog.without_user(key.name) if is_gone else catalog
 
         if without(self._engine.state.catalog) is not self._engine.state.catalog:
             event = AuditRecord(user="", action="USER CLEANUP", object=key.name)
@@ -96,9 +98,9 @@ class UserCleanupExecutor:
 def due_user_cleanups(engine: Engine, grace_ms: int) -> Iterator[Wish]:
     """Dropped users whose days are over, and owners of rows that no user record is of."""
     owners = [key for key, _ in engine.owners.every()]  # before the users: one who comes meanwhile is in both
-    users, now_ms = engine.state.catalog.users, engine.clock.wall_ms()
+    users, now = engine.state.catalog.users, engine.time.settled()
     for user in users.values():
-        if user.is_gone(now_ms, grace_ms):
+        if user.is_gone(now.ageing(user.dropped_ms), grace_ms):
             yield _wish(OwnerKey(user.name, user.created_ms))
     there = {OwnerKey(user.name, user.created_ms) for user in users.values()}
     yield from (_wish(key) for key in owners if key.created_ms and key not in there)

@@ -16,12 +16,14 @@ from storage.state import partitions_by_table
 
 def partitions_to_flush(engine: Engine, table: TableDef, step: Step) -> Iterator[int]:
     """What is due now; for a user who asks all that was hot when they asked."""
-    state, now_ms = engine.state, engine.clock.wall_ms()
+    state, now = engine.state, engine.time.now()
+    now_ms = now.database_ms
     waiting = {id_: ms for id_, ms in engine.owned.waiting().items() if table_of_partition(id_) == table.table_id}
     loaded = partitions_by_table(state).get(table.table_id, [])
     if step.record.trigger is Trigger.USER:
         oldest = waiting | {p.partition_id: p.oldest_hot_ms for p in loaded if p.oldest_hot_ms is not None}
-        yield from (id_ for id_, oldest_ms in oldest.items() if oldest_ms <= step.record.created_ms)
+        asked_ms = step.record.created_ms + now_ms - now.wall_ms  # rows are dated by the database's time
+        yield from (id_ for id_, oldest_ms in oldest.items() if oldest_ms <= asked_ms)
         return
     pressed = frozenset(fullest_partitions(state, engine.settings.hot_bytes_max))
     for partition in loaded:

@@ -15,9 +15,11 @@ from typing import Final
 
 import msgspec
 
+from storage.database_time import Now
 from storage.errors import Corruption
 from storage.hot import HotStore, Operation, Put, RemoveRange
 from storage.keys import AUDIT
+from storage.seq import ms_of
 
 _KEY: Final = struct.Struct(">QI")
 DAY_MS: Final = 86_400_000
@@ -59,12 +61,13 @@ def read_audit(store: HotStore) -> Iterator[AuditRecord]:
             raise Corruption(f"a record of the audit log can't be read: {error}") from None
 
 
-def trim_operations(store: HotStore, now_ms: int, kept_days: int, records_max: int) -> list[Operation]:
+def trim_operations(store: HotStore, now: Now, kept_days: int, records_max: int) -> list[Operation]:
     """What removes records older than `kept_days`, and the oldest past `records_max`."""
-    oldest_ms = now_ms - kept_days * DAY_MS
-    entries = [(key, msgspec.json.decode(value, type=AuditRecord).at_ms) for key, value in store.scan(AUDIT)]
+    kept_ms = kept_days * DAY_MS
+    entries = [(key, ms_of(_KEY.unpack(key)[0])) for key, _ in store.scan(AUDIT)]
     surplus = max(0, len(entries) - records_max)
-    first_kept = next((i for i, (_, at_ms) in enumerate(entries) if i >= surplus and at_ms >= oldest_ms), len(entries))
+    young = (i for i, (_, at_ms) in enumerate(entries) if i >= surplus and at_ms >= now.ageing(at_ms) - kept_ms)
+    first_kept = next(young, len(entries))
     if first_kept == 0:
         return []
     return [RemoveRange(AUDIT, entries[0][0], entries[first_kept - 1][0] + b"\x00")]

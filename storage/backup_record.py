@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from storage.errors import Corruption
+from storage.seq import written_ms
 from storage.state import ColdFile
 from storage.storages import LOCAL
 
@@ -75,7 +76,7 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 def backup_id_at(taken_ms: int, last_seq: int) -> str:
     """Sorts by time, and says which moment it is."""
-    return f"{datetime.fromtimestamp(taken_ms / 1000, tz=UTC):%Y-%m-%dT%H-%M-%S}-{last_seq:x}"
+    return f"{datetime.fromtimestamp(written_ms(taken_ms) / 1000, tz=UTC):%Y-%m-%dT%H-%M-%S}-{last_seq:x}"
 
 
 def local_path(file: ColdFile) -> str:

@@ -25,6 +25,7 @@ from storage.hot_codec import SEQ_FIELD
 from storage.local_files import HashingFile, disk_error
 from storage.row_filter import kept_rows, no_rows, sorted_rows
 from storage.schema import SEQ, Column, TableDef
+from storage.seq import SEQ_MAX
 from storage.state import ColdFile
 
 READ_ROWS: Final = 1 << 16
@@ -66,7 +67,7 @@ class ColdWriter:
         self._schema = pa.schema([SEQ_FIELD, *schema])
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = self._waiting_bytes = 0
-        self._seq_min, self._seq_max = 1 << 62, -1
+        self._seq_min, self._seq_max = SEQ_MAX, -1
         self.rows = 0
         files.hold(path)
         reach("file.before_write")

@@ -33,6 +33,7 @@ from storage.counters import (
     SYNCS,
     Counters,
 )
+from storage.database_time import DatabaseTime
 from storage.edits import Committed, Edit
 from storage.errors import FrostlineError, StorageUnavailable
 from storage.failpoints import reach
@@ -97,6 +98,7 @@ class Committer:
         state: DatabaseState,
         owned: OwnedPartitions,
         clock: Clock,
+        time: DatabaseTime,
         group_edits_max: int,
         settle: Callable[[Edit], None],
         feed: ChangeFeed,
@@ -108,6 +110,7 @@ class Committer:
         self._index = index
         self._owned = owned
         self._clock = clock
+        self._time = time
         self._group_edits_max = group_edits_max
         self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._listeners: list[Listener] = []
@@ -280,7 +283,8 @@ class Committer:
             brought.append(self._load(state, partition_id))
             return brought[-1]
 
-        group = Group(self.state, self._index, self._clock.wall_ms(), load, self._feed.is_heard)
+        now, settled = self._time.both()
+        group = Group(self.state, self._index, now.database_ms, load, self._feed.is_heard, settled)
         accepted: list[tuple[_Task, Committed]] = []
         for task in tasks:
             try:

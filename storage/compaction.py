@@ -23,14 +23,15 @@ from storage.local_files import file_name
 from storage.options import KEEP_FOR_EVER
 from storage.row_filter import kept_rows
 from storage.schema import SEQ, TableDef, fill_arrays
+from storage.seq import SEQ_MAX, seq_at
 from storage.settings import StorageSettings
-from storage.state import SEQ_TIME_SHIFT, ColdFile, PartitionState
+from storage.state import ColdFile, PartitionState
 
 if TYPE_CHECKING:
     from storage.engine import Engine
 
 FILES_KEPT_MAX: Final = 8  # a run of small files longer than this is merged; a scan pays ~1 ms for each
-NO_LIMIT: Final = 1 << 62
+NO_LIMIT: Final = SEQ_MAX
 DEAD_SHARE_MAX: Final = 0.2  # a file with more purgeable versions than this is rewritten
 
 
@@ -88,7 +89,7 @@ def plan_compaction(
 def purge_before_seq(table: TableDef, now_ms: int) -> int:
     """Versions deleted by commits below this `_seq` need not be kept; 0 = all are kept."""
     kept = table.options.deleted_retention_seconds
-    return 0 if kept == KEEP_FOR_EVER else (now_ms - kept * 1000) << SEQ_TIME_SHIFT
+    return 0 if kept == KEEP_FOR_EVER else seq_at(now_ms - kept * 1000)
 
 
 def compact_partition(

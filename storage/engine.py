@@ -24,6 +24,7 @@ from storage.clock import Clock
 from storage.committer import Committer, Listener
 from storage.counters import Counters
 from storage.credentials import secret_box
+from storage.database_time import DatabaseTime
 from storage.delete_records import oldest_deletes
 from storage.edits import Committed, Edit
 from storage.failpoints import reach
@@ -66,6 +67,7 @@ from storage.room import Room, full_of
 from storage.row_groups import RowGroups
 from storage.row_lookup import RowLookup
 from storage.schema import TableDef, TableKind
+from storage.seq import ms_of
 from storage.settings import StorageSettings
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
@@ -121,6 +123,7 @@ class Engine:
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self._store, dict(meta.loads), dict(meta.cut_off))
         self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
+        self.time = DatabaseTime(self.clock, ms_of(state.last_seq))
         settings = self.settings
         self.owners = Owners(self._store, self.new_id)
         self.owned = OwnedPartitions(
@@ -130,7 +133,7 @@ class Engine:
         state = replace(state, absent=self.users.absent)
         edits_max, feed, counters = settings.group_commit_edits_max, self.feed, self.counters
         self._committer = Committer(
-            self._store, self.keys, state, self.owned, self.clock, edits_max, self._settle, feed, counters
+            self._store, self.keys, state, self.owned, self.clock, self.time, edits_max, self._settle, feed, counters
         )
         self._committer.add_listener(lambda _: self._room.tell_waiting())
         self.moments = Moments(self._store, self._committer)
@@ -196,7 +199,7 @@ class Engine:
 
     def commit(self, edit: Edit) -> Committed:
         """Block until the edit is durable. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound,
-        StorageUnavailable (outcome unknown)."""
+        StorageUnavailable (outcome unknown), ClockRefused."""
         committed = self._committer.commit(edit)
         for file in edit.files:
             self.places.release(file)
@@ -315,9 +318,9 @@ class Engine:
 
     def trim_audit(self) -> None:
         """Let records go that are too old or too many, those of dropped tables too. Raises StorageUnavailable."""
-        settings, now_ms = self.settings, self.clock.wall_ms()
-        gone = trim_operations(self._store, now_ms, settings.audit_kept_days, settings.audit_records_max)
-        gone += trim_dropped(self._store, now_ms, settings.audit_kept_days)
+        settings, now = self.settings, self.time.settled()
+        gone = trim_operations(self._store, now, settings.audit_kept_days, settings.audit_records_max)
+        gone += trim_dropped(self._store, now, settings.audit_kept_days)
         if gone:
             self._store.write(gone, durable=True)
 

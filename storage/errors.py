@@ -91,6 +91,12 @@ class StorageUnavailable(FrostlineError):
     sqlstate = "58030"
 
 
+class ClockRefused(StorageUnavailable):
+    """The machine's clock, or the newest number, is beyond what a commit may have. Nothing was stored."""
+
+    sqlstate = "58000"
+
+
 class Corruption(FrostlineError):
     """Stored bytes are not what was written; the operator must restore them. Never skipped."""
 

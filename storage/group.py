@@ -15,6 +15,7 @@ import numpy as np
 from storage import partition as transition
 from storage.audit import AuditRecord, audit_operations
 from storage.catalog import Catalog
+from storage.database_time import Now
 from storage.delete_records import delete_record, purged_record
 from storage.edits import (
     Committed,
@@ -51,7 +52,8 @@ from storage.manifest import encode_cold_file
 from storage.meta import catalog_operations, last_seq_operation, load_operation
 from storage.primary_key import key_taken, load_entry, repeated_rows, seq_entries
 from storage.schema import TableDef, TableKind
-from storage.state import SEQ_TIME_SHIFT, ColdFile, DatabaseState, PartitionState
+from storage.seq import first_seq
+from storage.state import ColdFile, DatabaseState, PartitionState
 from storage.stream_commit import IsHeard, add_events, after_options, evict_below, is_not_heard
 
 
@@ -91,8 +93,12 @@ class Group:
         now_ms: int,
         load: LoadPartition = _no_partition,
         is_heard: IsHeard = is_not_heard,
+        settled: Now | None = None,
     ) -> None:
-        """load: reads a user's partition that is not in memory; is_heard: whether anybody listens to a stream's"""
+        """now_ms: the date of these commits
+        load: reads a user's partition that is not in memory; is_heard: whether anybody listens to a stream's
+        settled: the time by which events leave their stream; None = `now_ms`, by a clock that is right
+        """
         self.state = state
         self.operations: list[Operation] = []
         self.loads: dict[int, int] = {}
@@ -100,13 +106,15 @@ class Group:
         self.durable = False
         self._index = index
         self._now_ms = now_ms
+        self._settled = settled or Now.at(now_ms)
         self._load = load
         self._is_heard = is_heard
         self._keys: dict[bytes, int | None] = {}
 
     def add(self, edit: Edit) -> Committed:
-        """Check and take in one edit. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound, InvalidRequest."""
-        first = max(self.state.last_seq + 1, self._now_ms << SEQ_TIME_SHIFT)
+        """Check and take in one edit. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound, InvalidRequest,
+        ClockRefused."""
+        first = first_seq(self.state.last_seq, self._now_ms, self._settled.clock_ms)
         draft = Draft(self.state, first, first)
         # Two changes of one partition would write its delete record twice, under one key.
         assert len({change.table.partition_id for change in edit.rows}) == len(edit.rows), "one change a partition"
@@ -148,7 +156,7 @@ class Group:
             was = before.get(table.table_id, table)
             if was is not table and table.partition_id in partitions:
                 stream = draft.state.partition(table.partition_id)
-                _set_partition(draft, after_options(draft, was, table, stream, self._now_ms))
+                _set_partition(draft, after_options(draft, was, table, stream, self._age_ms(stream)))
 
     def _change_rows(self, draft: Draft, change: RowChange) -> None:
         table = _current(draft.state.catalog, change.table)
@@ -183,10 +191,14 @@ class Group:
 
     def _add_events(self, draft: Draft, table: TableDef, before: PartitionState, change: RowChange) -> None:
         rows_seq = draft.next_seq
-        state = add_events(draft, table, before, change, self._now_ms, self._is_heard)
+        state = add_events(draft, table, before, change, self._age_ms(before), self._is_heard)
         if draft.next_seq > rows_seq:
             draft.changes.append(PartitionChange(table, change, draft.first_seq, rows_seq, before, state))
         _set_partition(draft, state)
+
+    def _age_ms(self, stream: PartitionState) -> int:
+        """The time that tells which of a stream's events are past their retention."""
+        return self._settled.ageing(stream.oldest_hot_ms)
 
     def _check_keys(
         self, draft: Draft, before: PartitionState, table: TableDef, change: RowChange, deletes: np.ndarray

@@ -13,11 +13,12 @@ import msgspec
 
 from storage.audit import DAY_MS, AuditRecord
 from storage.catalog import Catalog
+from storage.database_time import Now
 from storage.errors import Corruption
 from storage.hot import HotStore, Operation, Put, Remove
 from storage.keys import META, MetaKind, meta_key, table_version_name
 from storage.schema import TableDef, decode_record, encode_record
-from storage.state import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 
 _END: Final = b"\xff"
 
@@ -57,10 +58,11 @@ def read_dropped_tables(store: HotStore) -> list[TableDef]:
     return _read(store, MetaKind.DROPPED_TABLE.value, MetaKind.DROPPED_TABLE.value + _END)
 
 
-def trim_dropped(store: HotStore, now_ms: int, kept_days: int) -> list[Operation]:
+def trim_dropped(store: HotStore, now: Now, kept_days: int) -> list[Operation]:
     """What forgets tables that were dropped longer ago."""
-    oldest_seq = (now_ms - kept_days * DAY_MS) << SEQ_TIME_SHIFT
-    old = (table for table in read_dropped_tables(store) if table.changed_seq < oldest_seq)
+    kept_ms = kept_days * DAY_MS
+    dropped = ((table, ms_of(table.changed_seq)) for table in read_dropped_tables(store))
+    old = (table for table, dropped_ms in dropped if dropped_ms < now.ageing(dropped_ms) - kept_ms)
     return [Remove(META, _dropped_key(table.table_id)) for table in old]
 
 

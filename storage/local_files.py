@@ -20,6 +20,7 @@ from typing import BinaryIO, Final
 
 from storage.errors import DISK_FULL, Corruption, StorageUnavailable
 from storage.failpoints import reach
+from storage.seq import written_ms
 from storage.storages import LOCAL
 
 PART_SUFFIX: Final = ".part"
@@ -43,7 +44,7 @@ def load_file_name(created_ms: int, file_id: int) -> str:
 
 
 def _time(created_ms: int) -> str:
-    return datetime.fromtimestamp(created_ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    return datetime.fromtimestamp(written_ms(created_ms) / 1000, tz=UTC).strftime("%Y-%m-%dT%H-%M-%S")
 
 
 class HashingFile:

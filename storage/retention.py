@@ -77,8 +77,10 @@ def is_due(table: TableDef, oldest_commit: int | None, now_ms: int, purge_limit_
 
 def expired_partitions(engine: Engine, table: TableDef) -> Iterator[int]:
     """Partitions of a table with anything past the retention, in memory or not."""
-    before = 0 if table.kind is TableKind.STREAM else before_seq(engine, table)
-    return (partition_id for partition_id, oldest in engine.oldest_deletes(table) if oldest < before)
+    if table.kind is TableKind.STREAM:
+        return iter(())
+    found = engine.oldest_deletes(table)
+    return (partition_id for partition_id, oldest in found if oldest < before_seq(engine, table, oldest))
 
 
 def plan_purge(partition: PartitionState, before_seq: int, bytes_max: int) -> PurgePlan | None:
@@ -103,7 +105,7 @@ def purge_step(
 ) -> PurgeFigures | None:
     """Do the next step; None when nothing is expired. Raises as `compact_partition`."""
     partition = engine.state.partition(partition_id)
-    before = before_seq(engine, table)
+    before = before_seq(engine, table, partition.deletes.oldest_commit)
     plan = plan_purge(partition, before, engine.settings.file_bytes_target)
     if plan is None:
         return None
@@ -115,9 +117,12 @@ def purge_step(
     return _forget_orphans(engine, partition_id, before)
 
 
-def before_seq(engine: Engine, table: TableDef) -> int:
-    """What was deleted by commits below it is expired now."""
-    return min(purge_before_seq(table, engine.clock.wall_ms()), engine.purge_limit_seq())
+def before_seq(engine: Engine, table: TableDef, oldest_commit: int | None) -> int:
+    """What was deleted by commits below it is expired now.
+
+    oldest_commit: of the deletes in question; see `Now.ageing`
+    """
+    return min(purge_before_seq(table, engine.time.settled().ageing_seq(oldest_commit)), engine.purge_limit_seq())
 
 
 def _hit(chunk: HotChunk, expired: DeleteSet) -> np.ndarray:

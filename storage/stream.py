@@ -24,6 +24,7 @@ from storage import partition as transition
 from storage.errors import InvalidRequest, NotSupported
 from storage.options import TableOptions
 from storage.schema import TableDef, TableKind
+from storage.seq import seq_at
 from storage.state import SEQ_TIME_SHIFT, HotChunk, PartitionState
 from storage.stream_priority import check_priority, lowest_of
 
@@ -48,7 +49,7 @@ def check_stream(table: TableDef) -> None:
 
 def cutoff_seq(options: TableOptions, now_ms: int) -> int:
     """`_seq`s below are of events older than the retention."""
-    return max(now_ms - options.retention_seconds * 1000, 0) << SEQ_TIME_SHIFT
+    return seq_at(now_ms - options.retention_seconds * 1000)
 
 
 def expires(table: TableDef) -> bool:

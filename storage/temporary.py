@@ -19,12 +19,14 @@ import numpy as np
 
 from storage import partition as transition
 from storage.catalog import Catalog
+from storage.database_time import Now
 from storage.edits import RowChange
 from storage.errors import Cancelled, Conflict, LimitExceeded
 from storage.hot_codec import with_seq
 from storage.names import TEMPORARY, TableName
 from storage.schema import NamespaceDef, TableDef, fill_arrays
-from storage.state import SEQ_TIME_SHIFT, DatabaseState, HotChunk, PartitionState
+from storage.seq import first_seq
+from storage.state import DatabaseState, HotChunk, PartitionState
 
 _NAMESPACE: Final = NamespaceDef(name=TEMPORARY, description="this session's own tables")
 
@@ -107,15 +109,18 @@ class TemporaryTables:
 
     @contextmanager
     def committing(
-        self, base: TemporaryState, change: TemporaryChange, space: TemporarySpace, now_ms: int
+        self, base: TemporaryState, change: TemporaryChange, space: TemporarySpace, now: Now
     ) -> Iterator[None]:
-        """Check `change`, and make it after the body, unless that raises. Raises Conflict, LimitExceeded, Cancelled."""
+        """Check `change`, and make it after the body, unless that raises.
+
+        Raises Conflict, LimitExceeded, Cancelled, ClockRefused.
+        """
         with self._lock:
             if self._closed:
                 raise Cancelled("the session was closed; its temporary tables are gone")
             if self._state is not base:
                 raise Conflict("another statement of the session changed its temporary tables first; try again")
-            made, undo_keys = self._next(base, change, now_ms)
+            made, undo_keys = self._next(base, change, now)
             space.exchange(base.bytes, made.bytes)
             self._space = space
             try:
@@ -129,13 +134,13 @@ class TemporaryTables:
                 del self._keys[partition_id]
 
     def _next(
-        self, base: TemporaryState, change: TemporaryChange, now_ms: int
+        self, base: TemporaryState, change: TemporaryChange, now: Now
     ) -> tuple[TemporaryState, Callable[[], None]]:
         """The state after `change`, keys being entered already; and what takes them out again."""
         partitions = {
             table.partition_id: _altered(base, table) for table in sorted(change.tables.values(), key=lambda t: t.name)
         }
-        seq = max(base.last_seq + 1, now_ms << SEQ_TIME_SHIFT)
+        seq = first_seq(base.last_seq, now.database_ms, now.clock_ms)
         before: list[tuple[dict[bytes, int], bytes, int | None]] = []
         for rows in change.rows:
             id_ = rows.table.partition_id

@@ -29,6 +29,11 @@ class TemporaryPart:
         self._tables = tables
         self._base = _NONE if tables is None else tables.state
 
+    @property
+    def last_seq(self) -> int:
+        """The newest `_seq` in them."""
+        return self._base.last_seq
+
     def over(self, state: DatabaseState) -> DatabaseState:
         """The snapshot with the temporary tables of the session."""
         return with_temporary(state, self._base)
@@ -66,5 +71,5 @@ class TemporaryPart:
             yield
             return
         change = TemporaryChange(temporary_tables(state.catalog), rows)
-        with self._tables.committing(self._base, change, self._engine.temporary, self._engine.clock.wall_ms()):
+        with self._tables.committing(self._base, change, self._engine.temporary, self._engine.time.now()):
             yield

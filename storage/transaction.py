@@ -1,6 +1,6 @@
 """A transaction: a private overlay of changes on a snapshot.
 
-Its `state` is the snapshot's with the own changes applied, under provisional `_seq`s above every real one, so the
+Its `state` is the snapshot's with the own changes applied, under provisional `_seq`s above every one in it, so the
 ordinary scan sees own writes. COMMIT turns the overlay into one edit over all its tables: rows inserted and deleted
 again vanish, the rest get real `_seq`s. Snapshot isolation: whoever commits a row's deletion first wins, the other
 gets a Conflict. An autocommit statement is a transaction of one statement.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from storage import partition as transition
 from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.edits import Committed, Edit, RowChange
-from storage.errors import Conflict, StorageUnavailable
+from storage.errors import ClockRefused, Conflict, StorageUnavailable
 from storage.failpoints import reach
 from storage.hot_codec import with_seq
 from storage.key_index import UNDER_WAY
@@ -32,6 +32,7 @@ from storage.names import TEMPORARY
 from storage.pending import Own, Pending, add_live, all_of
 from storage.primary_key import key_taken, repeated_rows
 from storage.schema import TableDef
+from storage.seq import first_provisional
 from storage.snapshots import Snapshot
 from storage.stage import Staged
 from storage.state import DatabaseState, PartitionState
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from storage.engine import Engine
     from storage.temporary import TemporaryTables
 
-FIRST_PROVISIONAL: Final = 1 << 61  # 2^41 ms >> 2^61: no commit time gets there before the year 71,000
 CatalogChange = Callable[[Catalog], Catalog]
 
 
@@ -68,7 +68,8 @@ class Transaction:
         self._pending: dict[int, Pending] = {}
         self._catalog_changes: list[CatalogChange] = []
         self._audit: list[AuditRecord] = []
-        self._next_provisional = FIRST_PROVISIONAL
+        self._first_provisional = first_provisional(snapshot.state.last_seq, self._temporary.last_seq)
+        self._next_provisional = self._first_provisional
         self._written: list[Staged] = []
         self.ended = False
 
@@ -200,13 +201,13 @@ class Transaction:
 
     def _delete(self, table: TableDef, seqs: np.ndarray, keys: Sequence[bytes]) -> None:
         pending = self._of(table)
-        is_own = seqs >= FIRST_PROVISIONAL
+        is_own = seqs >= self._first_provisional
         pending.deletes.append(seqs[~is_own])
         pending.own_deletes.append(seqs[is_own])
         if keys:
             for key, seq in zip(keys, seqs.tolist(), strict=True):
                 pending.keys[key] = None
-                if seq < FIRST_PROVISIONAL:
+                if seq < self._first_provisional:
                     pending.deleted_keys[key] = None
         self._unshown.append(partial(self._show_deleted, table, seqs, self._next_provisional))
 
@@ -233,6 +234,8 @@ class Transaction:
             return None
         try:
             return self._engine.commit(edit)
+        except ClockRefused:
+            raise
         except StorageUnavailable:
             self._written.clear()  # the edit may be on disk: its files must stay until that is known
             raise
@@ -275,7 +278,7 @@ class Transaction:
         if newest is self._snapshot.state:
             return
         deletes = newest.partition(table.partition_id).deletes
-        if bool(deletes.contains(seqs[seqs < FIRST_PROVISIONAL]).any()):
+        if bool(deletes.contains(seqs[seqs < self._first_provisional]).any()):
             raise Conflict(f"another transaction changed the same rows of table '{table.name}' first; try again")
 
     def _show_deleted(self, table: TableDef, seqs: np.ndarray, commit_seq: int) -> None:

@@ -17,11 +17,13 @@ import pyarrow as pa
 from flight_server.access.open_transactions import OpenTransactions
 from flight_server.access.principal import Principal
 from storage.clock import Clock
+from storage.clock_trust import ClockTrust
 from storage.errors import LimitExceeded, Unauthenticated
 from storage.names import DEFAULT_NAMESPACE
 from storage.temporary import TemporaryTables
 
 SESSIONS_MAX: Final = 10_000
+STEP_MS_MAX: Final = 60_000  # a clock set ahead by more must not forget which sessions were closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Sessions:
         on_end: Callable[[Session], None] | None = None,
     ) -> None:
         self._clock = clock
+        self._trust = ClockTrust(clock.wall_ms(), clock.monotonic_seconds(), STEP_MS_MAX)
         self._idle_seconds_max = idle_seconds_max
         self._on_end = on_end
         self._lock = threading.Lock()
@@ -161,8 +164,8 @@ class Sessions:
     def expire_idle(self) -> int:
         """End all that were idle too long; returns how many. To be called now and then."""
         oldest = self._clock.monotonic_seconds() - self._idle_seconds_max
-        now_ms = self._clock.wall_ms()
         with self._lock:
+            now_ms = self._trust.look(self._clock.wall_ms(), self._clock.monotonic_seconds())
             idle = [s for s in self._sessions.values() if s.calls == 0 and s.last_used_seconds <= oldest]
             for session in idle:
                 del self._sessions[session.id]

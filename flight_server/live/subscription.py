@@ -19,10 +19,11 @@ from flight_server.live.selection import Selection
 from storage.catalog import Catalog
 from storage.errors import FrostlineError, LimitExceeded
 from storage.feed import Listening, PartitionChange
+from storage.seq import SEQ_MAX
 
 ITEM_BYTES: Final = 2048  # what a batch costs beside its values
 NOTHING_YET: Final = -1
-NEWER_THAN_ALL: Final = 1 << 62  # nothing of it can be among the first rows
+NEWER_THAN_ALL: Final = SEQ_MAX  # nothing of it can be among the first rows
 
 
 class LiveState(StrEnum):

@@ -153,11 +153,12 @@ class ScopeSchema(SchemaProvider):
                 "then with WHERE _updated <= .. or _seq <= .."
             )
         rows = replace(rows, show_deleted=False) if name.is_temporary or table.kind is TableKind.STREAM else rows
-        partition = visible(table, scope.state.partition(table.partition_id), scope.now_ms)
+        stored, now = scope.state.partition(table.partition_id), scope.now
+        partition = visible(table, stored, now.ageing(stored.oldest_hot_ms))
         self._lookup.touched.until_ms = min(self._lookup.touched.until_ms, visible_until_ms(table, partition))
         self._lookup.touched.add_stored(table, partition)
         self._lookup.touched.passing |= rows.is_passing
-        return self._lookup.scans.view(table, partition, rows, scope.now_ms)
+        return self._lookup.scans.view(table, partition, rows, now.ageing_seq(rows.as_of))
 
     def _view(self, name: TableName) -> Table:
         view = self._lookup.scope.state.catalog.views[name]  # its text may be hidden from the caller

@@ -29,6 +29,7 @@ from storage.names import RESERVED_PREFIX, quoted
 from storage.options import KEEP_FOR_EVER
 from storage.row_filter import kept_rows, no_rows
 from storage.schema import DELETED, SEQ, UPDATED, UPDATED_TYPE, Column, TableDef, TableKind, read_fill
+from storage.seq import seq_at
 from storage.state import SEQ_TIME_SHIFT, ColdFile, HotChunk, PartitionState
 
 NOT_IN_MAX: Final = 32  # so many deleted rows are a filter, more an anti-join; from 20 on both cost the same
@@ -156,7 +157,7 @@ class _Parts:
         self._marks = rows.system_columns and table.kind is not TableKind.STREAM
         deletes = partition.deletes if rows.as_of is None else partition.deletes.as_of(rows.as_of)
         self._deletes = deletes
-        self._gone_before_seq = max(retained_from_ms(table, now_ms), 0) << SEQ_TIME_SHIFT
+        self._gone_before_seq = seq_at(retained_from_ms(table, now_ms))
 
     def union(self) -> DataFrame:
         parts = [*self._cold_parts(), *self._hot_parts()] or [self._no_rows()]

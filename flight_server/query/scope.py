@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from flight_server.query.words import Words
 from storage.catalog import Catalog
+from storage.database_time import Now
 from storage.names import DEFAULT_NAMESPACE, TEMPORARY, TableName
 from storage.schema import TableDef, ViewDef
 from storage.state import DatabaseState
@@ -51,7 +52,8 @@ class QueryScope:
     caller:    stands for `known`, `allow` and `opens`: what was planned for one caller is not another's
     own:       a user table with the caller's own rows, any other table as it is
     owner_key: stands for `own`: what was planned over somebody's own rows is not another's
-    now_ms:    the moment that retention is measured against; 0 = nothing is too old
+    now_ms:    the moment that retention is measured against, by the database's time; 0 = nothing is too old
+    wall_ms:   the same by the clock, which may be behind; None = `now_ms`
     temporary: whether the temporary tables in `state` can be named; views can't
     time_zone: for now(), TIMESTAMP WITH TIME ZONE and zone-less literals
     words:     current_user and its like -> what they stand for, in the texts of views and defaults
@@ -69,9 +71,16 @@ class QueryScope:
     own: Callable[[TableDef], TableDef] = as_it_is
     owner_key: Hashable = None
     now_ms: int = 0
+    wall_ms: int | None = None
     time_zone: str = "+00:00"
     temporary: bool = True
     words: Words = field(default_factory=dict)
+
+    @property
+    def now(self) -> Now:
+        """What tells how old something is."""
+        wall_ms = self.now_ms if self.wall_ms is None else self.wall_ms
+        return Now(wall_ms, wall_ms, self.now_ms)
 
     @property
     def has_temporary(self) -> bool:

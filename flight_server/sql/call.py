@@ -137,7 +137,7 @@ class Call:
 
     def scope(self, extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None) -> QueryScope:
         """What the engine may see: the transaction's state, with `extra` rows under bare names."""
-        state, rights = self.transaction.state, self.rights
+        state, rights, now = self.transaction.state, self.rights, self.services.engine.time.now()
         return QueryScope(
             state=state,
             known=rights.visible(state.catalog),
@@ -149,7 +149,8 @@ class Call:
             namespace=self.namespace,
             virtual=self.virtual,
             extra={**self.rows, **(extra or {})},
-            now_ms=self.services.clock.wall_ms(),
+            now_ms=now.database_ms,
+            wall_ms=now.wall_ms,
             time_zone=self.session.time_zone,
             words=words_of(self.session),
         )

@@ -16,18 +16,25 @@ from typing import Final
 import pyarrow as pa
 
 from storage.clock import Clock
+from storage.database_time import DatabaseTime
+from storage.errors import ClockRefused
+from storage.seq import written_time
 
 _CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*\))?\s*", re.ASCII)
 _SNOWFLAKE_EPOCH_MS: Final = 1_288_834_974_657  # of the scheme's first user; keeps ids short
 _SNOWFLAKE_SEQUENCE_BITS: Final = 22
+_SNOWFLAKE_MS_END: Final = _SNOWFLAKE_EPOCH_MS + (1 << 63 - _SNOWFLAKE_SEQUENCE_BITS)  # 2080-07-10
 _RANDOM_BITS: Final = 74
+_UUID_MS_MAX: Final = (1 << 48) - 1  # the year 10889
 
 
 class Generator:
     """Values of the DEFAULT functions. Safe from any thread."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, time: DatabaseTime | None = None) -> None:
+        """time: the database's; None = a database without commits"""
         self._clock = clock
+        self._time = time or DatabaseTime(clock, 0)
         self._lock = threading.Lock()
         self._last_snowflake = 0
 
@@ -56,12 +63,22 @@ class Generator:
         """RFC 9562, section 5.7: 48 bits of ms, version 7, the rest random."""
         random = int.from_bytes(os.urandom(10), "big") & ((1 << _RANDOM_BITS) - 1)
         high, low = random >> 62, random & ((1 << 62) - 1)
-        return str(uuid.UUID(int=self._clock.wall_ms() << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low))
+        now_ms = min(max(self._clock.wall_ms(), 0), _UUID_MS_MAX)
+        return str(uuid.UUID(int=now_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low))
 
     def _snowflakes(self, rows: int) -> pa.Array:
-        """int64, rising: ms since the epoch above, then a counter."""
+        """int64, rising: ms since the epoch above (by a clock before it: since 1970), then a counter.
+
+        Not behind the newest commit, so that no restart with a clock set back gives one twice. Raises ClockRefused.
+        """
+        now_ms = max(self._time.now().ageing(None), 0)
+        since_ms = now_ms - _SNOWFLAKE_EPOCH_MS if now_ms >= _SNOWFLAKE_EPOCH_MS else now_ms
         with self._lock:
-            now = (self._clock.wall_ms() - _SNOWFLAKE_EPOCH_MS) << _SNOWFLAKE_SEQUENCE_BITS
-            first = max(now, self._last_snowflake + 1)
+            first = max(since_ms << _SNOWFLAKE_SEQUENCE_BITS, self._last_snowflake + 1)
+            if now_ms >= _SNOWFLAKE_MS_END or first + rows > 1 << 63:
+                raise ClockRefused(
+                    f"snowflake_id() and identity columns have no number for {written_time(now_ms)}, only for times "
+                    "before 2080-07-10; no row was stored: set the clock right, or give the value"
+                )
             self._last_snowflake = first + rows - 1
         return pa.array(range(first, first + rows), pa.int64())

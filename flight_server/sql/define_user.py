@@ -25,6 +25,7 @@ from flight_server.sql.user_statements import (
     UserStatement,
 )
 from storage.catalog import Catalog
+from storage.database_time import Now
 from storage.errors import AlreadyExists, InvalidRequest, NotFound, PermissionDenied
 from storage.names import RESERVED_NAMESPACES, TableName
 from storage.users import Grant, GrantName, Privilege, UserRecord, in_order
@@ -38,6 +39,7 @@ class _Doer:
 
     principal: Principal
     now_ms: int
+    settled: Now
     grace_ms: int
 
     def check(self, role: str) -> None:
@@ -49,14 +51,15 @@ class _Doer:
 def define_user(call: Call, statement: UserStatement) -> None:
     """Apply it to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, PermissionDenied."""
     services = call.services
-    doer = _Doer(call.session.principal, services.clock.wall_ms(), services.user_grace_ms)
+    now, settled = services.engine.time.both()
+    doer = _Doer(call.session.principal, now.database_ms, settled, services.user_grace_ms)
     call.transaction.change_catalog(_change(call, statement, doer))
 
 
-def without_gone(catalog: Catalog, now_ms: int, grace_ms: int) -> Catalog:
+def without_gone(catalog: Catalog, now: Now, grace_ms: int) -> Catalog:
     """Dropped users whose grace period is over are gone for good, with their grants; a job sees to their rows."""
     for user in catalog.users.values():
-        if user.is_gone(now_ms, grace_ms):
+        if user.is_gone(now.ageing(user.dropped_ms), grace_ms):
             catalog = catalog.without_user(user.name)
     return catalog
 
@@ -90,7 +93,7 @@ def _created(call: Call, statement: CreateUser, doer: _Doer) -> Change:
     )
 
     def create(catalog: Catalog) -> Catalog:
-        catalog = without_gone(catalog, doer.now_ms, doer.grace_ms)
+        catalog = without_gone(catalog, doer.settled, doer.grace_ms)
         old = catalog.users.get(record.name)
         if old is None:
             return catalog.with_user(record)
@@ -135,7 +138,7 @@ def _altered(call: Call, statement: AlterUser, doer: _Doer) -> Change:
 
 
 def _dropped(catalog: Catalog, statement: DropUser, doer: _Doer) -> Catalog:
-    catalog = without_gone(catalog, doer.now_ms, doer.grace_ms)
+    catalog = without_gone(catalog, doer.settled, doer.grace_ms)
     old = catalog.users.get(statement.name)
     if statement.if_exists and (old is None or not old.is_active):
         return catalog
@@ -149,7 +152,7 @@ def _dropped(catalog: Catalog, statement: DropUser, doer: _Doer) -> Catalog:
 
 
 def _undropped(catalog: Catalog, statement: UndropUser, doer: _Doer) -> Catalog:
-    catalog = without_gone(catalog, doer.now_ms, doer.grace_ms)
+    catalog = without_gone(catalog, doer.settled, doer.grace_ms)
     user = catalog.users.get(statement.name)
     if user is None or user.is_active:
         raise NotFound(f"there is no dropped user '{statement.name}' to bring back", sqlstate="42704")

@@ -23,10 +23,10 @@ from storage.catalog import Catalog
 from storage.errors import Cancelled, Conflict, FrostlineError, InvalidRequest, NotSupported, PermissionDenied
 from storage.past_changes import check_kept
 from storage.schema import TableDef
-from storage.state import DatabaseState
+from storage.seq import SEQ_MAX
+from storage.state import DatabaseState, PartitionState
 from storage.users import Privilege
 
-SEQ_MAX = (1 << 63) - 1
 RightsOf = Callable[[Session], Rights]
 
 
@@ -235,4 +235,9 @@ def _check_state(call: Call, state: DatabaseState, table: TableDef, reader: Read
         raise InvalidRequest(
             f"from_seq {seq} is newer than the newest _seq, {state.last_seq}: it is of another database"
         )
-    check_kept(table, state.partition(table.partition_id), seq, call.services.clock.wall_ms())
+    check_kept(table, state.partition(table.partition_id), seq, _age_ms(call, state.partition(table.partition_id)))
+
+
+def _age_ms(call: Call, partition: PartitionState) -> int:
+    """The time that tells which events of a stream are past their retention."""
+    return call.services.engine.time.now().ageing(partition.oldest_hot_ms)

@@ -55,7 +55,7 @@ def show(call: Call, statement: Show) -> pa.Table:
             assert statement.table is not None
             table = call.table(statement.table)
             partition = call.transaction.state.partition(table.partition_id)
-            return _stats(table, visible(table, partition, call.services.clock.wall_ms()))
+            return _stats(table, visible(table, partition, _age_ms(call, partition)))
 
 
 def describe(call: Call, statement: Describe) -> pa.Table:
@@ -69,8 +69,13 @@ def describe(call: Call, statement: Describe) -> pa.Table:
         return _history(call, call.services.engine.table_versions(table.table_id))
     if table.kind is TableKind.STREAM:
         partition = call.transaction.state.partition(table.partition_id)
-        return pa.concat_tables([_described(table), described_stream(table, partition, call.services.clock.wall_ms())])
+        return pa.concat_tables([_described(table), described_stream(table, partition, _age_ms(call, partition))])
     return _described(table)
+
+
+def _age_ms(call: Call, partition: PartitionState) -> int:
+    """The time that tells which events of a stream are past their retention."""
+    return call.services.engine.time.now().ageing(partition.oldest_hot_ms)
 
 
 def _namespaces(call: Call) -> pa.Table:

@@ -17,9 +17,9 @@ from flight_server.query.made_names import version_name, version_of
 from flight_server.sql.lexer import Token, TokenKind, lex, syntax_error
 from storage.errors import InvalidRequest
 from storage.names import RESERVED_PREFIX, folded, quoted
+from storage.seq import SEQ_MAX
 from storage.state import SEQ_TIME_SHIFT
 
-SEQ_MAX: Final = (1 << 63) - 1
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIME: Final = "time"
 _VERSION: Final = "version"

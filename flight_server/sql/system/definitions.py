@@ -30,7 +30,7 @@ def _namespaces(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[
 def _tables(sources: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
     for table in state.catalog.tables.values():
         partition = state.partition(table.partition_id)
-        rows = visible(table, partition, sources.engine.clock.wall_ms()).rows
+        rows = visible(table, partition, sources.engine.time.now().ageing(partition.oldest_hot_ms)).rows
         cold_bytes = sum(file.bytes for file in partition.cold)
         shown = list(table.options_shown.items())
         yield (
