@@ -73,7 +73,7 @@ class DatabaseTime:
     """Safe from any thread."""
 
     def __init__(self, clock: Clock, newest_ms: int) -> None:
-        """newest_ms: date of the newest commit; 0 = there is none"""
+        """newest_ms: the first millisecond after the newest commit; 0 = there is none"""
         clock_ms, seconds = clock.wall_ms(), clock.monotonic_seconds()
         started_ms = clock_ms if clock_ms < COMMIT_MS_END else newest_ms
         known_ms = min(started_ms, newest_ms) if newest_ms and started_ms > newest_ms + HOUR_MS else started_ms

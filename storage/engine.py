@@ -123,7 +123,7 @@ class Engine:
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self._store, dict(meta.loads), dict(meta.cut_off))
         self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
-        self.time = DatabaseTime(self.clock, ms_of(state.last_seq))
+        self.time = DatabaseTime(self.clock, state.last_seq and ms_of(state.last_seq) + 1)
         settings = self.settings
         self.owners = Owners(self._store, self.new_id)
         self.owned = OwnedPartitions(

@@ -42,7 +42,7 @@ class House:
         self.clock = clock
         self.sessions = Sessions(clock, idle_seconds_max)
         no_jobs: Any = None
-        services = Services(engine, queries, no_jobs, clock, Generator(clock), Passwords(), 0)
+        services = Services(engine, queries, no_jobs, clock, Generator(clock, engine.time), Passwords(), 0)
         self.statements = StatementExecutor(services, GuardLimits(), self.sessions, {}, live)
 
     def enter(self, id_: str = "s") -> Session:
@@ -67,9 +67,10 @@ def house(
     storage: StorageSettings | None = None,
     idle_seconds_max: float = 100.0,
     live: LiveSettings | None = None,
+    clock: ManualClock | None = None,
 ) -> Iterator[House]:
-    """Opened on an empty directory, closed afterwards."""
-    clock = ManualClock()
+    """Opened on a directory that is empty or was served before, closed afterwards."""
+    clock = clock or ManualClock()
     engine = Engine.open(directory / "data", storage or StorageSettings(), clock)
     queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.places)
     opened = House(engine, queries, clock, idle_seconds_max, live)
