@@ -14,14 +14,18 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from storage.clock import Clock
 from storage.clock_trust import ClockTrust
-from storage.seq import COMMIT_MS_END, ms_of
+from storage.seq import COMMIT_MS_END, ms_of, written_time
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 PLAUSIBLE_FROM_MS: Final = 1_767_225_600_000  # 2026-01-01: this server is not older, so an earlier clock is not set yet
+
+log = structlog.get_logger("clock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,13 @@ class DatabaseTime:
         with self._lock:
             clock_ms, seconds = self._clock.wall_ms(), self._clock.monotonic_seconds()
             said_ms = clock_ms if clock_ms < COMMIT_MS_END else None
+            had_step = self._wall.step is not None
             wall_ms = self._wall.look(said_ms, seconds, is_known_wrong=self._is_known_wrong())
+            step = None if had_step else self._wall.step
             settled_ms = min(self._settled.look(said_ms, seconds), wall_ms)
             database_ms = self._dated(wall_ms, seconds)
+        if step is not None:
+            log.warning("clock_not_believed_yet", says=written_time(clock_ms), ahead_seconds=step.ahead_ms // 1000)
         now = Now(clock_ms, wall_ms, database_ms)
         return now, Now(clock_ms, settled_ms, database_ms - (wall_ms - settled_ms))
 
