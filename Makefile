@@ -8,6 +8,8 @@ PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 ARGS ?=
 MINUTES ?= 10
+# Where containers set it, each process that a test starts would compile all of the sources again, for a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
