@@ -11,9 +11,12 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
+
+from tests.forked_server import ForkedServer
 
 ROOT_PASSWORD = "frost and line"
 READY_SECONDS_MAX = 60.0
@@ -36,16 +39,20 @@ class ServerProcess:
         root_password: str | None = ROOT_PASSWORD,
         environment: dict[str, str] | None = None,
         log: IO[str] | None = None,
+        is_forked: bool = True,
     ) -> None:
-        """log: where stderr goes, instead of to `stderr`"""
+        """log: where stderr goes, instead of to `stderr`; is_forked: False where the start itself is the subject"""
         self.data = data
         self.flags = flags
         self.root_password = root_password
         self.environment = environment or {}
         self.log = log
+        # Libraries read variables of their own when they are loaded, which in a forked server was before.
+        self.is_forked = is_forked and all(name.startswith("FROSTLINE_") for name in self.environment)
         self.uri = ""
         self.stdout: list[str] = []
         self.stderr: list[str] = []
+        self.process: ForkedServer | subprocess.Popen[str]
         self._threads: list[threading.Thread] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
 
@@ -71,16 +78,9 @@ class ServerProcess:
         environment.pop("FROSTLINE_ROOT_PASSWORD", None)
         if self.root_password is not None:
             environment["FROSTLINE_ROOT_PASSWORD"] = self.root_password
-        command = [sys.executable, "-m", "flight_server", "serve", "--data", str(self.data)]
-        self.process = subprocess.Popen(
-            [*command, "--port", "0", "--http-port", "0", *self.flags],
-            cwd=self.data.parent,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if self.log is None else self.log,
-            text=True,
-        )
+        arguments = ("serve", "--data", str(self.data), "--port", "0", "--http-port", "0", *self.flags)
+        start = ForkedServer if self.is_forked else _executed
+        self.process = start(arguments, self.data.parent, environment, self.log)
         assert self.process.stdout is not None
         self._read(self.process.stdout, self.stdout, self._lines)
         if self.process.stderr is not None:
@@ -156,6 +156,21 @@ class ServerProcess:
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def _executed(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: IO[str] | None
+) -> subprocess.Popen[str]:
+    """As users start it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flight_server", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if log is None else log,
+        text=True,
+    )
 
 
 def _python_path() -> str:

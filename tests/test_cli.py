@@ -8,13 +8,25 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flight_server.cli import main
 from flight_server.listen import flight_uri, is_loopback
-from tests.server_process import REPOSITORY, ServerProcess
+from tests.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
+
+
+def started(data: Path, root_password: str | None = ROOT_PASSWORD) -> ServerProcess:
+    """By the command itself."""
+    return ServerProcess(data, root_password=root_password, is_forked=False)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with started(tmp_path_factory.mktemp("server") / "data") as process:
+        yield process
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -119,21 +131,21 @@ def test_the_health_pages_answer_beside_it(server: ServerProcess):
 
 def test_a_generated_password_is_shown_once_and_never_again(tmp_path: Path):
     for shown in (1, 0):
-        with ServerProcess(tmp_path / "data", root_password=None) as process:
+        with started(tmp_path / "data", root_password=None) as process:
             assert process.stop() == 0
             assert sum("password of user root" in line for line in process.stderr) == shown
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_in_order_with_code_0(number: signal.Signals, tmp_path: Path):
-    with ServerProcess(tmp_path / "data") as process:
+    with started(tmp_path / "data") as process:
         process.signal(number)
         assert process.wait() == 0
         assert process.events[-1]["event"] == "stopped"
 
 
 def test_a_signal_while_it_starts_stops_it_with_code_0(tmp_path: Path):
-    process = ServerProcess(tmp_path / "data")
+    process = started(tmp_path / "data")
     process.start()
     try:
         while not any(event["event"] == "storage opened" for event in process.events):
@@ -145,9 +157,9 @@ def test_a_signal_while_it_starts_stops_it_with_code_0(tmp_path: Path):
 
 
 def test_after_a_kill_the_directory_opens_again(tmp_path: Path):
-    with ServerProcess(tmp_path / "data") as process:
+    with started(tmp_path / "data") as process:
         process.kill()
-    with ServerProcess(tmp_path / "data") as process:
+    with started(tmp_path / "data") as process:
         assert process.stop() == 0
 
 

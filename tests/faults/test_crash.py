@@ -29,11 +29,11 @@ ROUNDS = int(os.environ.get("FROSTLINE_CRASH_ROUNDS") or 10)
 
 
 @contextmanager
-def new_server(directory: Path) -> Iterator[ServerProcess]:
+def new_server(directory: Path, is_forked: bool = True) -> Iterator[ServerProcess]:
     """A server on the directory; when a check fails, what it logged is shown."""
     config = directory / "frostline.toml"
     config.write_text(CONFIG)
-    with ServerProcess(directory / "data", "--config", str(config)) as server:
+    with ServerProcess(directory / "data", "--config", str(config), is_forked=is_forked) as server:
         try:
             yield server
         except BaseException:
@@ -96,7 +96,7 @@ def test_a_server_told_to_stop_under_load_ends_in_order_and_loses_nothing(tmp_pa
     load = Load(WORKERS, SEED)
     create_tables(tmp_path)
     for _ in range(2):
-        with new_server(tmp_path) as server:
+        with new_server(tmp_path, is_forked=False) as server:  # how Python ends is part of it
             load.settle(rows_of(server))
             with load.running(server):
                 time.sleep(1.5)
