@@ -60,11 +60,17 @@ class Case:
     def journal(self) -> Path:
         return Path(self.directory).with_suffix(".journal")
 
+    @property
+    def step(self) -> Path:
+        """Says the kind of step that the work is at."""
+        return Path(self.directory).with_suffix(".step")
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """signal, code: how the child ended; calls: (name, path) of the system calls that were watched, in order;
-    passed: kind of step -> how often each fail point was reached in it, when no point was asked for; said: stderr."""
+    """signal, code: how the child ended; calls: (name, path, kind of step) of the system calls that were watched, in
+    order; passed: kind of step -> how often each fail point was reached in it, when no point was asked for; said:
+    stderr."""
 
     signal: int
     code: int
@@ -130,7 +136,7 @@ def _run(case: Case) -> Result:
         ours.close()
         _be_child(case, theirs, notes)
     theirs.close()
-    calls: list[SystemCall] = []
+    calls: list[list[str]] = []
     with ours:
         if _is_watched(case):
             _, (listener,), _, _ = socket.recv_fds(ours, 1, 1)
@@ -141,7 +147,7 @@ def _run(case: Case) -> Result:
     return Result(
         signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
         code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
-        calls=[[call.name, call.path] for call in calls],
+        calls=calls,
         passed=json.loads(said) if is_told else {},
         said="" if is_told else said,
     )
@@ -151,9 +157,9 @@ def _is_watched(case: Case) -> bool:
     return bool(case.call or case.sync)
 
 
-def _decider(case: Case, calls: list[SystemCall]) -> Callable[[SystemCall], int | None]:
+def _decider(case: Case, calls: list[list[str]]) -> Callable[[SystemCall], int | None]:
     def decide(call: SystemCall) -> int | None:
-        calls.append(call)
+        calls.append([call.name, call.path, case.step.read_text() if case.step.exists() else "restart"])
         if case.call:
             return None if len(calls) == case.call else 0
         return EIO if len(calls) == case.sync else 0
@@ -228,6 +234,7 @@ def _arming(case: Case, passed: dict[str, dict[str, int]]) -> Callable[[str], No
             _kill()
 
     def begin(kind: str) -> None:
+        case.step.write_text(kind)
         failpoints.disarm()
         if case.point:
             if case.of_kind in ("", kind):
