@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.storage.model.machine import EngineAgainstModel
 
-RUNS = 80
+RUNS = 40
 STEPS = 25
 
 SETTINGS = settings(
