@@ -1,18 +1,30 @@
-"""EXECUTE AS USER: one statement with somebody else's rights, never with higher ones, never unseen."""
+"""EXECUTE AS USER: one statement with somebody else's rights, never with higher ones, never unseen.
+
+Rule: lent rights end with the statement. So LENT lists what may be run with them: reads, changes of rows, and
+definitions. Users, rights, storages, sessions, transactions, jobs, backups and whatever ends somebody's work are not
+in it, whoever asks; nor is a kind of statement that nobody thought of.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final, get_args
 
 from flight_server.access.grants import Deed, may_act_for
 from flight_server.access.principal import Principal
 from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
+from flight_server.sql.describe_query import DescribeQuery
+from flight_server.sql.live_statements import Subscribe
 from flight_server.sql.read import read_statement
-from flight_server.sql.statements import SetVariable, TransactionControl, Use
+from flight_server.sql.statements import DataChange, Definition, Describe, Query, Show, Statement
 from flight_server.sql.user_statements import ExecuteAs
 from storage.catalog import Catalog
 from storage.errors import NotSupported, PermissionDenied
+
+_READS: Final = (Query, Show, Describe, DescribeQuery, Subscribe)
+LENT: Final[frozenset[type[Statement]]] = frozenset((*_READS, *get_args(DataChange), *get_args(Definition)))
+"""What EXECUTE AS takes."""
 
 
 def acting_session(session: Session, rights: Rights, statement: ExecuteAs, newest: Catalog) -> Session:
@@ -21,13 +33,13 @@ def acting_session(session: Session, rights: Rights, statement: ExecuteAs, newes
     A user that is not there and one that is out of reach end in the same words.
     """
     rights.require_deed(Deed.ACT_FOR_OTHERS)
-    if isinstance(read_statement(statement.sql), ExecuteAs | Use | SetVariable | TransactionControl):
+    other = acted_for(session.principal, statement.user, newest)
+    if type(read_statement(statement.sql)) not in LENT:
         raise NotSupported(
-            "EXECUTE AS is for queries, changes and definitions; set the session up before it, and don't nest it"
+            "EXECUTE AS takes queries, changes of rows and definitions only: rights that are lent end with the "
+            "statement; run this one as yourself, outside of EXECUTE AS"
         )
-    return replace(
-        session, principal=acted_for(session.principal, statement.user, newest), acting_for=session.principal
-    )
+    return replace(session, principal=other, acting_for=session.principal)
 
 
 def acted_for(doer: Principal, name: str, newest: Catalog) -> Principal:

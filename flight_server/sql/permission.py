@@ -126,5 +126,8 @@ def _check_change(call: Call, change: DataChange) -> None:
 
 
 def _is_own(call: Call, statement: AlterUser) -> bool:
-    """Everybody may change their own password and address, nobody their own role or storage."""
-    return statement.name == call.session.principal.name and statement.role is None and not statement.moves
+    """Everybody may change their own password and address, nobody their own role or storage. Who acts for somebody is
+    not them."""
+    session = call.session
+    is_self = session.acting_for is None and statement.name == session.principal.name
+    return is_self and statement.role is None and not statement.moves

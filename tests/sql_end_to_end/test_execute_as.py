@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from adbc_driver_manager import NotSupportedError
 
+from tests.access.test_lent_rights import NEVER_TEXTS
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.people import People
 
@@ -87,3 +89,21 @@ def test_rows_of_execute_as_are_refused_once_the_right_to_act_is_gone(people: Pe
             wire.fetch(info)
         people.root.do(f"ALTER USER '{people.name('service')}' ROLE service")
     people.root.do(f"UNDROP USER '{people.name('user')}'")
+
+
+@pytest.mark.parametrize("text", NEVER_TEXTS)
+@pytest.mark.parametrize("asker", ["service", "dba"])
+def test_what_may_not_be_lent_is_refused_whoever_asks(people: People, asker: str, text: str) -> None:
+    for role in ("user", "service"):
+        assert people.connect(asker).sqlstate(f"EXECUTE AS USER '{people.name(role)}' ({text})") == "0A000"
+
+
+def test_no_service_takes_over_an_account(people: People) -> None:
+    service, user = people.connect("service"), people.name("user")
+    for value in ("PASSWORD 'taken'", "EMAIL 'taken@example.org'"):
+        assert service.sqlstate(f"EXECUTE AS USER '{user}' (ALTER USER '{user}' {value})") == "0A000"
+        assert service.sqlstate(f"EXECUTE AS USER '{user}' (ALTER USER '{user}' {value});SELECT 1") == "0A000"
+    service.refusal(f"EXECUTE AS USER '{user}' (ALTER USER '{user}' PASSWORD ?)", ("taken",))  # in the driver's words
+    with pytest.raises(NotSupportedError, match="EXECUTE AS takes"), service.connection.cursor() as cursor:
+        cursor.adbc_prepare(f"EXECUTE AS USER '{user}' (ALTER USER '{user}' PASSWORD 'taken')")
+    assert people.connect("user").rows("SELECT 1 AS one") == [(1,)]
