@@ -57,9 +57,10 @@ class Front:
         return self.signer.open(HandleKind.PREPARED, session.id, handle)
 
     def prepared(self, session: Session, handle: bytes) -> PreparedStatement:
-        """Raises NotFound."""
+        """Raises NotFound; SessionLost when it went with a session that the server ended."""
         found = session.prepared.get(self.prepared_id(session, handle))
         if found is None:
+            session.raise_if_lost()
             raise unknown_handle(HandleKind.PREPARED)
         return found
 

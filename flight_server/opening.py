@@ -17,7 +17,7 @@ from flight_server.access.authenticator import Authenticator
 from flight_server.access.idp import IdentityProvider, is_configured
 from flight_server.access.login_audit import LoginAudit
 from flight_server.access.passwords import Passwords, prepare_root
-from flight_server.access.sessions import Sessions
+from flight_server.access.sessions import SessionLimits, Sessions
 from flight_server.access.tokens import Tokens, stored_key
 from flight_server.certificates import read_tls
 from flight_server.job_port import JobDoor
@@ -85,7 +85,7 @@ def open_server(
     generated = _users(engine, passwords, chosen_password, settings.access)
     tokens = Tokens(stored_key(engine.directory / TOKEN_KEY_FILE), clock, settings.access.token_seconds)
     audit = LoginAudit(lambda record: _write_audit(engine, record), clock)
-    sessions = Sessions(clock, settings.access.session_idle_seconds)
+    sessions = Sessions(clock, settings.access.session_idle_seconds, limits=_limits(settings.access))
     authenticator = Authenticator(
         lambda: engine.state.catalog.users,
         passwords,
@@ -141,6 +141,10 @@ def _facts(settings: FrontSettings) -> ServerFacts:
         transaction_idle_seconds=settings.access.transaction_idle_seconds,
         sql_length_bytes_max=settings.guard.text_bytes_max,
     )
+
+
+def _limits(access: AccessSettings) -> SessionLimits:
+    return SessionLimits(access.sessions_max, access.sessions_per_user_max, access.sessions_administrators)
 
 
 def _users(engine: Engine, passwords: Passwords, chosen: str | None, access: AccessSettings) -> str | None:

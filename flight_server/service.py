@@ -186,7 +186,7 @@ class FlightService(flight.FlightServerBase):
             caller.principal.name, context.peer(), passage.cookie, passage.offered
         )
         sessions = self._front.sessions
-        session = sessions.enter(session_id, caller.principal)
+        session = sessions.enter(session_id, caller.principal, caller.session_expires_ms)
         try:
             if passage.schema is not None:
                 self._follow(session, passage.schema)

@@ -62,6 +62,9 @@ class AccessSettings:
 
     token_seconds:            life of a bearer token
     session_idle_seconds:     after which a session and what it holds are forgotten
+    sessions_max:             open at the same time
+    sessions_per_user_max:    of them, of one user; over it the one that was idle longest goes
+    sessions_administrators:  of them, for users with the roles dba and system alone
     transaction_idle_seconds: after which an open transaction rolls back, if something was run in it
     prepared_statements_max:  open at the same time in one session
     login_failures_max:       wrong passwords of one user before the lockout
@@ -79,6 +82,9 @@ class AccessSettings:
 
     token_seconds: PositiveSeconds = 86_400.0
     session_idle_seconds: PositiveSeconds = 3600.0
+    sessions_max: Positive = 10_000
+    sessions_per_user_max: Positive = 1000
+    sessions_administrators: Annotated[int, Meta(ge=0)] = 100
     transaction_idle_seconds: PositiveSeconds = 300.0
     prepared_statements_max: Positive = 1000
     login_failures_max: Positive = 5

@@ -12,11 +12,14 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
+T = TypeVar("T")
 COOKIE: Final = "frostline_session"
-OFFERED_MAX: Final = 10_000  # offers that were not taken up so far
-TAKEN_MAX: Final = 10_000
+OFFERED_MAX: Final = 1000  # to one user, that were not taken up so far
+TAKEN_MAX: Final = 2000  # by one user: more than a user has sessions by default
+USERS_MAX: Final = 10_000
 _OURS: Final = re.compile(rf"(?:^|;)\s*{COOKIE}=\"?([0-9a-f]{{32}})\"?\s*(?:;|$)")
 
 
@@ -33,30 +36,38 @@ def cookie_in(headers: Mapping[str, Sequence[str | bytes]]) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Cookies of one user, so that nobody's many make another one's forgotten."""
+
+    offered: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    taken: OrderedDict[str, str] = field(default_factory=OrderedDict)
+
+
 class Cookies:
     """Which session a cookie stands for. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._offered: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._taken: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._of_user: OrderedDict[str, _Known] = OrderedDict()
 
     def session_of(self, user: str, peer: str, cookie: str | None, offered: str | None) -> str:
         """The session's id. A cookie that is not known any more begins one of its own."""
         connection = f"basic/{user}/{peer}"
         with self._lock:
+            known = self._of_user.get(user) or _Known()
+            _put(self._of_user, user, known, USERS_MAX)
             if cookie is None:
                 if offered is not None:
-                    _put(self._offered, (user, offered), connection, OFFERED_MAX)
+                    _put(known.offered, offered, connection, OFFERED_MAX)
                 return connection
-            key = (user, cookie)
-            session_id = self._offered.pop(key, None) or self._taken.get(key) or f"cookie/{user}/{cookie}"
-            _put(self._taken, key, session_id, TAKEN_MAX)
+            session_id = known.offered.pop(cookie, None) or known.taken.get(cookie) or f"cookie/{user}/{cookie}"
+            _put(known.taken, cookie, session_id, TAKEN_MAX)
             return session_id
 
 
-def _put(known: OrderedDict[tuple[str, str], str], key: tuple[str, str], session_id: str, size_max: int) -> None:
-    known[key] = session_id
+def _put(known: OrderedDict[str, T], key: str, value: T, size_max: int) -> None:
+    known[key] = value
     known.move_to_end(key)
     if len(known) > size_max:
         known.popitem(last=False)

@@ -61,7 +61,8 @@ class Gate(flight.ServerMiddlewareFactory):
                 caller = BY_CERTIFICATE
             else:
                 caller = self._authenticator.caller(headers)
-            if caller.session_id is not None and self._sessions.is_closed(caller.session_id):
+            id_ = caller.session_id
+            if id_ is not None and self._sessions.is_closed(id_, caller.session_expires_ms):
                 raise Unauthenticated("the session was closed; connect again")
         except FrostlineError as error:
             self._log.info("call refused", method=info.method.name, reason=error.message)

@@ -60,6 +60,7 @@ from flight_server.sql.statements import (
 )
 from flight_server.sql.storage_statements import CheckStorage
 from flight_server.sql.system.sources import Sources
+from flight_server.sql.transactions import ends_transaction
 from flight_server.sql.user_statements import ExecuteAs
 from flight_server.wire.requests import IngestCommand
 from storage.audit import AuditRecord
@@ -124,6 +125,9 @@ class StatementExecutor:
         read = read_text(sql, self._limits)
         text = with_caller(read.texts[-1], session)
         statement = read_statement(text)
+        if ends_transaction(statement):
+            return shape_untold(statement, read.parameters)
+        session.raise_if_lost()
 
         def shape(call: Call) -> StatementShape:
             return self._shape(session, call, statement, text, read.parameters, _scalars(params))
@@ -148,6 +152,7 @@ class StatementExecutor:
         texts = self._texts(sql, kept[0].num_columns if kept else None)
         text = with_caller(texts[0], session)
         statement = read_statement(text)
+        session.raise_if_lost()
         if len(texts) > 1 or not isinstance(statement, Insert | Update | Delete | Merge | Truncate):
             if [batch.num_rows for batch in kept] == [1]:
                 return _count(self.run(session, sql, kept[0], transaction_id, cancelled))
@@ -169,6 +174,7 @@ class StatementExecutor:
         cancelled: Callable[[], bool],
     ) -> int:
         """Store all of `reader` or nothing. Returns the rows stored."""
+        session.raise_if_lost()
         text = f"INGEST INTO {command.table}"
         return self._frames.tracked(
             session,
@@ -180,6 +186,7 @@ class StatementExecutor:
         ).rows
 
     def begin(self, session: Session) -> bytes:
+        session.raise_if_lost()
         return self._frames.transactions.begin(session)
 
     def end(self, session: Session, transaction_id: bytes, commit: bool) -> None:
@@ -228,6 +235,7 @@ class StatementExecutor:
     ) -> StatementOutcome:
         text = with_caller(text, session)
         statement = read_statement(text)
+        self._tell_ends(session, statement, transaction_id)
 
         def stop() -> bool:
             return cancelled() or running.reason is not None
@@ -257,6 +265,15 @@ class StatementExecutor:
                 return self._one(acting, sql, params, transaction_id, running, cancelled)
             case _:
                 return changed(lambda call: run_definition(_ready(call, statement, text, params), statement))
+
+    def _tell_ends(self, session: Session, statement: Statement, transaction_id: bytes | None) -> None:
+        """Before a statement does anything: what the server ended meanwhile. COMMIT and ROLLBACK are told later.
+
+        Raises SessionLost, TransactionState, NotFound.
+        """
+        if not ends_transaction(statement):
+            session.raise_if_lost()
+            self._frames.transactions.joined(session, transaction_id)
 
     def _shape(
         self,

@@ -12,22 +12,34 @@ from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
 from flight_server.sql.pledges import Pledges
 from flight_server.sql.savepoints import Savepoints
+from flight_server.sql.statements import Statement, TransactionAction, TransactionControl
 from storage.clock import Clock
 from storage.engine import Engine
 from storage.errors import FrostlineError, InvalidRequest, NotFound
 from storage.transaction import Transaction
 
 ID_BYTES: Final = 16
-_ENDED: Final = (
-    "the transaction is not open any more: it was ended, or rolled back by the server since it idled for too long; "
-    "roll back, and begin a new one"
-)
+_ENDED: Final = "the transaction is not open any more; roll back, and begin a new one"
+_ENDED_BY_SERVER: Final = "25P03"  # SQLSTATE
 
 
 class TransactionState(InvalidRequest):
     """BEGIN inside a transaction, or COMMIT outside of one."""
 
     sqlstate = "25000"
+
+
+def ends_transaction(statement: Statement) -> bool:
+    """Whether this is what a client sends when a transaction is over for it."""
+    ends = (TransactionAction.COMMIT, TransactionAction.ROLLBACK)
+    return isinstance(statement, TransactionControl) and statement.action in ends
+
+
+def _ended_by_server(why: str) -> TransactionState:
+    return TransactionState(
+        f"the transaction was ended {why}, and nothing of it was stored; ROLLBACK, then begin anew",
+        sqlstate=_ENDED_BY_SERVER,
+    )
 
 
 class SessionTransaction:
@@ -65,7 +77,7 @@ class SessionTransaction:
         use = object()
         with self.lock:
             if self._is_over:
-                raise NotFound(_ENDED, sqlstate="25000")
+                raise NotFound(_ENDED, sqlstate=_ENDED_BY_SERVER)
             self._uses.add(use)
 
         def leave() -> None:
@@ -133,16 +145,17 @@ class SessionTransactions:
     def joined(self, session: Session, transaction_id: bytes | None) -> SessionTransaction | None:
         """The transaction that a statement runs in; None = autocommit.
 
-        Raises NotFound (an id that is not open), TransactionState (the client thinks that it is in one).
+        Raises NotFound (an id that is not open), TransactionState (the server ended what the client thinks it is in).
         """
         transactions = session.transactions
-        found = transactions.get(transaction_id) if transaction_id else transactions.implied()
+        if not transaction_id and transactions.lost is not None:
+            raise _ended_by_server(transactions.lost)
+        found = transactions.get(transaction_id) if transaction_id else transactions.join_unnamed()
         if isinstance(found, SessionTransaction):
             return found
         if transaction_id:
-            raise NotFound(_ENDED, sqlstate="25000")
-        if transactions.is_lost:
-            raise TransactionState(_ENDED)
+            why = transactions.why_ended(transaction_id)
+            raise NotFound(_ENDED, sqlstate="25000") if why is None else _ended_by_server(why)
         return None
 
     def implied(self, session: Session) -> SessionTransaction | None:
@@ -178,8 +191,7 @@ class SessionTransactions:
                     raise
                 found = None
             finally:
-                if not transaction_id:
-                    session.transactions.is_lost = False
+                session.transactions.told(transaction_id or None)
             if found is not None:
                 session.transactions.remove(found)
             return found

@@ -93,7 +93,7 @@ def test_nothing_runs_outside_of_a_transaction_that_the_server_ended_and_rollbac
     home.clock.advance(IDLE_SECONDS)
     assert home.sessions.end_idle_transactions(IDLE_SECONDS) == 1
     states = [refusal(home, session, sql, id_) for sql in ("INSERT INTO t VALUES (2)", "SELECT 1", "SAVEPOINT s")]
-    assert states == ["25000"] * 3
+    assert states == ["25P03"] * 3
     ask(home, session, "ROLLBACK", id_)
     home.statements.end(session, id_ or b"", False)
     assert (count(home, session), count(home, session, home.statements.begin(session))) == (0, 0)
@@ -104,7 +104,7 @@ def test_a_commit_of_what_the_server_ended_is_an_error_once(home: House) -> None
     ask(home, session, "BEGIN; INSERT INTO t VALUES (1)")
     home.clock.advance(IDLE_SECONDS)
     home.sessions.end_idle_transactions(IDLE_SECONDS)
-    assert refusal(home, session, "COMMIT") == "25000"
+    assert refusal(home, session, "COMMIT") == "25P03"
     ask(home, session, "BEGIN; INSERT INTO t VALUES (2); COMMIT")
     assert count(home, session) == 1
 
@@ -141,7 +141,7 @@ def test_a_busy_transaction_does_not_keep_an_idle_one_of_its_session(home: House
     home.clock.advance(IDLE_SECONDS)
     ask(home, session, "INSERT INTO t VALUES (2)", busy)
     assert home.sessions.end_idle_transactions(IDLE_SECONDS) == 1
-    assert (refusal(home, session, "SELECT 1", idle), count(home, session, busy)) == ("25000", 1)
+    assert (refusal(home, session, "SELECT 1", idle), count(home, session, busy)) == ("25P03", 1)
 
 
 def test_a_result_that_is_being_read_keeps_its_transaction(home: House) -> None:
@@ -183,8 +183,8 @@ def test_no_statement_begins_in_a_transaction_that_the_server_is_ending(home: Ho
     assert isinstance(opened, SessionTransaction)
     home.clock.advance(IDLE_SECONDS)
     assert opened.ends_idle(home.clock.monotonic_seconds() - IDLE_SECONDS)
-    assert refusal(home, session, "INSERT INTO t VALUES (2)") == "25000"
-    assert refusal(home, session, "SELECT 1") == "25000"
+    assert refusal(home, session, "INSERT INTO t VALUES (2)") == "25P03"
+    assert refusal(home, session, "SELECT 1") == "25P03"
 
 
 def test_a_failed_statement_does_not_keep_its_transaction(home: House) -> None:

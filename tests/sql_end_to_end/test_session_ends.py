@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flight_server.access.sessions import SessionLost
 from storage.errors import Cancelled, LimitExceeded, NotFound
 from storage.settings import StorageSettings
 from tests.sql_end_to_end.in_process import House, house
@@ -29,6 +30,9 @@ def test_an_idle_session_frees_its_tables_its_transaction_and_its_snapshot(home:
     assert home.sessions.expire_idle() == 1
     assert (home.engine.temporary.bytes, home.engine.snapshots.count()) == (0, 0)
     again = home.enter()
+    with pytest.raises(SessionLost, match="temporary tables and settings are gone"):
+        home.do(again, "SELECT 1")
+    home.do(again, "ROLLBACK")
     assert home.value(again, "SELECT count(*) FROM kept") == 0
     with pytest.raises(NotFound):
         home.do(again, "SELECT * FROM t")
