@@ -79,6 +79,9 @@ def _front(sources: Sources) -> Iterator[Figure]:
     sessions = list(sources.sessions)
     yield Figure("sessions", "Open sessions", len(sessions))
     yield Figure("transactions_open", "Open transactions", sum(len(s.transactions) for s in sessions))
+    logins = sources.logins
+    yield Figure("logins_waiting", "Log-ins that wait for their password to be checked", logins.waiting)
+    yield Figure("logins_refused", "Log-ins refused since too many waited", logins.refused, is_rising=True)
     yield Figure("statements_in_line", "Statements that wait for a place", sources.statements.admission.waiting)
     live = Counter(str(statement.state) for statement in sources.statements if statement.is_live)
     for state in ("queued", "planned", "running"):

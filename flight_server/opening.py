@@ -21,7 +21,7 @@ from flight_server.access.sessions import SessionLimits, Sessions
 from flight_server.access.tokens import Tokens, stored_key
 from flight_server.certificates import read_tls
 from flight_server.job_port import JobDoor
-from flight_server.listen import AddressUnavailable, flight_uri
+from flight_server.listen import AddressUnavailable, flight_uri, is_loopback
 from flight_server.live.settings import LiveSettings
 from flight_server.metadata.sql_info import ServerFacts
 from flight_server.metrics import Metrics
@@ -125,6 +125,7 @@ def open_server(
             statement_seconds_max=settings.query.statement_seconds_max,
             log=structlog.get_logger("service"),
             tls=tls,
+            is_local=is_loopback(server.host),
         )
     except OSError as error:
         queries.close()

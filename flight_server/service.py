@@ -65,8 +65,11 @@ class FlightService(flight.FlightServerBase):
         log: Any,
         calls_per_user_max: int | None = None,
         tls: Tls | None = None,
+        is_local: bool = False,
     ) -> None:
-        """port 0 takes any free one, see `self.port`. Raises OSError when the port is taken."""
+        """is_local: only this machine reaches the port.
+
+        port 0 takes any free one, see `self.port`. Raises OSError when the port is taken."""
         hide_tracebacks()
         signer = HandleSigner.with_random_key(clock)
         results = Results(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
@@ -75,7 +78,7 @@ class FlightService(flight.FlightServerBase):
         self._log = log
         self._authenticator = authenticator
         self._cookies = Cookies()
-        self._gate = Gate(authenticator, sessions, log, certificates=access.certificate_users)
+        self._gate = Gate(authenticator, sessions, log, certificates=access.certificate_users, is_local=is_local)
         self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house, calls_per_user_max)
         scheme = "grpc+tls" if tls else "grpc"
         super().__init__(

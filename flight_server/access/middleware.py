@@ -32,9 +32,18 @@ class Gate(flight.ServerMiddlewareFactory):
     """Lets a call in, or raises the Flight error that refuses it."""
 
     def __init__(
-        self, authenticator: Authenticator, sessions: Sessions, log: Any, *, certificates: bool = False
+        self,
+        authenticator: Authenticator,
+        sessions: Sessions,
+        log: Any,
+        *,
+        certificates: bool = False,
+        is_local: bool = False,
     ) -> None:
-        """certificates: a call without a log-in is its certificate's; only the handler can see that."""
+        """certificates: a call without a log-in is its certificate's; only the handler can see that.
+        is_local: only this machine reaches the port; else nobody is taken for local here, where no peer is known.
+        """
+        self._is_local = is_local
         self._certificates = certificates
         self._authenticator = authenticator
         self._sessions = sessions
@@ -56,11 +65,11 @@ class Gate(flight.ServerMiddlewareFactory):
         try:
             if info.method == flight.FlightMethod.HANDSHAKE:
                 reach("call.handshake")
-                caller, token = self._authenticator.log_in(headers)
+                caller, token = self._authenticator.log_in(headers, is_local=self._is_local)
             elif self._certificates and not headers.get("authorization"):
                 caller = BY_CERTIFICATE
             else:
-                caller = self._authenticator.caller(headers)
+                caller = self._authenticator.caller(headers, is_local=self._is_local)
             id_ = caller.session_id
             if id_ is not None and self._sessions.is_closed(id_, caller.session_expires_ms):
                 raise Unauthenticated("the session was closed; connect again")

@@ -1,10 +1,9 @@
-"""Passwords: argon2id, one at a time per processor, unknown users as slow as known ones."""
+"""Passwords: argon2id, a few at a time, unknown users as slow as known ones."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -13,6 +12,7 @@ import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from flight_server.access.hash_places import HashPlaces, Rank
 from storage.catalog import Catalog
 from storage.errors import InvalidRequest
 from storage.users import UserRecord
@@ -28,22 +28,27 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+        self.places = HashPlaces(os.cpu_count() or 1)
 
     def hash(self, password: str) -> str:
-        """An argon2id string with its own salt. Raises InvalidRequest for one that is empty or too long."""
+        """An argon2id string with its own salt. Raises InvalidRequest (it is empty or too long), LimitExceeded."""
         if not 0 < len(password.encode()) <= PASSWORD_BYTES_MAX:
             raise InvalidRequest(f"a password has 1 to {PASSWORD_BYTES_MAX} bytes; choose another")
-        with self._slots:
+        with self.places.place(Rank.LATELY, is_local=True):
             return self._hasher.hash(password)
 
-    def matches(self, user: UserRecord | None, password: str) -> bool:
-        """Whether this is the user's password. Takes as long when there is no such user."""
+    def matches(
+        self, user: UserRecord | None, password: str, rank: Rank = Rank.LATELY, *, is_local: bool = True
+    ) -> bool:
+        """Whether this is the user's password. Takes as long when there is no such user, but for the time in line.
+
+        Raises LimitExceeded.
+        """
         if len(password.encode()) > PASSWORD_BYTES_MAX:
             return False
         stored = self._nobody if user is None or not user.password_hash else user.password_hash
         try:
-            with self._slots:
+            with self.places.place(rank, is_local=is_local):
                 matched = self._hasher.verify(stored, password)
         except (Argon2Error, InvalidHashError):
             return False

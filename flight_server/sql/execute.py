@@ -87,7 +87,8 @@ class StatementExecutor:
         self._limits = limits
         self._statements = RunningStatements(services.clock, Admission(services.queries.settings, services.clock))
         self._live = LiveQueries(services.engine, live or LiveSettings())
-        self.sources = Sources(services.engine, services.jobs, self._statements, self._live, sessions, settings)
+        logins = services.passwords.places
+        self.sources = Sources(services.engine, services.jobs, self._statements, self._live, sessions, settings, logins)
         self._frames = Frames(services, self._statements, self.sources)
         self._queries = QueryStatements(services, self._frames, self._statements)
         self._control = Control(self._frames, self._statements, self._live, self.catalog, self._audit)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from flight_server.access.grants import Deed
+from flight_server.access.hash_places import HashPlaces
 from flight_server.access.rights import Rights
 from flight_server.access.sessions import Session
 from flight_server.job_port import JobDoor
@@ -23,7 +24,7 @@ TEXT, BIG, INT, BOOL = pa.string(), pa.int64(), pa.int32(), pa.bool_()
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the facts come from. `settings`: dotted key -> value, without secrets."""
+    """Where the facts come from. `settings`: dotted key -> value, without secrets; `logins`: those under way."""
 
     engine: Engine
     jobs: JobDoor
@@ -31,6 +32,7 @@ class Sources:
     live: LiveQueries
     sessions: Iterable[Session]
     settings: Mapping[str, object]
+    logins: HashPlaces
 
 
 Rows = Callable[[Sources, DatabaseState, Rights], Iterable[tuple[Any, ...]]]

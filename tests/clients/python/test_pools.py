@@ -92,7 +92,7 @@ def test_a_transaction_that_the_server_ended_can_be_rolled_back_and_its_connecti
     with engine.connect() as connection:
         connection.execute(sa.text("INSERT INTO t VALUES (1)"))
         wait_until(lambda: begun(impatient) == 0)
-        with pytest.raises(sa.exc.DBAPIError, match="25000"):
+        with pytest.raises(sa.exc.DBAPIError, match="25P03"):
             connection.execute(sa.text("INSERT INTO t VALUES (2)"))
         connection.rollback()
         connection.execute(sa.text("INSERT INTO t VALUES (3)"))
