@@ -100,7 +100,7 @@ async def _main(settings: Settings, clock: Clock) -> None:
             async with _jobs(engine, settings.jobs, grace_ms) as (manager, schedule):
                 door = JobsDoor(engine, manager)
                 server = await trio.to_thread.run_sync(open_server, engine, door, settings, clock, _root_password())
-                health.metrics = server.metrics.page
+                health.metrics, health.jobs = server.metrics.page, lambda: manager.health
                 if not stop.is_set():
                     _announce(server, health, http_port)
                 await stop.wait()

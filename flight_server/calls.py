@@ -14,6 +14,7 @@ import math
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from flight_server.access.middleware import Passage
@@ -21,6 +22,8 @@ from flight_server.access.sessions import Session
 from flight_server.wire.errors import DETAILS_TRAILER, StatementTimedOut
 from storage.clock import Clock
 from storage.errors import Cancelled, LimitExceeded
+from storage.failpoints import reach
+from storage.loops import attempt, forever
 
 WATCH_SECONDS: Final = 0.02
 REST_SECONDS: Final = 0.1  # while no call runs; calls do not wake the watchdog, that would cost each of them
@@ -103,7 +106,7 @@ class RunningCall:
             self._reason = reason
             stops, self._when_cancelled = self._when_cancelled, []
         for stop in stops:
-            stop(str(reason))
+            attempt("calls", partial(stop, str(reason)))
 
     def watch(self, now_seconds: float) -> None:
         """Called by the watchdog, again and again."""
@@ -129,8 +132,8 @@ class RunningCall:
                 return
             self._finished = True
             self._context = None
-        while self._when_finished:
-            self._when_finished.pop()()
+        while self._when_finished:  # all of them: each gives something back
+            attempt("calls", self._when_finished.pop())
 
 
 class Calls:
@@ -155,6 +158,7 @@ class Calls:
         self._running: set[RunningCall] = set()
         self._apart: set[RunningCall] = set()
         self._to_ask: deque[RunningCall] = deque()  # of those apart
+        self._kept_house_seconds = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="frostline-call-watchdog", daemon=True)
 
@@ -235,15 +239,22 @@ class Calls:
             return [*self._running, *asked]
 
     def _watch(self) -> None:
-        kept_house_seconds = self._clock.monotonic_seconds()
-        while not self._stop.is_set():
-            now = self._clock.monotonic_seconds()
-            for call in self._to_watch():
-                call.watch(now)
-            if now - kept_house_seconds >= HOUSEKEEPING_SECONDS:
-                self._housekeeping()
-                kept_house_seconds = now
-            self._stop.wait(WATCH_SECONDS if len(self) else REST_SECONDS)
+        self._kept_house_seconds = self._clock.monotonic_seconds()
+        forever("calls", self._step)
+
+    def _step(self) -> bool:
+        """Returns whether to go on."""
+        if self._stop.is_set():
+            return False
+        now = self._clock.monotonic_seconds()
+        for call in self._to_watch():  # each for itself: one that can't be asked keeps no other from being ended
+            attempt("calls", partial(call.watch, now))
+        if now - self._kept_house_seconds >= HOUSEKEEPING_SECONDS:
+            self._kept_house_seconds = now
+            self._housekeeping()
+        self._stop.wait(WATCH_SECONDS if len(self) else REST_SECONDS)
+        reach("loop.calls")
+        return True
 
 
 def _gone() -> Cancelled:

@@ -1,6 +1,6 @@
 """The HTTP side port: GET /healthz, /readyz and /metrics, and nothing else.
 
-    /healthz  200 "ok" while the process lives and its disk takes writes; 503 and the reason once it needs a restart;
+    /healthz  200 "ok" while the process lives, its disk takes writes and its jobs start; else 503 and the reason;
               200 and the reason while the disk is full: writes are taken again when there is room, no restart helps
     /metrics  200 and figures in Prometheus' text format; 503 before there are any. No figure is about a user or a text
     /readyz   200 "ready" while calls are answered; 503 before that, while the server drains, and when not healthy
@@ -33,13 +33,14 @@ _REASONS: Final = {
 
 @dataclass(slots=True)
 class Health:
-    """What the pages tell. `storage` answers "ok" or a reason, `mends_itself` whether a restart is not the cure;
-    `serving` and `metrics` are set by the composition root."""
+    """What the pages tell. `storage` and `jobs` answer "ok" or a reason, `mends_itself` whether a restart is not the
+    cure; `serving`, `jobs` and `metrics` are set by the composition root."""
 
     storage: Callable[[], str]
     serving: bool = False
     mends_itself: Callable[[], bool] = lambda: False
     metrics: Callable[[], bytes] | None = None
+    jobs: Callable[[], str] = lambda: "ok"
 
     def answer(self, method: str, path: str) -> tuple[int, str]:
         """Status and text for a request. Pure but for asking `storage` and `metrics`; the latter takes its time."""
@@ -52,6 +53,8 @@ class Health:
         mends_itself, reason = self.mends_itself(), self.storage()
         if reason != "ok":
             return 200 if mends_itself and path == "/healthz" else 503, f"storage: {reason}"
+        if (jobs := self.jobs()) != "ok":
+            return 503, f"jobs: {jobs}"
         if path == "/readyz":
             return (200, "ready") if self.serving else (503, "not serving")
         return 200, "ok"

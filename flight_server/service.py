@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -38,6 +39,7 @@ from flight_server.wire.handles import HandleSigner
 from storage.clock import Clock
 from storage.errors import FrostlineError, InvalidRequest, NotSupported, PermissionDenied
 from storage.failpoints import reach
+from storage.loops import attempt
 from storage.users import Role
 
 _STOPPING: Final = "the server is shutting down; connect again in a while"
@@ -67,9 +69,10 @@ class FlightService(flight.FlightServerBase):
         tls: Tls | None = None,
         is_local: bool = False,
     ) -> None:
-        """is_local: only this machine reaches the port.
+        """port 0 takes any free one, see `self.port`. Raises OSError when the port is taken.
 
-        port 0 takes any free one, see `self.port`. Raises OSError when the port is taken."""
+        is_local: only this machine reaches the port
+        """
         hide_tracebacks()
         signer = HandleSigner.with_random_key(clock)
         results = Results(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
@@ -216,13 +219,13 @@ class FlightService(flight.FlightServerBase):
             )
 
     def _keep_house(self) -> None:
-        """On the watchdog's thread: whatever goes wrong here must not end the watch."""
-        try:
-            self._front.results.expire()
-            self._front.sessions.expire_idle()
-            self._front.sessions.end_idle_transactions(self._front.access.transaction_idle_seconds)
-        except Exception as error:
-            self._log.error("housekeeping failed", error=repr(error))
+        """On the watchdog's thread. Each for itself: what goes wrong in one keeps no other from being done."""
+        front = self._front
+        attempt("housekeeping", partial(reach, "loop.housekeeping"))
+        attempt("housekeeping", front.results.expire)
+        attempt("housekeeping", front.sessions.expire_idle)
+        idle_seconds = front.access.transaction_idle_seconds
+        attempt("housekeeping", partial(front.sessions.end_idle_transactions, idle_seconds))
 
 
 def _sender(context: Any, passage: Passage) -> Callable[[bytes], None] | None:

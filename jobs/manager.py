@@ -30,7 +30,9 @@ from jobs.states import JobState
 from storage.clock import Clock
 from storage.durations import Durations
 from storage.errors import Cancelled, FrostlineError, NotSupported
+from storage.failpoints import reach
 
+AGAIN_SECONDS: Final = 1.0  # after which it is tried again to start jobs
 TARGETS_REMEMBERED_MAX: Final = 10_000  # of those served lately, to be fair between them
 DURATION_BOUNDS_SECONDS: Final = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0)
 
@@ -78,6 +80,7 @@ class JobManager:
         self._submitting = trio.Lock()
         self._changed = trio.Event()
         self._stopping = False
+        self.health = "ok"  # or why no job starts
 
     def __repr__(self) -> str:
         running = sum(live.running for live in self._live.values())
@@ -160,9 +163,20 @@ class JobManager:
             task_status.started()
             while not self._stopping:
                 self._changed = trio.Event()
-                self._start_ready(workers)
-                with trio.move_on_after(self._next_ready_seconds() - trio.current_time()):
+                with trio.move_on_after(self._started(workers) - trio.current_time()):
                     await self._changed.wait()
+
+    def _started(self, workers: trio.Nursery) -> float:
+        """Start what is ready; returns when to look again at the latest. While it fails, `health` tells it."""
+        try:
+            reach("loop.jobs")
+            self._start_ready(workers)
+            self.health = "ok"
+            return self._next_ready_seconds()
+        except Exception:
+            log.exception("jobs can't be started; it is tried again")
+            self.health = "jobs can't be started"
+            return trio.current_time() + AGAIN_SECONDS
 
     def stop(self) -> None:
         """No job starts from now on; running ones end at their next step and are taken up at the next start."""
@@ -211,13 +225,32 @@ class JobManager:
     async def _run_job(self, job_id: str) -> None:
         """One step and what came of it. Between two steps a job competes with those that wait: all tables get turns."""
         live = self._live[job_id]
+        try:
+            await self._run_one(job_id, live)
+        except Exception:
+            log.exception("job broke off", job_id=job_id)
+            await self._break_off(job_id)
+        live.running = False
+        self._wake()
+
+    async def _break_off(self, job_id: str) -> None:
+        """It failed where nothing should: whoever waits for it is told, as far as the ledger goes along."""
+        live = self._live.get(job_id)
+        try:
+            await self._finish(self.ledger.get(job_id), JobState.FAILED, error="the job broke off; see the log")
+        except Exception:
+            log.exception("job can't be ended", job_id=job_id)
+            self._live.pop(job_id, None)
+        if live is not None:
+            live.finished.set()
+
+    async def _run_one(self, job_id: str, live: _Live) -> None:
         with structlog.contextvars.bound_contextvars(job_id=job_id):
             if self.ledger.get(job_id).status is not JobState.RUNNING:
                 await self._begin(self.ledger.get(job_id))
             outcome = await self._run_step(job_id, live)
+            reach("loop.job")
             await self._settle(self.ledger.get(job_id), outcome)
-        live.running = False
-        self._wake()
 
     async def _begin(self, record: JobRecord) -> None:
         started_ms = record.started_ms or self._clock.wall_ms()

@@ -24,6 +24,7 @@ from jobs.policy import fullest_partitions
 from jobs.settings import JobSettings
 from storage.engine import Engine
 from storage.errors import FrostlineError
+from storage.failpoints import reach
 from storage.flush import FlushReason, is_interval_over, plan_flush
 from storage.manifest_copy import ManifestCopies
 from storage.schema import TableDef
@@ -103,7 +104,11 @@ class Schedule:
         while True:
             self._committed = trio.Event()
             self._rung = False
-            await self.submit_due_flushes()
+            try:
+                reach("loop.flush_planner")
+                await self.submit_due_flushes()
+            except Exception:
+                log.exception("planner broke; it looks again later", planner="flush")
             self._looked.set()
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._settings.flush_check_seconds):
@@ -115,6 +120,7 @@ class Schedule:
         while True:
             defined = self._defined  # of now: a change while it looks is not overheard
             try:
+                reach("loop.planner")
                 for wish in await trio.to_thread.run_sync(_looked, planner):
                     await self.submit(wish)
             except Exception:
@@ -130,9 +136,12 @@ class Schedule:
             await self._looked.wait()
             self._looked = trio.Event()
             try:
+                reach("loop.manifest_copies")
                 await trio.to_thread.run_sync(self._copies.write_changed)
             except FrostlineError as error:
                 log.warning("manifest can't be copied", error=error.message)
+            except Exception:
+                log.exception("manifest can't be copied; it is tried again later")
             await trio.sleep(COPY_PAUSE_SECONDS)
 
     async def submit(self, wish: Wish) -> str | None:

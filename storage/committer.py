@@ -6,7 +6,8 @@ publishes the new state, and only then answers. Between two groups it may claim 
 Guarantees: `commit` returns after the edit is durable (or, for `durable=False`, after it is written and visible);
 readers never wait; edits are published in the order of their `_seq`s. After a failed write every later one is
 refused, since nobody can know what the disk holds: until a restart, or, if the disk was just full, until there is room
-again and the disk has been read anew (see `mend`).
+again and the disk has been read anew (see `mend`). So it is after anything else that goes wrong here: whoever waits is
+answered, reads go on, and `health` tells it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from storage.hot import HotStore
 from storage.key_claims import KeyClaim, UnseenClaim, claim_keys, claim_unseen
 from storage.key_index import KeyIndex
 from storage.keys import is_owned, table_of_partition
+from storage.loops import forever
 from storage.mend import mend
 from storage.owned_partitions import OwnedPartitions
 from storage.state import DatabaseState, PartitionState
@@ -122,6 +124,7 @@ class Committer:
         self._next_look_seconds = 0.0
         self._frozen: str | None = None  # why edits are refused, though the disk is well
         self._closed = False
+        self._at_work: list[_Task | None] = []  # taken from the queue
         self._closing = threading.Lock()  # nothing may enter the queue behind its end, where nobody would answer it
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
@@ -197,17 +200,34 @@ class Committer:
         return task.future.result()
 
     def _run(self) -> None:
-        while True:
-            try:
-                task = self._queue.get(timeout=LOOK_SECONDS)
-            except queue.Empty:
-                self._mend_if_full()
-                continue
-            if task is None:
-                return
+        forever("committer", self._step, self._failed)
+
+    def _step(self) -> bool:
+        """Work off what waits, and a little of what comes meanwhile. Returns whether to go on."""
+        self._at_work = []
+        try:
+            self._at_work.append(self._queue.get(timeout=LOOK_SECONDS))
+        except queue.Empty:
             self._mend_if_full()
-            if not self._run_group([task, *self._waiting()]):
-                return
+            return True
+        if self._at_work == [None]:
+            return False
+        self._mend_if_full()
+        self._take_waiting()
+        reach("loop.committer")
+        self._run_group([task for task in self._at_work if task is not None])
+        return None not in self._at_work
+
+    def _failed(self, error: BaseException) -> None:
+        """Between what is on disk and what is published nobody knows more: no write is taken till a restart."""
+        self._store.refuse_writes("the committer failed")
+        for task in self._at_work:
+            if task is None:
+                self._queue.put(None)  # the end was asked for, and comes all the same
+            elif not task.future.done():
+                task.future.set_exception(
+                    StorageUnavailable("the committer failed; a restart tells whether the change was stored")
+                )
 
     def _mend_if_full(self) -> None:
         """After the disk was full: take writes again as soon as there is room."""
@@ -237,18 +257,15 @@ class Committer:
         self._feed.break_off("the disk was full, and what was being written then may have been stored")
         self._tell(self.state)
 
-    def _waiting(self) -> list[_Task | None]:
-        tasks: list[_Task | None] = []
-        while len(tasks) < self._group_edits_max:
+    def _take_waiting(self) -> None:
+        while len(self._at_work) <= self._group_edits_max:
             try:
-                tasks.append(self._queue.get_nowait())
+                self._at_work.append(self._queue.get_nowait())
             except queue.Empty:
                 break
-        return tasks
 
-    def _run_group(self, tasks: list[_Task | None]) -> bool:
-        """Claims and hearers first, then all edits as one group, then looks. Returns whether to go on."""
-        work = [task for task in tasks if task is not None]
+    def _run_group(self, work: list[_Task]) -> None:
+        """Claims and hearers first, then all edits as one group, then looks."""
         for task in work:
             if isinstance(task.work, KeyClaim):
                 _answer(task.future, partial(claim_keys, task.work, self._store, self._index))
@@ -267,7 +284,6 @@ class Committer:
         for task in work:
             if isinstance(task.work, _Moment):
                 _answer(task.future, partial(task.work.look, self.state))
-        return len(work) == len(tasks)
 
     def _commit_group(self, tasks: list[_Task]) -> None:
         brought: list[PartitionState] = []
@@ -304,6 +320,7 @@ class Committer:
             for task, _ in accepted:
                 task.future.set_exception(_shown(error))
             return
+        reach("commit.before_publish")
         self._unknown = None
         self._count([committed for _, committed in accepted], durable=group.durable)
         self._publish(group)

@@ -71,6 +71,7 @@ POINTS: Final = frozenset(
         "transaction.after_commit",
         "commit.after_catalog_check",
         "commit.before_write",
+        "commit.before_publish",
         "log.before_sync",
         "log.after_sync",
         # the ledger of jobs
@@ -94,7 +95,23 @@ POINTS: Final = frozenset(
         "close.after_rows",
     }
 )
-"""Every point in the code; tests go through all of them."""
+"""Every point of what is written, read or answered; tests go through all of them."""
+
+LOOPS: Final = frozenset(
+    {
+        "loop.committer",
+        "loop.calls",
+        "loop.housekeeping",
+        "loop.live_queries",
+        "loop.query_stream",
+        "loop.flush_planner",
+        "loop.planner",
+        "loop.manifest_copies",
+        "loop.jobs",
+        "loop.job",
+    }
+)
+"""A step of each thread or task that others wait for, see `storage.loops`."""
 
 
 @dataclass(slots=True)
@@ -114,8 +131,8 @@ def reach(name: str) -> None:
 
 def arm(name: str, act: Callable[[], None], nth: int = 1) -> None:
     """From the `nth` time on that the point is reached, `act` is called there. Raises InvalidRequest."""
-    if name not in POINTS:
-        raise errors.InvalidRequest(f"there is no fail point '{name}'; there are: {', '.join(sorted(POINTS))}")
+    if name not in POINTS | LOOPS:
+        raise errors.InvalidRequest(f"there is no fail point '{name}'; there are: {', '.join(sorted(POINTS | LOOPS))}")
     _armed[name] = _Armed(act, nth - 1)
 
 

@@ -4,7 +4,8 @@ The committer's thread orders everything. Listening begins between two groups of
 moment: what is in it comes from there, what comes after it is handed over, nothing twice and nothing never. After each
 published group every change of a partition that somebody hears is handed to its hearers, in the order of `_seq`.
 
-Rules: a hearer takes its change and returns, whatever it costs is paid on its own thread; what it raises is logged.
+Rules: a hearer takes its change and returns, whatever it costs is paid on its own thread; what it raises is logged,
+and it loses the rest: a gap is told, never passed over.
 Only changes of rows are told: a flush, a compaction or an eviction moves or removes what was told before.
 A change holds no rows of its own: it names the edit, and the states that its old rows and its files are read from.
 """
@@ -14,12 +15,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
 import structlog
 
 from storage.edits import RowChange
+from storage.loops import attempt
 from storage.schema import TableDef
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.state import DatabaseState, PartitionState
@@ -121,6 +124,7 @@ class ChangeFeed:
                     hearer.hear(change)
                 except Exception:
                     structlog.get_logger().exception("change_not_heard", partition=change.partition_id)
+                    attempt("change_feed", partial(hearer.lose, "one of them could not be told"))
         self.told_seq = state.last_seq
 
     def break_off(self, reason: str) -> None:

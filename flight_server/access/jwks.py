@@ -11,6 +11,7 @@ import json
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -66,7 +67,7 @@ class Jwks:
         try:
             self._keys = _usable_keys(json.loads(self._read()))
             self._read_seconds = now
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError, HTTPException) as error:
             structlog.get_logger("access").warning("identity provider's keys can't be read", reason=str(error)[:200])
             if self._read_seconds is None or now - self._read_seconds >= STALE_SECONDS_MAX:
                 self._keys = {}

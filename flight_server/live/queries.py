@@ -29,6 +29,8 @@ from flight_server.live.topic import Topic
 from storage.catalog import Catalog
 from storage.engine import Engine
 from storage.errors import Cancelled, FrostlineError, LimitExceeded, NotFound
+from storage.failpoints import reach
+from storage.loops import attempt, forever
 from storage.schema import Column, TableDef
 from storage.state import DatabaseState
 
@@ -63,6 +65,7 @@ class LiveQueries:
         self._newest: Catalog = self._checked
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._tick_seconds = min(settings.progress_seconds / 4, TICK_SECONDS_MAX)
+        self._next_tick_seconds = engine.clock.monotonic_seconds()
         self._thread = threading.Thread(target=self._run, name="frostline-live", daemon=True)
         self._thread.start()
         engine.add_commit_listener(self._see_catalog)
@@ -175,20 +178,28 @@ class LiveQueries:
     # --- the worker -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        clock = self._engine.clock
-        next_tick_seconds = clock.monotonic_seconds()
-        while True:
-            try:
-                work = self._work.get(timeout=self._tick_seconds)
-                if work is None:
-                    return
-                work()
-            except queue.Empty:
-                pass
-            now_seconds = clock.monotonic_seconds()
-            if now_seconds >= next_tick_seconds:
-                next_tick_seconds = now_seconds + self._tick_seconds
-                self._tell_progress(now_seconds)
+        forever("live_queries", self._step, self._failed)
+
+    def _step(self) -> bool:
+        """Returns whether to go on."""
+        try:
+            work = self._work.get(timeout=self._tick_seconds)
+            if work is None:
+                return False
+            reach("loop.live_queries")
+            work()
+        except queue.Empty:
+            pass
+        now_seconds = self._engine.clock.monotonic_seconds()
+        if now_seconds >= self._next_tick_seconds:
+            self._next_tick_seconds = now_seconds + self._tick_seconds
+            self._tell_progress(now_seconds)
+        return True
+
+    def _failed(self, error: BaseException) -> None:
+        """What was to be told, or looked at, is lost: nobody may wait for it, or read on unseen."""
+        for subscription in self:
+            attempt("live_queries", partial(subscription.end, _broken()))
 
     def _wake(self, topic: Topic) -> None:
         """On the committer's thread."""
@@ -200,7 +211,7 @@ class LiveQueries:
         except Exception as error:
             structlog.get_logger().exception("live_queries_failed", exc_info=error)
             for group in list(topic.groups.values()):
-                group.end(FrostlineError("the live query failed; subscribe again", sqlstate="XX000"))
+                group.end(_broken())
 
     def _tell_progress(self, now_seconds: float) -> None:
         seq = self._engine.feed.told_seq
@@ -232,6 +243,10 @@ class LiveQueries:
                 subscription.reader.check(newest)
             except FrostlineError as error:
                 subscription.end(error)
+
+
+def _broken() -> FrostlineError:
+    return FrostlineError("the live query failed; subscribe again", sqlstate="XX000")
 
 
 def check_table(selection: Selection, newest: Catalog) -> None:

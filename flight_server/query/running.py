@@ -14,13 +14,18 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import structlog
 
 from flight_server.query.channel import BatchChannel, RunState
 from flight_server.query.shape import Shape
 from storage.errors import Cancelled, FrostlineError
+from storage.failpoints import reach
+from storage.loops import forever
 
 Raised = Callable[[FrostlineError], BaseException]
 
@@ -44,7 +49,12 @@ class QueryLoop:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
+        forever("queries", self._step)
+
+    def _step(self) -> bool:
+        """Until it is stopped, or a callback raises what asyncio lets through: then it runs on. Returns whether to."""
         self.loop.run_forever()
+        return False
 
     async def _cancel_all(self) -> None:
         others = asyncio.all_tasks(self.loop) - {asyncio.current_task()}
@@ -99,6 +109,7 @@ class RunningQuery:
         self._shape = shape
         self._channel = BatchChannel(loop, buffer_bytes_max)
         self._pumping = asyncio.run_coroutine_threadsafe(_pump(stream, self._channel, mapped), loop)
+        self._pumping.add_done_callback(partial(_end_unread, self._channel))
 
     def __del__(self) -> None:
         self.cancel()
@@ -165,6 +176,7 @@ Running = RunningQuery | FinishedQuery
 async def _pump(stream: Any, channel: BatchChannel, mapped: Callable[[BaseException], FrostlineError]) -> None:
     """Move the stream's batches into the channel. Holds no RunningQuery, so that dropping one is noticed."""
     try:
+        reach("loop.query_stream")
         async for batch in stream:
             channel.put(batch.to_pyarrow())
             await channel.room()
@@ -174,4 +186,18 @@ async def _pump(stream: Any, channel: BatchChannel, mapped: Callable[[BaseExcept
         # keep the statement burning.
         channel.end(RunState.CANCELLED, Cancelled("the statement was cancelled: the server is stopping"))
     except BaseException as error:  # a panic in Rust is no Exception, and must reach the reader too
-        channel.end(RunState.FAILED, mapped(error))
+        channel.end(RunState.FAILED, _mapped(error, mapped))
+
+
+def _mapped(error: BaseException, mapped: Callable[[BaseException], FrostlineError]) -> FrostlineError:
+    """Whatever becomes of the mapping, the reader gets an error: it waits for one."""
+    try:
+        return mapped(error)
+    except BaseException as unforeseen:
+        structlog.get_logger().error("query_error_not_mapped", exc_info=unforeseen)
+        return FrostlineError("the statement failed in a way that was not foreseen", sqlstate="XX000")
+
+
+def _end_unread(channel: BatchChannel, _: Future[None]) -> None:
+    """The task is over, and be it that it never began: nobody waits for more. After an end it does nothing."""
+    channel.end(RunState.CANCELLED, Cancelled("the statement was cancelled: the server is stopping"))
