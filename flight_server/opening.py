@@ -14,10 +14,11 @@ from typing import Final
 import structlog
 
 from flight_server.access.authenticator import Authenticator
+from flight_server.access.held_file import HeldFile
 from flight_server.access.idp import IdentityProvider, is_configured
 from flight_server.access.login_audit import LoginAudit
 from flight_server.access.passwords import Passwords, prepare_root
-from flight_server.access.sessions import SessionLimits, Sessions
+from flight_server.access.sessions import LOST_SECONDS, SessionLimits, Sessions
 from flight_server.access.tokens import Tokens, stored_key
 from flight_server.certificates import read_tls
 from flight_server.job_port import JobDoor
@@ -42,6 +43,7 @@ from storage.engine import Engine
 
 # In the data directory, beside what storage keeps there.
 TOKEN_KEY_FILE: Final = "token.key"  # noqa: S105  (a file name)
+HELD_FILE: Final = "sessions.held"
 SPILL_DIRECTORY: Final = "spill"
 
 
@@ -85,7 +87,7 @@ def open_server(
     generated = _users(engine, passwords, chosen_password, settings.access)
     tokens = Tokens(stored_key(engine.directory / TOKEN_KEY_FILE), clock, settings.access.token_seconds)
     audit = LoginAudit(lambda record: _write_audit(engine, record), clock)
-    sessions = Sessions(clock, settings.access.session_idle_seconds, limits=_limits(settings.access))
+    sessions = _sessions(engine, settings.access, clock)
     authenticator = Authenticator(
         lambda: engine.state.catalog.users,
         passwords,
@@ -144,8 +146,11 @@ def _facts(settings: FrontSettings) -> ServerFacts:
     )
 
 
-def _limits(access: AccessSettings) -> SessionLimits:
-    return SessionLimits(access.sessions_max, access.sessions_per_user_max, access.sessions_administrators)
+def _sessions(engine: Engine, access: AccessSettings, clock: Clock) -> Sessions:
+    limits = SessionLimits(access.sessions_max, access.sessions_per_user_max, access.sessions_administrators)
+    kept_ms = round(max(access.token_seconds, LOST_SECONDS) * 1000)
+    held = HeldFile(engine.directory / HELD_FILE, clock.wall_ms(), kept_ms)
+    return Sessions(clock, access.session_idle_seconds, limits=limits, held=held)
 
 
 def _users(engine: Engine, passwords: Passwords, chosen: str | None, access: AccessSettings) -> str | None:

@@ -20,6 +20,7 @@ from typing import Final
 import pyarrow as pa
 
 from flight_server.access.ended_sessions import ClosedSessions, LostSessions, LostState
+from flight_server.access.held_file import IN_TRANSACTION, SETTINGS, HeldFile
 from flight_server.access.open_transactions import OpenTransactions
 from flight_server.access.principal import Principal
 from storage.clock import Clock
@@ -168,7 +169,9 @@ class Sessions:
         idle_seconds_max: float,
         on_end: Callable[[Session], None] | None = None,
         limits: SessionLimits | None = None,
+        held: HeldFile | None = None,
     ) -> None:
+        """held: remembers over a restart who held something; None = nobody does"""
         self._clock = clock
         self._trust = ClockTrust(clock.wall_ms(), clock.monotonic_seconds(), STEP_MS_MAX)
         self._idle_seconds_max = idle_seconds_max
@@ -178,6 +181,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._of_user: dict[str, OrderedDict[str, Session]] = {}  # the one used last is last
         self._to_look_at: list[tuple[float, str]] = []  # a heap: (last used then, session id)
+        self._held = held
         self._closed = ClosedSessions()
         self._lost = LostSessions()
 
@@ -220,6 +224,8 @@ class Sessions:
         with self._lock:
             session.calls -= 1
             self._used(session)
+            if session.id in self._sessions:
+                self._note(session.id, session.state(""))
 
     def close(self, session_id: str, token_expires_ms: int) -> None:
         """End it now; its token is refused from here on."""
@@ -227,6 +233,7 @@ class Sessions:
             session = self._sessions.get(session_id)
             if session is not None:
                 self._forget(session)
+            self._note(session_id, None)
             if token_expires_ms:
                 self._closed.add(session_id, token_expires_ms)
         if session is not None:
@@ -266,6 +273,8 @@ class Sessions:
             sessions = list(self._sessions.values())
             for session in sessions:
                 self._forget(session)
+            if self._held is not None:
+                self._held.close()
         for session in sessions:
             self._end(session)
 
@@ -299,7 +308,7 @@ class Sessions:
 
     def _begin(self, session_id: str, principal: Principal, expires_ms: int) -> Session:
         session = Session(session_id, principal, started_ms=self._clock.wall_ms(), expires_ms=expires_ms)
-        lost = self._lost.take(session_id)
+        lost = self._lost.take(session_id) or self._before_restart(session_id)
         if lost is not None:
             session.transactions.lose(lost.transactions, f"with its session {lost.why}", unnamed=lost.in_transaction)
             session.lost = _told(lost) if lost.has_settings else None
@@ -311,6 +320,18 @@ class Sessions:
             heapq.heapify(self._to_look_at)
         return session
 
+    def _note(self, session_id: str, state: LostState | None) -> None:
+        """In the file, for the next run of the server."""
+        if self._held is not None:
+            flags = 0 if state is None else SETTINGS * state.has_settings | IN_TRANSACTION * state.in_transaction
+            self._held.note(session_id, flags, self._clock.wall_ms())
+
+    def _before_restart(self, session_id: str) -> LostState | None:
+        flags = 0 if self._held is None else self._held.take(session_id)
+        if not flags:
+            return None
+        return LostState("by a restart of the server", bool(flags & SETTINGS), bool(flags & IN_TRANSACTION))
+
     def _forget(self, session: Session, why: str | None = None) -> None:
         """It is no more; `why`: the server ends it, and who comes again is to be told."""
         del self._sessions[session.id]
@@ -318,7 +339,10 @@ class Sessions:
         del mine[session.id]
         if not mine:
             del self._of_user[session.principal.name]
-        state = session.state(why) if why is not None else None
+        if why is None:
+            return
+        state = session.state(why)
+        self._note(session.id, state)
         if state:
             expires_ms = session.expires_ms or self._clock.wall_ms() + LOST_SECONDS * 1000
             dropped = self._lost.add(session.id, session.principal.name, state, expires_ms)

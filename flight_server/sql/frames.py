@@ -114,7 +114,9 @@ class Frames:
     def _committed(self, session: Session, stop: Callable[[], bool], change: Change, *, last: bool) -> Changed:
         transaction = self._services.engine.begin(session.temporary)
         try:
-            changed = change(self.call(session, transaction, stop))
+            call = self.call(session, transaction, stop)
+            changed = change(call)
+            call.pledges.check(self.rights, lambda: transaction.state.catalog)  # it may have run for long
             committed = self._commit(session, transaction, last=last)
         finally:
             transaction.rollback()
