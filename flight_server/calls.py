@@ -22,7 +22,7 @@ from flight_server.access.sessions import Session
 from flight_server.wire.errors import DETAILS_TRAILER, StatementTimedOut
 from storage.clock import Clock
 from storage.errors import Cancelled, LimitExceeded
-from storage.failpoints import reach
+from storage.failpoints import reach_loop
 from storage.loops import attempt, forever
 
 WATCH_SECONDS: Final = 0.02
@@ -253,7 +253,7 @@ class Calls:
             self._kept_house_seconds = now
             self._housekeeping()
         self._stop.wait(WATCH_SECONDS if len(self) else REST_SECONDS)
-        reach("loop.calls")
+        reach_loop("loop.calls")
         return True
 
 

@@ -38,7 +38,7 @@ from flight_server.wire.errors import DETAILS_TRAILER, flight_errors, hide_trace
 from flight_server.wire.handles import HandleSigner
 from storage.clock import Clock
 from storage.errors import FrostlineError, InvalidRequest, NotSupported, PermissionDenied
-from storage.failpoints import reach
+from storage.failpoints import reach, reach_loop
 from storage.loops import attempt
 from storage.users import Role
 
@@ -221,7 +221,7 @@ class FlightService(flight.FlightServerBase):
     def _keep_house(self) -> None:
         """On the watchdog's thread. Each for itself: what goes wrong in one keeps no other from being done."""
         front = self._front
-        attempt("housekeeping", partial(reach, "loop.housekeeping"))
+        attempt("housekeeping", lambda: reach_loop("loop.housekeeping"))
         attempt("housekeeping", front.results.expire)
         attempt("housekeeping", front.sessions.expire_idle)
         idle_seconds = front.access.transaction_idle_seconds

@@ -30,7 +30,7 @@ from jobs.states import JobState
 from storage.clock import Clock
 from storage.durations import Durations
 from storage.errors import Cancelled, FrostlineError, NotSupported
-from storage.failpoints import reach
+from storage.failpoints import reach_loop
 
 AGAIN_SECONDS: Final = 1.0  # after which it is tried again to start jobs
 TARGETS_REMEMBERED_MAX: Final = 10_000  # of those served lately, to be fair between them
@@ -169,7 +169,7 @@ class JobManager:
     def _started(self, workers: trio.Nursery) -> float:
         """Start what is ready; returns when to look again at the latest. While it fails, `health` tells it."""
         try:
-            reach("loop.jobs")
+            reach_loop("loop.jobs")
             self._start_ready(workers)
             self.health = "ok"
             return self._next_ready_seconds()
@@ -249,7 +249,7 @@ class JobManager:
             if self.ledger.get(job_id).status is not JobState.RUNNING:
                 await self._begin(self.ledger.get(job_id))
             outcome = await self._run_step(job_id, live)
-            reach("loop.job")
+            reach_loop("loop.job")
             await self._settle(self.ledger.get(job_id), outcome)
 
     async def _begin(self, record: JobRecord) -> None:

@@ -24,7 +24,7 @@ from jobs.policy import fullest_partitions
 from jobs.settings import JobSettings
 from storage.engine import Engine
 from storage.errors import FrostlineError
-from storage.failpoints import reach
+from storage.failpoints import reach_loop
 from storage.flush import FlushReason, is_interval_over, plan_flush
 from storage.manifest_copy import ManifestCopies
 from storage.schema import TableDef
@@ -105,7 +105,7 @@ class Schedule:
             self._committed = trio.Event()
             self._rung = False
             try:
-                reach("loop.flush_planner")
+                reach_loop("loop.flush_planner")
                 await self.submit_due_flushes()
             except Exception:
                 log.exception("planner broke; it looks again later", planner="flush")
@@ -120,7 +120,7 @@ class Schedule:
         while True:
             defined = self._defined  # of now: a change while it looks is not overheard
             try:
-                reach("loop.planner")
+                reach_loop("loop.planner")
                 for wish in await trio.to_thread.run_sync(_looked, planner):
                     await self.submit(wish)
             except Exception:
@@ -136,7 +136,7 @@ class Schedule:
             await self._looked.wait()
             self._looked = trio.Event()
             try:
-                reach("loop.manifest_copies")
+                reach_loop("loop.manifest_copies")
                 await trio.to_thread.run_sync(self._copies.write_changed)
             except FrostlineError as error:
                 log.warning("manifest can't be copied", error=error.message)

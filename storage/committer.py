@@ -37,7 +37,7 @@ from storage.counters import (
 from storage.database_time import DatabaseTime
 from storage.edits import Committed, Edit
 from storage.errors import FrostlineError, StorageUnavailable
-from storage.failpoints import reach
+from storage.failpoints import reach, reach_loop
 from storage.feed import ChangeFeed, Hearer, Listening
 from storage.group import Group
 from storage.hot import HotStore
@@ -214,7 +214,7 @@ class Committer:
             return False
         self._mend_if_full()
         self._take_waiting()
-        reach("loop.committer")
+        reach_loop("loop.committer")
         self._run_group([task for task in self._at_work if task is not None])
         return None not in self._at_work
 

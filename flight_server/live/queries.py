@@ -29,7 +29,7 @@ from flight_server.live.topic import Topic
 from storage.catalog import Catalog
 from storage.engine import Engine
 from storage.errors import Cancelled, FrostlineError, LimitExceeded, NotFound
-from storage.failpoints import reach
+from storage.failpoints import reach_loop
 from storage.loops import attempt, forever
 from storage.schema import Column, TableDef
 from storage.state import DatabaseState
@@ -186,7 +186,7 @@ class LiveQueries:
             work = self._work.get(timeout=self._tick_seconds)
             if work is None:
                 return False
-            reach("loop.live_queries")
+            reach_loop("loop.live_queries")
             work()
         except queue.Empty:
             pass

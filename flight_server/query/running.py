@@ -24,7 +24,7 @@ import structlog
 from flight_server.query.channel import BatchChannel, RunState
 from flight_server.query.shape import Shape
 from storage.errors import Cancelled, FrostlineError
-from storage.failpoints import reach
+from storage.failpoints import reach_loop
 from storage.loops import forever
 
 Raised = Callable[[FrostlineError], BaseException]
@@ -176,7 +176,7 @@ Running = RunningQuery | FinishedQuery
 async def _pump(stream: Any, channel: BatchChannel, mapped: Callable[[BaseException], FrostlineError]) -> None:
     """Move the stream's batches into the channel. Holds no RunningQuery, so that dropping one is noticed."""
     try:
-        reach("loop.query_stream")
+        reach_loop("loop.query_stream")
         async for batch in stream:
             channel.put(batch.to_pyarrow())
             await channel.room()

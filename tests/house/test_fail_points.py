@@ -6,17 +6,17 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from storage.failpoints import POINTS
+from storage.failpoints import LOOPS, POINTS
 from tests.house.test_tidy import sources, tree_of
 
 BY_KIND_OF_CALL = "call."  # reached under a name put together from the call's kind
 
 
-def names_reached() -> Iterator[str]:
+def names_reached(by: str = "reach") -> Iterator[str]:
     """The name in each `reach("...")` of the source."""
     for path in sources():
         for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "reach":
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == by:
                 (name,) = node.args
                 if isinstance(name, ast.Constant):
                     yield name.value
@@ -28,3 +28,7 @@ def test_every_fail_point_is_in_the_code_once_and_every_one_in_the_code_is_liste
     unlisted = set(reached) - POINTS
     unreached = {name for name in POINTS - set(reached) if not name.startswith(BY_KIND_OF_CALL)}
     assert (unlisted, unreached) == (set(), set())
+
+
+def test_every_step_of_a_loop_is_in_the_code_once():
+    assert Counter(names_reached("reach_loop")) == Counter(LOOPS)

@@ -25,7 +25,8 @@ def test_a_token_that_outlives_the_server_is_told_of_its_transaction_and_setting
     data = tmp_path / "data"
     with ServerProcess(data) as server:
         with flight.connect(server.uri) as client:
-            plain, busy, set_up = (client.authenticate_basic_token("root", server.root_password or "") for _ in range(3))
+            password = server.root_password or ""
+            plain, busy, set_up = (client.authenticate_basic_token("root", password) for _ in range(3))
         run(server, plain, "CREATE TABLE a (v INT); INSERT INTO a VALUES (100)")
         run(server, busy, "BEGIN; UPDATE a SET v = v - 50")
         run(server, set_up, "CREATE NAMESPACE n; USE n")
