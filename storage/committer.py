@@ -16,13 +16,13 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from storage.clock import Clock
+from storage.commit_work import Fetch, Leave, Listen, Moment, Task, Work
 from storage.counters import (
     COMMITS,
     EVENTS_DISCARDED,
@@ -54,42 +54,6 @@ T = TypeVar("T")
 LOOK_SECONDS: Final = 1.0  # between two looks whether a full disk has room again; half of it when writes come in
 
 
-@dataclass(frozen=True, slots=True)
-class _Listen:
-    partition_id: int
-    hearer: Hearer
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Have a user's partition in memory."""
-
-    partition_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """Let those that `choose` names go from memory."""
-
-    choose: Callable[[DatabaseState], list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """A look at the database between two commits: what is written is what `look` is given, neither more nor less."""
-
-    look: Callable[[DatabaseState], Any]
-
-
-_Work = Edit | KeyClaim | UnseenClaim | _Listen | Fetch | Leave | _Moment
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    work: _Work
-    future: Future[Any]
-
-
 class Committer:
     """Owns the newest `state`."""
 
@@ -114,7 +78,7 @@ class Committer:
         self._clock = clock
         self._time = time
         self._group_edits_max = group_edits_max
-        self._queue: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._listeners: list[Listener] = []
         self._unknown: DatabaseState | None = None  # the state, if the write that failed is on disk
         self._unsettled: list[Edit] = []  # edits with files that got no certain answer
@@ -124,7 +88,7 @@ class Committer:
         self._next_look_seconds = 0.0
         self._frozen: str | None = None  # why edits are refused, though the disk is well
         self._closed = False
-        self._at_work: list[_Task | None] = []  # taken from the queue
+        self._at_work: list[Task | None] = []  # taken from the queue
         self._closing = threading.Lock()  # nothing may enter the queue behind its end, where nobody would answer it
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
@@ -151,7 +115,7 @@ class Committer:
 
     def listen(self, partition_id: int, hearer: Hearer) -> Listening:
         """Begin to hear a partition's changes, between two groups; see `feed`."""
-        listening: Listening = self._submit(_Listen(partition_id, hearer))
+        listening: Listening = self._submit(Listen(partition_id, hearer))
         return listening
 
     def partition(self, partition_id: int) -> PartitionState:
@@ -168,7 +132,7 @@ class Committer:
 
     def between_commits(self, look: Callable[[DatabaseState], T]) -> T:
         """Run `look` on the committer thread; commits wait for it, so it must be quick. Raises what it raises."""
-        seen: T = self._submit(_Moment(look))
+        seen: T = self._submit(Moment(look))
         return seen
 
     def freeze(self, check: Callable[[DatabaseState], None], why: str | None) -> None:
@@ -191,8 +155,8 @@ class Committer:
             self._queue.put(None)
         self._thread.join()
 
-    def _submit(self, work: _Work) -> Any:
-        task = _Task(work, Future())
+    def _submit(self, work: Work) -> Any:
+        task = Task(work, Future())
         with self._closing:
             if self._closed:
                 raise StorageUnavailable("the server is shutting down; nothing was stored", sqlstate="57P01")
@@ -264,7 +228,7 @@ class Committer:
             except queue.Empty:
                 break
 
-    def _run_group(self, work: list[_Task]) -> None:
+    def _run_group(self, work: list[Task]) -> None:
         """Claims and hearers first, then all edits as one group, then looks."""
         for task in work:
             if isinstance(task.work, KeyClaim):
@@ -276,23 +240,23 @@ class Committer:
             if isinstance(task.work, UnseenClaim):
                 partition = self.state.partition(task.work.partition_id)
                 _answer(task.future, partial(claim_unseen, task.work, partition, self._store, self._index))
-            if isinstance(task.work, _Listen):
+            if isinstance(task.work, Listen):
                 _answer(task.future, partial(self._listening, task.work))
         edits = [task for task in work if isinstance(task.work, Edit)]
         if edits:
             self._commit_group(edits)
         for task in work:
-            if isinstance(task.work, _Moment):
+            if isinstance(task.work, Moment):
                 _answer(task.future, partial(task.work.look, self.state))
 
-    def _commit_group(self, tasks: list[_Task]) -> None:
+    def _commit_group(self, tasks: list[Task]) -> None:
         brought: list[PartitionState] = []
         try:
             self._commit_edits(tasks, brought)
         finally:
             self._keep(brought)
 
-    def _commit_edits(self, tasks: list[_Task], brought: list[PartitionState]) -> None:
+    def _commit_edits(self, tasks: list[Task], brought: list[PartitionState]) -> None:
         """brought: is told of users' partitions that were read for an edit"""
 
         def load(state: DatabaseState, partition_id: int) -> PartitionState:
@@ -301,7 +265,7 @@ class Committer:
 
         now, settled = self._time.both()
         group = Group(self.state, self._index, now.database_ms, load, self._feed.is_heard, settled)
-        accepted: list[tuple[_Task, Committed]] = []
+        accepted: list[tuple[Task, Committed]] = []
         for task in tasks:
             try:
                 self._check_thawed()
@@ -337,7 +301,7 @@ class Committer:
         add(EVENTS_EVICTED, sum(committed.evicted for committed in made))
         add(EVENTS_DISCARDED, sum(committed.discarded for committed in made))
 
-    def _listening(self, work: _Listen) -> Listening:
+    def _listening(self, work: Listen) -> Listening:
         if is_owned(work.partition_id):
             self._fetched(work.partition_id)
         return self._feed.begin(work.partition_id, work.hearer, self.state)
