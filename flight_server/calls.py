@@ -4,6 +4,10 @@ A Flight handler runs on a gRPC thread until it returns, whatever the client doe
 `context.is_cancelled()` tells that the client went away or its deadline passed. One thread asks that of every
 running call, and also ends statements that ran out of time.
 
+A stream whose reader stands still can't be interrupted either: gRPC's thread waits for room to write into. So once such
+a call is cancelled it is over for all here after CUT_OFF_SECONDS, and when its stream has not ended CLOSED_SECONDS after
+that, the connection to its client is closed, which ends it.
+
 Rule: a context is valid until its call is completed and not a moment longer, so it is touched only under the
 call's lock and never after `finish`. The gate's `call_completed` runs before the context dies and calls it.
 """
@@ -12,16 +16,18 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from flight_server.access.middleware import Passage
 from flight_server.access.sessions import Session
+from flight_server.peers import close_connection
+from flight_server.places import Place, Places
 from flight_server.wire.errors import DETAILS_TRAILER, StatementTimedOut
 from storage.clock import Clock
-from storage.errors import Cancelled, LimitExceeded
+from storage.errors import Cancelled
 from storage.failpoints import reach_loop
 from storage.loops import attempt, forever
 
@@ -29,17 +35,27 @@ WATCH_SECONDS: Final = 0.02
 REST_SECONDS: Final = 0.1  # while no call runs; calls do not wake the watchdog, that would cost each of them
 APART_SECONDS: Final = 1.0  # between two looks at the client of a live query: asking 1,000 takes 0.1 s
 HOUSEKEEPING_SECONDS: Final = 1.0
-TOO_MANY: Final = "53300"  # SQLSTATE
+CUT_OFF_SECONDS: Final = 1.0
+CLOSED_SECONDS: Final = 10.0  # a reader that is only slow has read the last message by then
 
 
 class RunningCall:
     """One call under way. `is_cancelled` costs nothing and may be asked from any thread at any time."""
 
     def __init__(
-        self, context: Any, passage: Passage, session: Session, begun_seconds: float, timeout_seconds: float
+        self,
+        context: Any,
+        passage: Passage,
+        session: Session,
+        begun_seconds: float,
+        timeout_seconds: float,
+        place: Place,
     ) -> None:
         """timeout_seconds: 0 = none. `goes_on` is set for a call whose stream outlives its handler."""
         self.caller = passage.caller
+        self.peer: str = context.peer()
+        self.is_over = False  # gRPC's side of it, too
+        self.place = place
         self._reads_details = passage.reads_details
         self.binds_milliseconds = passage.binds_milliseconds
         self.session = session
@@ -51,6 +67,7 @@ class RunningCall:
         self._finished = False
         self._was_seen = False  # by the watchdog
         self._reason: Cancelled | None = None
+        self._ended_seconds = math.inf  # since when the watchdog sees it cancelled
         self._when_cancelled: list[Callable[[str], None]] = []
         self._when_finished: list[Callable[[], None]] = []
         self.leave_limits: Callable[[], None] = lambda: None  # set by `Calls`
@@ -116,7 +133,10 @@ class RunningCall:
             return
         reason: Cancelled | None = None
         with self._lock:
-            if self._finished or self._reason is not None:
+            if self._finished:
+                return
+            if self._reason is not None:
+                self._ended_seconds = min(self._ended_seconds, now_seconds)
                 return
             if self._context.is_cancelled():
                 reason = _gone()
@@ -124,6 +144,15 @@ class RunningCall:
                 reason = _too_long(self._timeout_seconds)
         if reason is not None:
             self.cancel(reason)
+
+    def stands_still(self, now_seconds: float) -> bool:
+        """Whether it was cancelled a while ago, and its stream goes on nevertheless."""
+        return self.goes_on and now_seconds - self._ended_seconds >= CUT_OFF_SECONDS
+
+    def complete(self) -> None:
+        """gRPC has done with it."""
+        self.is_over = True
+        self.finish()
 
     def finish(self) -> None:
         """The call is over, for whatever reason. Safe to repeat."""
@@ -137,21 +166,21 @@ class RunningCall:
 
 
 class Calls:
-    """All running calls, at most `calls_max`, and the thread that watches them."""
+    """All running calls, each in its place, and the thread that watches them."""
 
     def __init__(
         self,
         clock: Clock,
-        calls_max: int,
+        places: Places,
         statement_seconds_max: float,
         housekeeping: Callable[[], None],
-        calls_per_user_max: int | None = None,
+        close: Callable[[str], None] = close_connection,
     ) -> None:
-        """statement_seconds_max: over which no session's timeout goes; 0 = no limit."""
+        """statement_seconds_max: over which no session's timeout goes; 0 = no limit; close: ends a peer's connection"""
         self._clock = clock
-        self._calls_max = calls_max
-        self._calls_per_user_max = calls_max if calls_per_user_max is None else calls_per_user_max
-        self._of_user: Counter[str] = Counter()
+        self._places = places
+        self._close = close
+        self._cut_off: deque[tuple[RunningCall, float]] = deque()  # with when to close their connections
         self._statement_seconds_max = statement_seconds_max
         self._housekeeping = housekeeping
         self._lock = threading.Lock()
@@ -180,23 +209,11 @@ class Calls:
     def enter(self, context: Any, passage: Passage, session: Session) -> RunningCall:
         """Begin a call; it leaves with its `finish`. Raises LimitExceeded."""
         limits = [seconds for seconds in (session.statement_timeout_seconds, self._statement_seconds_max) if seconds]
-        call = RunningCall(context, passage, session, self._clock.monotonic_seconds(), min(limits, default=0.0))
+        place = self._places.take(passage.caller.principal)
+        now = self._clock.monotonic_seconds()
+        call = RunningCall(context, passage, session, now, min(limits, default=0.0), place)
         with self._lock:
-            if len(self._running) >= self._calls_max:
-                raise LimitExceeded(
-                    f"{self._calls_max} calls are running, which is the limit (server.rpc_concurrent_max); "
-                    "try again later",
-                    sqlstate=TOO_MANY,
-                )
-            user = call.caller.principal.name
-            if self._of_user[user] >= self._calls_per_user_max:
-                raise LimitExceeded(
-                    f"{self._calls_per_user_max} calls of user '{user}' are running, which is the limit "
-                    "(server.rpc_per_user_max); try again later",
-                    sqlstate=TOO_MANY,
-                )
             self._running.add(call)
-            self._of_user[user] += 1
         call.when_finished(lambda: self._leave(call))
         call.leave_limits = lambda: self._set_apart(call)
         return call
@@ -209,21 +226,25 @@ class Calls:
     def _set_apart(self, call: RunningCall) -> None:
         with self._lock:
             if call in self._running:
-                self._forget(call)
+                self._running.discard(call)
                 self._apart.add(call)
+        call.place.leave()
 
     def _leave(self, call: RunningCall) -> None:
         with self._lock:
             self._apart.discard(call)
-            if call in self._running:
-                self._forget(call)
+            self._running.discard(call)
+        call.place.leave()
 
-    def _forget(self, call: RunningCall) -> None:
-        self._running.discard(call)
-        user = call.caller.principal.name
-        self._of_user[user] -= 1
-        if not self._of_user[user]:
-            del self._of_user[user]
+    def _cut_off_slow(self, calls: list[RunningCall], now_seconds: float) -> None:
+        for call in calls:
+            if call.stands_still(now_seconds):
+                call.finish()
+                self._cut_off.append((call, now_seconds + CLOSED_SECONDS))
+        while self._cut_off and (self._cut_off[0][0].is_over or self._cut_off[0][1] <= now_seconds):
+            call, _ = self._cut_off.popleft()
+            if not call.is_over:
+                self._close(call.peer)
 
     def _snapshot(self) -> list[RunningCall]:
         with self._lock:
@@ -247,8 +268,10 @@ class Calls:
         if self._stop.is_set():
             return False
         now = self._clock.monotonic_seconds()
-        for call in self._to_watch():  # each for itself: one that can't be asked keeps no other from being ended
+        calls = self._to_watch()
+        for call in calls:  # each for itself: one that can't be asked keeps no other from being ended
             attempt("calls", partial(call.watch, now))
+        attempt("calls", partial(self._cut_off_slow, calls, now))
         if now - self._kept_house_seconds >= HOUSEKEEPING_SECONDS:
             self._kept_house_seconds = now
             self._housekeeping()

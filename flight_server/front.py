@@ -16,6 +16,8 @@ from flight_server.ports import Statements, WireSettings
 from flight_server.results import Results
 from flight_server.settings import AccessSettings
 from flight_server.wire.handles import HandleKind, HandleSigner, unknown_handle
+from storage.clock import Clock
+from storage.shares import Shares
 
 _PREPARED_SECONDS = 366 * 86_400.0  # a prepared statement ends with its session; this only bounds the handle
 
@@ -32,6 +34,9 @@ class Front:
     access: AccessSettings
     wire: WireSettings
     log: Any
+    clock: Clock
+    uploads: Shares  # bytes of rows that come in
+    upload_idle_seconds: float
 
     def sent(self, session: Session, schema: pa.Schema) -> pa.Schema:
         """The columns of a result as this session wants them."""

@@ -124,6 +124,8 @@ def open_server(
             facts=_facts(settings),
             calls_max=server.rpc_concurrent_max,
             calls_per_user_max=server.rpc_per_user_max,
+            calls_reserved=server.rpc_reserved,
+            upload_idle_seconds=server.upload_idle_seconds,
             statement_seconds_max=settings.query.statement_seconds_max,
             log=structlog.get_logger("service"),
             tls=tls,

@@ -27,6 +27,12 @@ class WireSettings:
     bound_rows_max:          rows of parameters in one bind or executemany
     bound_bytes_max:         bytes of them
     ingest_bytes_max:        bytes of one bulk ingest; 0 = no limit
+    upload_batch_rows_max:   rows of one message of either, unless they weigh at least a bit each
+    upload_batch_bytes_max:  bytes of one message
+    uploads_bytes_max:       bytes that all uploads have in memory
+    uploads_per_user_bytes_max: of them, of one user
+
+    Bytes of rows are those that they have when each value is written out.
     """
 
     pending_results_max: Annotated[int, Meta(ge=1)] = 1000
@@ -34,6 +40,10 @@ class WireSettings:
     bound_rows_max: Annotated[int, Meta(ge=1)] = 1_000_000
     bound_bytes_max: Annotated[int, Meta(ge=1)] = 256 << 20
     ingest_bytes_max: Annotated[int, Meta(ge=0)] = 0
+    upload_batch_rows_max: Annotated[int, Meta(ge=1)] = 1 << 20
+    upload_batch_bytes_max: Annotated[int, Meta(ge=1)] = 1 << 30
+    uploads_bytes_max: Annotated[int, Meta(ge=1)] = 2 << 30
+    uploads_per_user_bytes_max: Annotated[int, Meta(ge=1)] = 1 << 30
 
 
 class StatementResult(Protocol):
@@ -120,11 +130,14 @@ class Statements(Protocol):
         self,
         session: Session,
         command: IngestCommand,
-        reader: Iterator[pa.RecordBatch],
+        reader: Callable[[Callable[[], bool]], Iterator[pa.RecordBatch]],
         schema: pa.Schema,
         cancelled: Callable[[], bool],
     ) -> int:
-        """Store all of `reader` or nothing; it raises when the sender went away. Returns the rows stored."""
+        """Store all of `reader` or nothing; it raises when the sender went away. Returns the rows stored.
+
+        reader: is told how to ask whether the statement was stopped, and gives the rows
+        """
         ...
 
     def begin(self, session: Session) -> bytes:

@@ -55,10 +55,13 @@ def schema_of(front: Front, call: RunningCall, command: rq.Command) -> pa.Schema
 def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Metadata) -> flight.FlightDataStream:
     """The rows behind a ticket. Those of a query leave while the call goes on. Raises FrostlineError."""
     if not isinstance(ticket, rq.StatementTicket):
-        return table_stream(answer(ticket, front.objects(call.session), front.facts))
+        table = answer(ticket, front.objects(call.session), front.facts)
+        call.goes_on = True
+        return table_stream(table)
     kept = front.results.take(call.caller.principal.name, ticket.handle)
     call.when_finished(lambda: front.results.finished(kept))
     if kept.result.rows_affected is not None:
+        call.goes_on = True
         return table_stream(pa.Table.from_batches([no_rows(kept.schema)]))
     # When the call ends before the rows do, this is what stops the engine; after the rows it does nothing.
     call.when_finished(lambda: kept.result.cancel("nobody reads the result any more"))
@@ -66,9 +69,9 @@ def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Met
     if kept.result.is_endless:
         call.set_apart()
     reader = kept.result.start()
+    call.goes_on = True
     if kept.result.is_ready:
         return ready_stream(kept.schema, reader, call)
-    call.goes_on = True
     return row_stream(kept.schema, reader, call, front.log)
 
 

@@ -28,6 +28,7 @@ from flight_server.certificates import Tls
 from flight_server.front import Front
 from flight_server.listen import is_local_peer
 from flight_server.metadata.sql_info import ServerFacts
+from flight_server.places import Places
 from flight_server.ports import Statements, WireSettings
 from flight_server.results import Results
 from flight_server.settings import AccessSettings
@@ -40,6 +41,7 @@ from storage.clock import Clock
 from storage.errors import FrostlineError, InvalidRequest, NotSupported, PermissionDenied
 from storage.failpoints import reach, reach_loop
 from storage.loops import attempt
+from storage.shares import ShareLimits, Shares
 from storage.users import Role
 
 _STOPPING: Final = "the server is shutting down; connect again in a while"
@@ -66,6 +68,8 @@ class FlightService(flight.FlightServerBase):
         statement_seconds_max: float,
         log: Any,
         calls_per_user_max: int | None = None,
+        calls_reserved: int = 0,
+        upload_idle_seconds: float = 60.0,
         tls: Tls | None = None,
         is_local: bool = False,
     ) -> None:
@@ -76,13 +80,19 @@ class FlightService(flight.FlightServerBase):
         hide_tracebacks()
         signer = HandleSigner.with_random_key(clock)
         results = Results(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
-        self._front = Front(statements, sessions, results, signer, facts, access, wire, log)
+        uploads = Shares(_upload_limits(wire))
+        self._front = Front(
+            statements, sessions, results, signer, facts, access, wire, log, clock, uploads, upload_idle_seconds
+        )
         self._clock = clock
         self._log = log
         self._authenticator = authenticator
         self._cookies = Cookies()
-        self._gate = Gate(authenticator, sessions, log, certificates=access.certificate_users, is_local=is_local)
-        self._calls = Calls(clock, calls_max, statement_seconds_max, self._keep_house, calls_per_user_max)
+        places = Places(calls_max, calls_max if calls_per_user_max is None else calls_per_user_max, calls_reserved)
+        self._calls = Calls(clock, places, statement_seconds_max, self._keep_house)
+        self._gate = Gate(
+            authenticator, sessions, log, places, certificates=access.certificate_users, is_local=is_local
+        )
         scheme = "grpc+tls" if tls else "grpc"
         super().__init__(
             f"{scheme}://{host}:{port}",
@@ -196,12 +206,13 @@ class FlightService(flight.FlightServerBase):
         try:
             if passage.schema is not None:
                 self._follow(session, passage.schema)
+            passage.arrived()  # and takes a place as a call that runs
             call = self._calls.enter(context, passage, session)
         except FrostlineError:
             sessions.leave(session)
             raise
         call.when_finished(lambda: sessions.leave(session))
-        passage.on_completed = call.finish
+        passage.on_completed = call.complete
         return call
 
     def _follow(self, session: Session, schema: str) -> None:
@@ -226,6 +237,16 @@ class FlightService(flight.FlightServerBase):
         attempt("housekeeping", front.sessions.expire_idle)
         idle_seconds = front.access.transaction_idle_seconds
         attempt("housekeeping", partial(front.sessions.end_idle_transactions, idle_seconds))
+
+
+def _upload_limits(wire: WireSettings) -> ShareLimits:
+    return ShareLimits(
+        "uploads",
+        wire.uploads_bytes_max,
+        "wire.uploads_bytes_max",
+        wire.uploads_per_user_bytes_max,
+        "wire.uploads_per_user_bytes_max",
+    )
 
 
 def _sender(context: Any, passage: Passage) -> Callable[[bytes], None] | None:

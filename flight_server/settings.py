@@ -39,6 +39,8 @@ class ServerSettings:
     tls_client_ca:            PEM file; when set, clients must show a certificate that it signed
     rpc_concurrent_max:       calls running at the same time; more are refused at once
     rpc_per_user_max:         of them, of one user
+    rpc_reserved:             of them, only for users with the roles system and dba; at most a quarter of all
+    upload_idle_seconds:      that an upload may stand still before it is ended
     shutdown_seconds_max:     from the stop signal to the end of the process
     """
 
@@ -52,7 +54,9 @@ class ServerSettings:
     tls_key: str = ""
     tls_client_ca: str = ""
     rpc_concurrent_max: Positive = 200
-    rpc_per_user_max: Positive = 200
+    rpc_per_user_max: Positive = 160
+    rpc_reserved: Annotated[int, Meta(ge=0)] = 8
+    upload_idle_seconds: PositiveSeconds = 60.0
     shutdown_seconds_max: PositiveSeconds = 20.0
 
 

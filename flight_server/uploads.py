@@ -1,111 +1,208 @@
 """Rows on their way in: nothing that a client sent is used before it was looked at.
 
-Malformed Arrow data crashes whoever reads it, so every batch is validated in full first. A stream that was cut
-off reads as if it were complete, so after the last batch the call itself is asked. Both happen here, for bulk
-ingest and bound parameters alike.
+Malformed Arrow data crashes whoever reads it, so every batch is validated in full first. A few bytes can stand for
+gigabytes, so it is counted by what it will be, written out. A stream that was cut off reads as if it were complete, so
+after the last batch the call itself is asked. A client that stands still is waited for only so long. All of it happens
+here, for bulk ingest and bound parameters alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Final
 
 import pyarrow as pa
 
 from flight_server.calls import RunningCall
+from flight_server.incoming import Incoming
 from flight_server.query.interval_units import interval_batch, interval_schema
-from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
-from storage.row_filter import no_rows
+from flight_server.wire.errors import StatementTimedOut
+from flight_server.written_out import batch_bytes
+from storage.clock import Clock
+from storage.errors import Cancelled, FrostlineError, InvalidRequest, LimitExceeded
+from storage.shares import Share
 
 _COLUMNS_MAX: Final = 10_000
+_FIELDS_MAX: Final = 100_000  # those inside of others too
 DRAINED_BYTES_MAX: Final = 16 << 20
 DRAINED_MESSAGE_BYTES_MIN: Final = 64 << 10  # so that empty messages come to an end too
+DRAINED_SECONDS_MAX: Final = 1.0  # that a client may stand still meanwhile
+_TOO_MUCH: Final = "54000"  # SQLSTATE
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """rows_max, bytes_max: of the whole upload, written out; 0 = no limit.
+
+    batch_rows_max, batch_bytes_max: of one message. More rows are taken if they weigh at least a bit each.
+    idle_seconds_max: that nothing may come
+    """
+
+    rows_max: int
+    bytes_max: int
+    batch_rows_max: int
+    batch_bytes_max: int
+    idle_seconds_max: float
 
 
 class Upload:
-    """What a DoPut brings. Its schema is read once, its batches once."""
+    """What a DoPut brings: one schema, and batches once. Use as a context manager inside of the handler."""
 
-    def __init__(self, reader: Any, call: RunningCall, rows_max: int, bytes_max: int) -> None:
-        """rows_max, bytes_max: of the whole upload; 0 = no limit. Raises InvalidRequest, NotSupported (bad schema)."""
-        self._reader = reader
+    def __init__(self, reader: Any, call: RunningCall, limits: UploadLimits, share: Share, clock: Clock) -> None:
+        """share: what its rows in memory count for. Raises InvalidRequest, NotSupported (bad schema), Cancelled."""
+        self._incoming = Incoming(reader)
         self._call = call
-        self._rows_max = rows_max
-        self._bytes_max = bytes_max
-        with _readable():
-            self._sent: pa.Schema = _schema(reader)
-            _read_names(self._sent)
-        self.schema: pa.Schema = interval_schema(self._sent)
-        if len(self.schema) > _COLUMNS_MAX:
-            raise InvalidRequest(f"the upload has {len(self.schema)} columns; at most {_COLUMNS_MAX} are allowed")
+        self._limits = limits
+        self._share = share
+        self._clock = clock
+        try:
+            self._sent, self.schema = self._read_schema()
+        except BaseException:
+            self._incoming.leave()
+            raise
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Validated batches, empty ones left out.
+    def __enter__(self) -> Upload:
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._incoming.leave()
+
+    def batches(self, stopped: Callable[[], bool] | None = None) -> Iterator[pa.RecordBatch]:
+        """Validated batches, empty ones left out; each is forgotten when the next one is asked for.
+
+        stopped: whether the statement is to end, whatever the call says
         Raises: InvalidRequest (malformed, schema change), LimitExceeded, Cancelled (cut off: store nothing).
         """
-        rows = size = 0
-        while (batch := self._next()) is not None:
-            rows += batch.num_rows
-            size += batch.nbytes
-            self._check_limits(rows, size)
-            if batch.num_rows:
-                yield batch
-        self._call.raise_if_cancelled()
+        for batch, size in self._sized(stopped or self._call.is_cancelled):
+            self._share.hold(size)
+            yield batch
+            self._share.hold(0)
+
+    def all_batches(self) -> list[pa.RecordBatch]:
+        """The same, all of them kept; they count until the call ends."""
+        kept: list[pa.RecordBatch] = []
+        for batch, size in self._sized(self._call.is_cancelled):
+            self._share.hold(self._share.bytes + size)
+            kept.append(batch)
+        return kept
 
     def drain(self) -> None:
         """Read on, a little, after a refusal: some clients that still write when the answer comes tell their user
         that writing failed, and never why."""
         size = 0
+        look = self._patience(DRAINED_SECONDS_MAX, self._call.is_cancelled)
         try:
-            while size < DRAINED_BYTES_MAX and (batch := self._next()) is not None:
-                size += max(batch.nbytes, DRAINED_MESSAGE_BYTES_MIN)
+            while size < DRAINED_BYTES_MAX and (chunk := self._chunk(look)) is not None:
+                size += max(0 if chunk.data is None else chunk.data.nbytes, DRAINED_MESSAGE_BYTES_MIN)
         except FrostlineError:
             return  # the refusal itself is what the client is told
 
-    def _next(self) -> pa.RecordBatch | None:
-        if self._call.is_cancelled():
-            self._call.raise_if_cancelled()
+    def _sized(self, stopped: Callable[[], bool]) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Batches with what they are, written out."""
+        rows = size = 0
+        while (chunk := self._chunk(self._patience(self._limits.idle_seconds_max, stopped))) is not None:
+            if chunk.data is None:  # a message with metadata only
+                continue
+            batch, batch_size = self._validated(chunk.data)
+            rows += batch.num_rows
+            size += batch_size
+            self._check_limits(rows, size)
+            if batch.num_rows:
+                yield batch, batch_size
+        self._call.raise_if_cancelled()
+
+    def _read_schema(self) -> tuple[pa.Schema, pa.Schema]:
+        """As sent, and as taken."""
+        with _readable():
+            sent = self._incoming.schema(self._patience(self._limits.idle_seconds_max, self._call.is_cancelled))
+            sent = pa.schema([]) if sent is None else sent
+            if len(sent) > _COLUMNS_MAX:
+                raise InvalidRequest(
+                    f"the upload has {len(sent)} columns; at most {_COLUMNS_MAX} are allowed", sqlstate=_TOO_MUCH
+                )
+            _read_names(sent)
+        return sent, interval_schema(sent)
+
+    def _chunk(self, look: Callable[[], None]) -> Any:
+        """The next message; None at the end."""
+        look()
         try:
             with _readable():
-                batch = self._reader.read_chunk().data
+                return self._incoming.chunk(look)
         except StopIteration:
             return None
-        if batch is None:  # a message with metadata only
-            return no_rows(self.schema)
-        return self._validated(batch)
 
-    def _validated(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _patience(self, seconds_max: float, stopped: Callable[[], bool]) -> Callable[[], None]:
+        """To be called while nothing comes; raises when that is to have an end."""
+        until = self._clock.monotonic_seconds() + seconds_max
+
+        def look() -> None:
+            if self._call.is_cancelled():
+                self._call.raise_if_cancelled()
+            if stopped():
+                raise Cancelled("the statement was cancelled; nothing of the upload was stored")
+            if self._clock.monotonic_seconds() >= until:
+                raise StatementTimedOut(
+                    f"nothing came for {seconds_max:g} s in the middle of an upload (server.upload_idle_seconds); "
+                    "nothing of it was stored: send it again"
+                )
+
+        return look
+
+    def _validated(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
+        """The batch as it is taken, and its size, written out."""
         with _readable():
+            self._check_rows(batch)
             batch.validate(full=True)
         if not batch.schema.equals(self._sent):
             raise InvalidRequest("the rows change their schema in the middle of the upload; send one upload for each")
-        return interval_batch(batch, self.schema)
+        batch = interval_batch(batch, self.schema)
+        size = int(min(batch_bytes(batch), 1 << 62))
+        if size > self._limits.batch_bytes_max:
+            raise LimitExceeded(
+                f"{batch.num_rows} rows of one batch are {size} bytes, written out; at most "
+                f"{self._limits.batch_bytes_max} are allowed (wire.upload_batch_bytes_max): send smaller batches",
+                sqlstate=_TOO_MUCH,
+            )
+        return batch, size
+
+    def _check_rows(self, batch: pa.RecordBatch) -> None:
+        rows, rows_max = batch.num_rows, self._limits.batch_rows_max
+        if rows > rows_max and rows > batch.nbytes * 8:
+            raise LimitExceeded(
+                f"one batch has {rows} rows, which weigh next to nothing; at most {rows_max} are allowed "
+                "(wire.upload_batch_rows_max): send smaller batches",
+                sqlstate=_TOO_MUCH,
+            )
 
     def _check_limits(self, rows: int, size: int) -> None:
-        if self._rows_max and rows > self._rows_max:
-            raise LimitExceeded(f"more than {self._rows_max} rows in one upload; send less at a time", sqlstate="54000")
-        if self._bytes_max and size > self._bytes_max:
+        limits = self._limits
+        if limits.rows_max and rows > limits.rows_max:
             raise LimitExceeded(
-                f"more than {self._bytes_max} bytes in one upload; send less at a time", sqlstate="54000"
+                f"more than {limits.rows_max} rows in one upload; send less at a time", sqlstate=_TOO_MUCH
+            )
+        if limits.bytes_max and size > limits.bytes_max:
+            raise LimitExceeded(
+                f"more than {limits.bytes_max} bytes in one upload; send less at a time", sqlstate=_TOO_MUCH
             )
 
 
-def _schema(reader: Any) -> pa.Schema:
-    """A client that has nothing to bind may send a descriptor and no schema: that is no columns."""
-    try:
-        return reader.schema
-    except OSError as error:
-        if "never sent a data message" not in str(error):
-            raise
-        return pa.schema([])
-
-
-def _read_names(fields: Iterable[pa.Field]) -> None:
+def _read_names(schema: Iterable[pa.Field]) -> None:
     """Arrow checks values but not names: one that is not UTF-8 raises here, and not somewhere behind."""
-    for field in fields:
+    fields = list(schema)
+    for field in fields:  # which grows meanwhile
         _ = field.name, getattr(field.type, "tz", None)
-        _read_names(field.type.field(i) for i in range(field.type.num_fields))
+        if len(fields) + field.type.num_fields > _FIELDS_MAX:
+            raise InvalidRequest(
+                f"the upload has more than {_FIELDS_MAX} fields, those inside of others counted",
+                sqlstate=_TOO_MUCH,
+            )
+        fields += (field.type.field(place) for place in range(field.type.num_fields))
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from flight_server.calls import RunningCall
 from flight_server.front import Front
 from flight_server.metadata.parameters import as_asked
 from flight_server.ports import StatementResult
-from flight_server.uploads import Upload, checked_table_schema
+from flight_server.uploads import Upload, UploadLimits, checked_table_schema
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import encode_bound, encode_update_count
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
 from storage.names import CATALOG
+from storage.shares import Share
 
 _UNKNOWN_COUNT = -1
 
@@ -70,9 +71,9 @@ def _run_prepared(front: Front, call: RunningCall, prepared: PreparedStatement) 
 
 def _parameters(front: Front, call: RunningCall, reader: Any, prepared: PreparedStatement) -> list[pa.RecordBatch]:
     """All bound rows, checked, and sure to be all; none when there are no columns."""
-    upload = Upload(reader, call, front.wire.bound_rows_max, front.wire.bound_bytes_max)
-    batches = list(upload.batches())
-    return [as_asked(batch, prepared.parameters) for batch in batches] if len(upload.schema) else []
+    with _upload(front, call, reader, front.wire.bound_rows_max, front.wire.bound_bytes_max) as upload:
+        batches = upload.all_batches()
+        return [as_asked(batch, prepared.parameters) for batch in batches] if len(upload.schema) else []
 
 
 def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: Any) -> int:
@@ -80,13 +81,25 @@ def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: 
         raise InvalidRequest(
             f"catalog '{command.catalog[:80]}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000"
         )
-    upload = Upload(reader, call, rows_max=0, bytes_max=front.wire.ingest_bytes_max)
-    try:
-        schema = checked_table_schema(upload.schema)
-        return front.statements.ingest(call.session, command, upload.batches(), schema, call.is_cancelled)
-    except FrostlineError:
-        upload.drain()
-        raise
+    with _upload(front, call, reader, rows_max=0, bytes_max=front.wire.ingest_bytes_max) as upload:
+        try:
+            schema = checked_table_schema(upload.schema)
+            return front.statements.ingest(call.session, command, upload.batches, schema, call.is_cancelled)
+        except Cancelled:
+            raise
+        except FrostlineError:
+            upload.drain()
+            raise
+
+
+def _upload(front: Front, call: RunningCall, reader: Any, rows_max: int, bytes_max: int) -> Upload:
+    wire = front.wire
+    limits = UploadLimits(
+        rows_max, bytes_max, wire.upload_batch_rows_max, wire.upload_batch_bytes_max, front.upload_idle_seconds
+    )
+    share = Share(front.uploads, call.caller.principal.name)
+    call.when_finished(share.close)
+    return Upload(reader, call, limits, share, front.clock)
 
 
 def _count(result: StatementResult) -> int:

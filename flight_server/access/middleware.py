@@ -17,6 +17,7 @@ from flight_server.access.authenticator import Authenticator, Caller
 from flight_server.access.cookies import COOKIE, cookie_in, new_cookie
 from flight_server.access.principal import Principal
 from flight_server.access.sessions import Sessions
+from flight_server.places import Place, Places
 from flight_server.wire.errors import flight_errors
 from storage.errors import FrostlineError, StorageUnavailable, Unauthenticated
 from storage.failpoints import reach
@@ -25,6 +26,10 @@ MIDDLEWARE: Final = "access"
 SCHEMA_HEADER: Final = "schema"
 # Stands for a caller who is yet to be found out, and who may do nothing.
 BY_CERTIFICATE: Final = Caller(Principal("", ""), None)
+# A thread of gRPC waits for the client's first message before the handler, or the answer to a log-in, can end the call.
+_WAITED_FOR: Final = frozenset(
+    (flight.FlightMethod.DO_PUT, flight.FlightMethod.DO_EXCHANGE, flight.FlightMethod.HANDSHAKE)
+)
 _FAIL_POINTS: Final = {method: f"call.{method.name.lower()}" for method in flight.FlightMethod}
 
 
@@ -36,6 +41,7 @@ class Gate(flight.ServerMiddlewareFactory):
         authenticator: Authenticator,
         sessions: Sessions,
         log: Any,
+        places: Places,
         *,
         certificates: bool = False,
         is_local: bool = False,
@@ -48,6 +54,7 @@ class Gate(flight.ServerMiddlewareFactory):
         self._authenticator = authenticator
         self._sessions = sessions
         self._log = log
+        self._places = places
         self._closed: str | None = None
 
     def close(self, reason: str) -> None:
@@ -73,10 +80,12 @@ class Gate(flight.ServerMiddlewareFactory):
             id_ = caller.session_id
             if id_ is not None and self._sessions.is_closed(id_, caller.session_expires_ms):
                 raise Unauthenticated("the session was closed; connect again")
+            place = self._places.take(caller.principal) if info.method in _WAITED_FOR else None
         except FrostlineError as error:
             self._log.info("call refused", method=info.method.name, reason=error.message)
             raise
-        return Passage(caller, token, _agents(headers), _FAIL_POINTS[info.method], cookie_in(headers), _schema(headers))
+        fail_point = _FAIL_POINTS[info.method]
+        return Passage(caller, token, _agents(headers), fail_point, cookie_in(headers), _schema(headers), place)
 
 
 class Passage(flight.ServerMiddleware):
@@ -85,6 +94,7 @@ class Passage(flight.ServerMiddleware):
     reads_details:      the client takes an error's text from the details, see wire/errors.py. gRPC for Go does.
     binds_milliseconds: the client needs times in milliseconds, see metadata/parameters.py. JDBC does.
     schema:             the namespace that the client's connection is set to, if it says so
+    place:              among the calls, for one that gRPC waits with until its client has sent something
     """
 
     def __init__(
@@ -95,6 +105,7 @@ class Passage(flight.ServerMiddleware):
         fail_point: str,
         cookie: str | None = None,
         schema: str | None = None,
+        place: Place | None = None,
     ) -> None:
         """agent: the client's own words for what it is."""
         self.caller = caller
@@ -106,13 +117,20 @@ class Passage(flight.ServerMiddleware):
         self.cookie = cookie
         self.offered = new_cookie() if caller.session_id is None and cookie is None else None
         self.on_completed: Callable[[], None] | None = None
+        self._place = place
 
     def sending_headers(self) -> dict[str, str] | None:
         if self._token is not None:
             return {"authorization": f"Bearer {self._token}"}
         return None if self.offered is None else {"set-cookie": f"{COOKIE}={self.offered}; Path=/; HttpOnly"}
 
+    def arrived(self) -> None:
+        """The handler has it, and sees to the rest. Safe to repeat."""
+        if self._place is not None:
+            self._place.leave()
+
     def call_completed(self, exception: Exception | None) -> None:
+        self.arrived()
         if self.on_completed is not None:
             self.on_completed()
 

@@ -170,7 +170,7 @@ class StatementExecutor:
         self,
         session: Session,
         command: IngestCommand,
-        reader: Iterator[pa.RecordBatch],
+        reader: Callable[[Callable[[], bool]], Iterator[pa.RecordBatch]],
         schema: pa.Schema,
         cancelled: Callable[[], bool],
     ) -> int:
@@ -182,7 +182,7 @@ class StatementExecutor:
             text,
             command.transaction_id,
             cancelled,
-            lambda call: Changed(ingest_rows(call, command, reader, schema)),
+            lambda call: Changed(ingest_rows(call, command, reader(call.cancelled), schema)),
             retry=False,
         ).rows
 

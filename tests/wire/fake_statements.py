@@ -139,7 +139,7 @@ class FakeStatements:
             raise errors.AlreadyExists(f"table '{name}' already exists")
         if not exists and command.if_missing is IfMissing.FAIL:
             raise errors.NotFound(f"table '{name}' does not exist")
-        batches = list(reader)
+        batches = list(reader(cancelled))
         kept = self.tables[name].to_batches() if exists and command.if_exists is IfExists.APPEND else []
         self.tables[name] = pa.Table.from_batches([*kept, *batches], schema)
         return sum(batch.num_rows for batch in batches)
