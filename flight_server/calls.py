@@ -4,9 +4,9 @@ A Flight handler runs on a gRPC thread until it returns, whatever the client doe
 `context.is_cancelled()` tells that the client went away or its deadline passed. One thread asks that of every
 running call, and also ends statements that ran out of time.
 
-A stream whose reader stands still can't be interrupted either: gRPC's thread waits for room to write into. So once such
-a call is cancelled it is over for all here after CUT_OFF_SECONDS, and when its stream has not ended CLOSED_SECONDS after
-that, the connection to its client is closed, which ends it.
+A stream whose reader stands still can't be interrupted either: gRPC's thread waits for room to write into. So once
+such a call is cancelled it is over for all here after CUT_OFF_SECONDS, and when its stream has not ended CLOSED_SECONDS
+after that, the connection to its client is closed, which ends it.
 
 Rule: a context is valid until its call is completed and not a moment longer, so it is touched only under the
 call's lock and never after `finish`. The gate's `call_completed` runs before the context dies and calls it.

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-NULL_BYTES: Final = 8.0  # of a value of the type null: some column will hold it
+NULL_BYTES: Final = 8.0  # of a value of the type null whose column is not known yet
 _LENGTH_BYTES: Final = 4.0  # of a text, a list
 Places = np.ndarray[Any, np.dtype[np.int64]]
 Sizes = np.ndarray[Any, np.dtype[np.float64]]  # not integers: what is nested multiplies beyond 2^63
@@ -45,30 +45,30 @@ def type_bytes(kind: pa.DataType) -> float:
     return NULL_BYTES if pa.types.is_null(kind) else _width(kind)
 
 
-def range_bytes(array: pa.Array, starts: Places, stops: Places) -> Sizes:
-    """Bytes of the values in each range of places, `starts` to `stops`."""
+def range_bytes(array: pa.Array, starts: Places, stops: Places, null: float = NULL_BYTES) -> Sizes:
+    """Bytes of the values in each range of places, `starts` to `stops`; `null`: of one of the type null."""
     kind = array.type
     counts = (stops - starts).astype(np.float64)
     if isinstance(array, pa.ExtensionArray):
-        return range_bytes(array.storage, starts, stops)
+        return range_bytes(array.storage, starts, stops, null)
     if pa.types.is_null(kind):
-        return counts * NULL_BYTES
+        return counts * null
     if pa.types.is_run_end_encoded(kind):
-        return _runs(array, starts, stops)
+        return _runs(array, starts, stops, null)
     if isinstance(array, pa.DictionaryArray):
-        return _between(_of_each(array.dictionary, _indices(array)), starts, stops)
+        return _between(_of_each(array.dictionary, _indices(array), null), starts, stops)
     if isinstance(array, (pa.ListViewArray, pa.LargeListViewArray)):
-        return counts * _LENGTH_BYTES + _between(_views(array), starts, stops)
+        return counts * _LENGTH_BYTES + _between(_views(array, null), starts, stops)
     if isinstance(array, pa.FixedSizeListArray):
         size, first = kind.list_size, array.offset
-        return counts + range_bytes(array.values, (starts + first) * size, (stops + first) * size)
+        return counts + range_bytes(array.values, (starts + first) * size, (stops + first) * size, null)
     if isinstance(array, (pa.ListArray, pa.LargeListArray)):  # maps are lists too
         offsets = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
-        return counts * _LENGTH_BYTES + range_bytes(array.values, offsets[starts], offsets[stops])
+        return counts * _LENGTH_BYTES + range_bytes(array.values, offsets[starts], offsets[stops], null)
     if isinstance(array, pa.StructArray):
-        return counts + sum(range_bytes(array.field(place), starts, stops) for place in range(kind.num_fields))
+        return counts + sum(range_bytes(array.field(place), starts, stops, null) for place in range(kind.num_fields))
     if isinstance(array, pa.UnionArray):
-        return counts + _union(array, starts, stops)
+        return counts + _union(array, starts, stops, null)
     return counts * _width(kind) + _lengths(array, starts, stops)
 
 
@@ -98,12 +98,12 @@ def _lengths(array: pa.Array, starts: Places, stops: Places) -> Sizes:
     return (offsets[stops + array.offset] - offsets[starts + array.offset]).astype(np.float64)
 
 
-def _runs(array: pa.Array, starts: Places, stops: Places) -> Sizes:
+def _runs(array: pa.Array, starts: Places, stops: Places, null: float) -> Sizes:
     """The runs' values times their lengths, as far as they are in the range."""
     ends = array.run_ends.to_numpy(zero_copy_only=False).astype(np.int64)
     if not len(ends):
         return np.zeros(len(starts))
-    each = _of_each(array.values, np.arange(len(ends)))
+    each = _of_each(array.values, np.arange(len(ends)), null)
     before = _sums(each * np.diff(ends, prepend=0))
 
     def up_to(places: Places) -> Sizes:
@@ -116,24 +116,24 @@ def _runs(array: pa.Array, starts: Places, stops: Places) -> Sizes:
     return up_to(stops + array.offset) - up_to(starts + array.offset)
 
 
-def _views(array: pa.ListViewArray | pa.LargeListViewArray) -> Sizes:
+def _views(array: pa.ListViewArray | pa.LargeListViewArray, null: float) -> Sizes:
     """Of the items of each list, which may lie anywhere, and several times in the same place."""
     offsets = array.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
     sizes = array.sizes.to_numpy(zero_copy_only=False).astype(np.int64)
-    return range_bytes(array.values, offsets, offsets + sizes)
+    return range_bytes(array.values, offsets, offsets + sizes, null)
 
 
-def _union(array: pa.UnionArray, starts: Places, stops: Places) -> Sizes:
+def _union(array: pa.UnionArray, starts: Places, stops: Places, null: float) -> Sizes:
     """A sparse one has all its members beside each other; of a dense one each row names a place in one of them."""
     members = [array.field(place) for place in range(array.type.num_fields)]
     if array.type.mode == "sparse":
-        return np.asarray(sum((range_bytes(member, starts, stops) for member in members), np.zeros(len(starts))))
+        return np.asarray(sum((range_bytes(member, starts, stops, null) for member in members), np.zeros(len(starts))))
     codes = array.type_codes.to_numpy()
     offsets = array.offsets.to_numpy().astype(np.int64)
     each = np.zeros(len(array))
     for code, member in zip(array.type.type_codes, members, strict=True):
         rows = codes == code
-        each[rows] = _of_each(member, offsets[rows])
+        each[rows] = _of_each(member, offsets[rows], null)
     return _between(each, starts, stops)
 
 
@@ -146,13 +146,14 @@ def _indices(array: pa.DictionaryArray) -> Places:
     return filled
 
 
-def _of_each(array: pa.Array, places: Places) -> Sizes:
+def _of_each(array: pa.Array, places: Places, null: float) -> Sizes:
     """Bytes of the value in each place; of one below zero those of a NULL."""
-    known = places >= 0
-    inside = np.where(known, places, 0) if len(array) else np.zeros(0, np.int64)
+    least = type_bytes(array.type)
     if not len(array):
-        return np.full(len(places), type_bytes(array.type))
-    return np.where(known, range_bytes(array, inside, inside + 1), type_bytes(array.type))
+        return np.full(len(places), least)
+    known = places >= 0
+    inside = np.where(known, places, 0)
+    return np.where(known, range_bytes(array, inside, inside + 1, null), least)
 
 
 def _between(each: Sizes, starts: Places, stops: Places) -> Sizes:
@@ -173,6 +174,17 @@ def _numbers(buffer: pa.Buffer | None, kind: Any) -> np.ndarray[Any, Any]:
     return np.frombuffer(buffer.slice(0, usable), kind)
 
 
-def columns_bytes(columns: Sequence[pa.Array], starts: Places, stops: Places) -> Sizes:
+def columns_bytes(columns: Sequence[pa.Array], starts: Places, stops: Places, null: float = NULL_BYTES) -> Sizes:
     """Of all columns together, in each range of rows."""
-    return np.asarray(sum((range_bytes(column, starts, stops) for column in columns), np.zeros(len(starts))))
+    each = (range_bytes(column, starts, stops, null) for column in columns)
+    return np.asarray(sum(each, np.zeros(len(starts))))
+
+
+def widest_bytes(kind: pa.DataType) -> float:
+    """The most that one NULL takes in a column of the type, or in what is inside of its values."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return widest_bytes(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return widest_bytes(kind.value_type)
+    inside = (widest_bytes(kind.field(place).type) for place in range(kind.num_fields))
+    return max(type_bytes(kind), max(inside, default=0.0))

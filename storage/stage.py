@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
+from typing import Final
 
 import pyarrow as pa
 
@@ -21,6 +23,8 @@ from storage.local_files import load_file_name
 from storage.schema import TableDef, TableKind
 from storage.settings import StorageSettings
 from storage.state import ColdFile
+
+_FEW_ROWS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class RowStage:
         self._new_id = new_id
         self._batches: list[pa.RecordBatch] = []
         self._batches_bytes = 0
+        self._buffers: set[int] = set()  # where those of the batches lie
         self._writer: ColdWriter | None = None
         self._finished: list[ColdFile] = []
         self.rows = 0
@@ -84,7 +89,7 @@ class RowStage:
 
     def _keep(self, batch: pa.RecordBatch) -> None:
         self._batches.append(batch)
-        self._batches_bytes += batch.get_total_buffer_size() if batch.num_rows > 1024 else batch.nbytes
+        self._batches_bytes += self._held(batch)
         self.rows += batch.num_rows
         if self._table.name.is_temporary:
             check_temporary_bytes(self._batches_bytes, self._settings)
@@ -101,6 +106,18 @@ class RowStage:
         self.rows = 0
         for waiting in kept:
             self._spill(waiting)
+
+    def _held(self, batch: pa.RecordBatch) -> int:
+        """What the batch adds to what is in memory: slices of one array share their buffers."""
+        if batch.num_rows <= _FEW_ROWS:
+            return int(batch.nbytes)
+        size = 0
+        dictionaries = (column.dictionary for column in batch.columns if isinstance(column, pa.DictionaryArray))
+        for buffer in chain.from_iterable(column.buffers() for column in (*batch.columns, *dictionaries)):
+            if buffer is not None and buffer.address not in self._buffers:
+                self._buffers.add(buffer.address)
+                size += buffer.size
+        return size
 
     def _spill(self, batch: pa.RecordBatch) -> None:
         if self._writer is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import pyarrow as pa
 
@@ -96,4 +97,4 @@ def _insert(call: Call, change: Insert, places: tuple[int, ...], batches: Sequen
     taken = columns_taken(to.table, columns, change.overriding)
     given = [(c.name, p) for c, p in zip(columns, places, strict=True) if c.name in taken]
     rows = (full_rows(call, to.table, {name: b.column(p) for name, p in given}, b.num_rows) for b in batches)
-    return insert_batches(call, to, change, rows)
+    return insert_batches(call, to, change, chain.from_iterable(rows))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from flight_server.query.client_types import client_type, text_metadata
 from flight_server.sql.call import Call
-from flight_server.sql.insert import default_array
+from flight_server.sql.default_values import default_array
 from flight_server.sql.lexer import lex
 from flight_server.sql.rows import cast_column
 from flight_server.sql.statements import ColumnSpec

@@ -24,6 +24,7 @@ _CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*\))?\s*", re.ASCII)
 _SNOWFLAKE_EPOCH_MS: Final = 1_288_834_974_657  # of the scheme's first user; keeps ids short
 _SNOWFLAKE_SEQUENCE_BITS: Final = 22
 _SNOWFLAKE_MS_END: Final = _SNOWFLAKE_EPOCH_MS + (1 << 63 - _SNOWFLAKE_SEQUENCE_BITS)  # 2080-07-10
+_EACH_ITS_OWN: Final = frozenset(("uuid_v7", "uuid", "gen_random_uuid", "snowflake_id"))
 _RANDOM_BITS: Final = 74
 _UUID_MS_MAX: Final = (1 << 48) - 1  # the year 10889
 
@@ -43,6 +44,11 @@ class Generator:
         match = _CALL.fullmatch(default_sql)
         make = self._makers(rows, user).get(match[1].lower()) if match else None
         return None if make is None else make()
+
+    def is_each_its_own(self, default_sql: str) -> bool:
+        """Whether each row gets a value of its own; else all rows of a statement have one."""
+        match = _CALL.fullmatch(default_sql)
+        return match is not None and match[1].lower() in _EACH_ITS_OWN
 
     def _makers(self, rows: int, user: str) -> dict[str, Callable[[], pa.Array]]:
         return {

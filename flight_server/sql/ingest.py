@@ -50,7 +50,8 @@ def _append(call: Call, table: TableDef, reader: Iterator[pa.RecordBatch], schem
     with StagedChange(call, table) as staged:
         for batch in reader:
             given = {name: batch.column(i) for i, name in enumerate(schema.names)}
-            staged.add_rows(full_rows(call, table, given, batch.num_rows))
+            for rows in full_rows(call, table, given, batch.num_rows):
+                staged.add_rows(rows)
         return staged.apply()
 
 

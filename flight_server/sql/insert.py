@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -13,12 +14,15 @@ import pyarrow.compute as pc
 from flight_server.sql.call import Call
 from flight_server.sql.cast_errors import naming_columns, unusable
 from flight_server.sql.change_text import Target
+from flight_server.sql.default_values import default_values
 from flight_server.sql.identity import columns_taken, rows_taken
-from flight_server.sql.rows import checked_rows, target_columns
+from flight_server.sql.rows import checked_rows, target_column, target_columns
+from flight_server.sql.slices import Rows, slices
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
 from flight_server.sql.statements import DefaultRow, Insert, QueryRows, ValuesRows
 from flight_server.sql.upsert import conflict_columns, upsert
-from storage.errors import InvalidRequest
+from flight_server.written_out import NULL_BYTES, widest_bytes
+from storage.errors import Cancelled, InvalidRequest
 from storage.names import RESERVED_PREFIX
 from storage.schema import Column, TableDef
 
@@ -51,7 +55,7 @@ def new_rows(call: Call, table: TableDef, change: Insert) -> Iterator[pa.RecordB
     columns = target_columns(table, change.columns)
     match change.source:
         case DefaultRow():
-            yield full_rows(call, table, {}, 1)
+            yield from full_rows(call, table, {}, 1)
         case ValuesRows(rows):
             rows = rows_taken(table, columns, rows, change.overriding)
             yield from _values(call, table, _as_wide(table, columns, rows), rows)
@@ -60,13 +64,41 @@ def new_rows(call: Call, table: TableDef, change: Insert) -> Iterator[pa.RecordB
             yield from _selected(call, table, columns, taken, sql)
 
 
-def full_rows(call: Call, table: TableDef, given: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
-    """`given` columns by logical name, the others by their DEFAULT or NULL; checked."""
-    columns = {
-        c.name: _readable(call, table, c, given[c.name]) if c.name in given else default_array(call, c, rows)
-        for c in table.columns
-    }
-    return checked_rows(table, columns, rows)
+def full_rows(
+    call: Call,
+    table: TableDef,
+    given: Mapping[str, pa.Array],
+    rows: int,
+    left_out: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Iterator[pa.RecordBatch]:
+    """`given` columns by logical name, the others by their DEFAULT or NULL; checked, in slices.
+
+    left_out: of given columns, whether a row has their DEFAULT instead
+    Raises InvalidRequest, ConstraintViolated, Cancelled.
+    """
+    beside = {c.name: default_values(call, c) for c in table.columns if c.name not in given or c.name in left_out}
+    row_bytes = sum(values.row_bytes for values in beside.values())
+    for start, stop in slices(Rows(list(given.values()), rows, row_bytes, _null_bytes(table, given))):
+        if call.cancelled():
+            raise Cancelled("the statement was cancelled; nothing was stored")
+        part = {name: values.slice(start, stop - start) for name, values in given.items()}
+        columns = {
+            c.name: _readable(call, table, c, part[c.name]) if c.name in part else beside[c.name].make(stop - start)
+            for c in table.columns
+        }
+        for name, missing in left_out.items():
+            columns[name] = _filled(table, name, columns[name], beside[name].make(stop - start), missing[start:stop])
+        yield checked_rows(table, columns, stop - start)
+
+
+def _null_bytes(table: TableDef, given: Mapping[str, pa.Array]) -> float:
+    """The most that a value of the type null can become in one of the columns."""
+    return max((widest_bytes(c.type) for c in table.columns if c.name in given), default=NULL_BYTES)
+
+
+def _filled(table: TableDef, name: str, values: pa.Array, default: pa.Array, missing: np.ndarray) -> pa.Array:
+    column = target_column(table, name)
+    return pc.if_else(pa.array(missing), default.cast(column.type), values)
 
 
 def _readable(call: Call, table: TableDef, column: Column, values: pa.Array) -> pa.Array:
@@ -82,17 +114,6 @@ def _readable(call: Call, table: TableDef, column: Column, values: pa.Array) -> 
     except InvalidRequest as error:
         raise unusable(table, column, error) from None
     return found.column(0).combine_chunks()
-
-
-def default_array(call: Call, column: Column, rows: int) -> pa.Array:
-    """`rows` default values of a column."""
-    if column.default_sql is None:
-        return pa.nulls(rows, column.type)
-    values = call.services.defaults.values(column.default_sql, rows, call.session.principal.name)
-    if values is not None:
-        return values
-    constant = call.collect(f"SELECT ({column.default_sql}) AS c0", {"c0": column.type}).column(0).combine_chunks()
-    return constant.take(pa.array(np.zeros(rows, dtype=np.int64)))
 
 
 def _as_wide(table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]) -> tuple[Column, ...]:
@@ -120,18 +141,15 @@ def _values(
 ) -> Iterator[pa.RecordBatch]:
     bound = _bound_row(call, columns, rows)
     if bound is not None:
-        yield full_rows(call, table, bound, 1)
+        yield from full_rows(call, table, bound, 1)
         return
     texts = ", ".join(f"({', '.join(map(_value_text, row, columns))})" for row in rows)
     names = ", ".join(f"c{i}" for i in range(len(columns)))
     found = _evaluated(call, table, columns, f"(VALUES {texts}) AS v({names})")
     given = {c.name: found.column(i).combine_chunks() for i, c in enumerate(columns)}
-    for index, column in enumerate(columns):
-        missing = np.array([row[index] is None for row in rows])
-        if missing.any():
-            default = default_array(call, column, len(rows)).cast(column.type)
-            given[column.name] = pc.if_else(pa.array(missing), default, given[column.name])
-    yield full_rows(call, table, given, len(rows))
+    missing = {c.name: np.array([row[index] is None for row in rows]) for index, c in enumerate(columns)}
+    left_out = {name: places for name, places in missing.items() if places.any()}
+    yield from full_rows(call, table, given, len(rows), left_out)
 
 
 def _value_text(item: str | None, column: Column) -> str:
@@ -177,4 +195,4 @@ def _selected(
     with naming_columns(table, wanted):
         for batch in call.stream_positional(sql, [c.type for c in wanted], str(table.name)):
             given = {c.name: batch.column(i) for i, c in enumerate(wanted) if c.name in taken}
-            yield full_rows(call, table, given, batch.num_rows)
+            yield from full_rows(call, table, given, batch.num_rows)

@@ -13,14 +13,13 @@ from flight_server.sql.call import Call
 from flight_server.sql.cast_errors import naming_columns
 from flight_server.sql.change_text import ACTION, Target
 from flight_server.sql.identity import refuse_given
-from flight_server.sql.insert import default_array, full_rows
+from flight_server.sql.insert import full_rows
 from flight_server.sql.merge_source import without_stars
 from flight_server.sql.rows import target_columns
 from flight_server.sql.stage_change import Changed, Repeats, StagedChange, returned
 from flight_server.sql.statements import Merge, MergeClause
 from storage.errors import InvalidRequest
 from storage.row_filter import kept_rows
-from storage.schema import Column
 
 
 def merge_rows(call: Call, to: Target, merge: Merge) -> Changed:
@@ -83,8 +82,8 @@ def _unmatched(call: Call, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]
         columns = target_columns(to.table, clause.columns)
         types = {f"c{i}": column.type for i, column in enumerate(columns)}
         for batch in call.stream(_insert_sql(to, merge, clause, taken), types):
-            given = {c.name: _given(call, c, clause.values[i], batch, i) for i, c in enumerate(columns)}
-            yield full_rows(call, to.table, given, batch.num_rows)
+            given = {c.name: batch.column(f"c{i}") for i, c in enumerate(columns) if clause.values[i] is not None}
+            yield from full_rows(call, to.table, given, batch.num_rows)
 
 
 def _insert_sql(to: Target, merge: Merge, clause: MergeClause, taken: tuple[MergeClause, ...]) -> str:
@@ -97,7 +96,3 @@ def _insert_sql(to: Target, merge: Merge, clause: MergeClause, taken: tuple[Merg
     refuse_given(to.table, (c.name for c, value in zip(columns, clause.values, strict=True) if value is not None))
     texts = ["NULL" if value is None else f"({value})" for value in clause.values]
     return change_text.merge_unmatched_sql(to, merge, clause, taken, texts)
-
-
-def _given(call: Call, column: Column, value: str | None, batch: pa.RecordBatch, index: int) -> pa.Array:
-    return default_array(call, column, batch.num_rows) if value is None else batch.column(f"c{index}")
