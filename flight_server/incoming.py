@@ -3,9 +3,9 @@
 pyarrow's reads wait for the client without limit, and nothing wakes them: not KILL, not a timeout. So a thread of the
 upload's own sits in the read, and the call waits for that thread with an eye on everything else.
 
-Rule: a reader is valid until its handler returns. The thread begins a read only when the call asks for one, and
-`leave`, before the handler returns, sees to it that no other begins. One that is under way then is inside of gRPC,
-which ends it together with the call: LEAVE_SECONDS are given to it to get there.
+Rule: a reader is valid until its handler returns, and a read that is under way then ends the process. So the thread
+reads only when the call asks for it, and the handler returns only when no read is under way (`leave`): what comes
+within LEAVE_SECONDS ends it, else the connection to the client is closed. gRPC has no other way to end a read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final
 
 LOOK_SECONDS: Final = 0.1  # between two looks of the call at whether it is still to wait
-LEAVE_SECONDS: Final = 0.5
+LEAVE_SECONDS: Final = 1.0  # a client that is at work sends something meanwhile, and is told why
 
 
 class _State(Enum):
@@ -31,8 +31,10 @@ class _State(Enum):
 class Incoming:
     """What a DoPut's client sends. Use as a context manager inside of the handler."""
 
-    def __init__(self, reader: Any) -> None:
-        self._reader: Any = reader
+    def __init__(self, reader: Any, close: Callable[[], None]) -> None:
+        """close: ends the connection to the client"""
+        self._reader = reader
+        self._close = close
         self._changed = threading.Condition()
         self._state = _State.RESTING
         self._read: Callable[[Any], Any] = _chunk
@@ -63,9 +65,10 @@ class Incoming:
         return self._ask(_chunk, look)
 
     def leave(self) -> None:
-        """No read begins any more. Blocks for LEAVE_SECONDS at most."""
+        """No read is under way any more, and none begins. Blocks for LEAVE_SECONDS, and until gRPC has noticed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._state is not _State.READING, LEAVE_SECONDS)
+            while not self._changed.wait_for(lambda: self._state is not _State.READING, LEAVE_SECONDS):
+                self._close()
             self._state = _State.LEFT
             self._changed.notify_all()
 
@@ -97,8 +100,6 @@ class Incoming:
             except BaseException as raised:
                 error = raised
             with self._changed:
-                if self._state is _State.LEFT:
-                    return
                 self._found, self._error, self._state = found, error, _State.READY
                 self._changed.notify_all()
             del found, error  # the call's alone from here on

@@ -8,6 +8,7 @@ here, for bulk ingest and bound parameters alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from flight_server.calls import RunningCall
 from flight_server.incoming import Incoming
+from flight_server.peers import close_connection
 from flight_server.query.interval_units import interval_batch, interval_schema
 from flight_server.wire.errors import StatementTimedOut
 from flight_server.written_out import batch_bytes
@@ -51,13 +53,17 @@ class UploadLimits:
 class Upload:
     """What a DoPut brings: one schema, and batches once. Use as a context manager inside of the handler."""
 
-    def __init__(self, reader: Any, call: RunningCall, limits: UploadLimits, share: Share, clock: Clock) -> None:
+    def __init__(
+        self, reader: Any, call: RunningCall, limits: UploadLimits, share: Share, clock: Clock, log: Any
+    ) -> None:
         """share: what its rows in memory count for. Raises InvalidRequest, NotSupported (bad schema), Cancelled."""
-        self._incoming = Incoming(reader)
+        self._incoming = Incoming(reader, self._close_connection)
         self._call = call
         self._limits = limits
         self._share = share
         self._clock = clock
+        self._log = log
+        self._reason = "the call ends"
         try:
             self._sent, self.schema = self._read_schema()
         except BaseException:
@@ -115,6 +121,7 @@ class Upload:
             if batch.num_rows:
                 yield batch, batch_size
         self._call.raise_if_cancelled()
+        self._patience(math.inf, stopped)()
 
     def _read_schema(self) -> tuple[pa.Schema, pa.Schema]:
         """As sent, and as taken."""
@@ -137,20 +144,29 @@ class Upload:
         except StopIteration:
             return None
 
+    def _close_connection(self) -> None:
+        """The client stands still, so it can't be told why."""
+        self._log.info("connection closed", user=self._call.caller.principal.name, reason=self._reason)
+        close_connection(self._call.peer)
+
     def _patience(self, seconds_max: float, stopped: Callable[[], bool]) -> Callable[[], None]:
         """To be called while nothing comes; raises when that is to have an end."""
         until = self._clock.monotonic_seconds() + seconds_max
 
         def look() -> None:
-            if self._call.is_cancelled():
-                self._call.raise_if_cancelled()
-            if stopped():
-                raise Cancelled("the statement was cancelled; nothing of the upload was stored")
-            if self._clock.monotonic_seconds() >= until:
-                raise StatementTimedOut(
-                    f"nothing came for {seconds_max:g} s in the middle of an upload (server.upload_idle_seconds); "
-                    "nothing of it was stored: send it again"
-                )
+            try:
+                if self._call.is_cancelled():
+                    self._call.raise_if_cancelled()
+                if stopped():
+                    raise Cancelled("the statement was cancelled; nothing of the upload was stored")
+                if self._clock.monotonic_seconds() >= until:
+                    raise StatementTimedOut(
+                        f"nothing came for {seconds_max:g} s in the middle of an upload (server.upload_idle_seconds); "
+                        "nothing of it was stored: send it again"
+                    )
+            except FrostlineError as error:
+                self._reason = error.message
+                raise
 
         return look
 

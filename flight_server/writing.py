@@ -99,7 +99,7 @@ def _upload(front: Front, call: RunningCall, reader: Any, rows_max: int, bytes_m
     )
     share = Share(front.uploads, call.caller.principal.name)
     call.when_finished(share.close)
-    return Upload(reader, call, limits, share, front.clock)
+    return Upload(reader, call, limits, share, front.clock, front.log)
 
 
 def _count(result: StatementResult) -> int:

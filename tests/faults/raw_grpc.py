@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -46,6 +47,16 @@ def call(
         except (BrokenPipeError, ConnectionResetError):
             pass  # answered before all was sent
         return _answer(connection)
+
+
+@contextmanager
+def silent(uri: str, method: str, headers: Iterable[tuple[str, str]] = ()) -> Iterator[None]:
+    """A call that is opened and into which nothing is sent."""
+    host, _, port = uri.removeprefix("grpc://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=SECONDS_MAX) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS, 0, 0, b""))
+        connection.sendall(_frame(_HEADERS, _END_HEADERS, 1, _header_block(method, host, headers)))
+        yield
 
 
 def field(number: int, value: bytes | int) -> bytes:

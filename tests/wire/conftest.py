@@ -50,7 +50,7 @@ class Running:
     def flight(
         self, user: str = "root", password: str = "secret"
     ) -> tuple[flight.FlightClient, flight.FlightCallOptions]:
-        client = flight.connect(self.uri)
+        client = flight.FlightClient(self.uri, generic_options=[("grpc.use_local_subchannel_pool", 1)])
         token = client.authenticate_basic_token(user, password)
         return client, flight.FlightCallOptions(headers=[token])
 
@@ -60,11 +60,13 @@ def start(
     statement_seconds_max: float = 0.0,
     wire: WireSettings | None = None,
     calls_per_user_max: int | None = None,
+    calls_reserved: int = 0,
 ) -> Running:
     clock = ManualClock()
     users = {
         name: UserRecord(name=name, role="system", password_hash=QUICK.hash("secret")) for name in ("root", "anna")
     }
+    users["bert"] = UserRecord(name="bert", role="user", password_hash=QUICK.hash("secret"))
     tokens = Tokens(b"k" * 32, clock, ACCESS.token_seconds)
     sessions = Sessions(clock, ACCESS.session_idle_seconds)
     statements = FakeStatements()
@@ -81,6 +83,7 @@ def start(
         facts=ServerFacts(version="1.2.3"),
         calls_max=calls_max,
         calls_per_user_max=calls_per_user_max,
+        calls_reserved=calls_reserved,
         statement_seconds_max=statement_seconds_max,
         log=structlog.wrap_logger(None, processors=[capture]),
     )

@@ -1,8 +1,8 @@
 """A small `Statements` in memory, so that the wire can be tested without an engine.
 
 Its language: `ROWS n`, `ROWS n THEN FAIL Kind`, `ROWS DICTIONARY n THEN FAIL Kind`, `ECHO ?`, `TOUCH n`, `FAIL Kind`,
-`CRASH`, `HANG` (a query that gives nothing until it is cancelled), `BUSY` (the same, before it has a result),
-`SELECT * FROM t`, `INSERT INTO t VALUES (?, ?)`.
+`CRASH`, `FLOOD` (a query without end), `HANG` (a query that gives nothing until it is cancelled), `BUSY` (the same,
+before it has a result), `SELECT * FROM t`, `INSERT INTO t VALUES (?, ?)`.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ class FakeStatements:
                 raise ZeroDivisionError("secret detail in /srv/secret/path.py")
             case ["HANG"]:
                 return _hanging(id_)
+            case ["FLOOD"]:
+                return _flooding(id_)
             case ["BUSY"]:
                 while not cancelled():
                     threading.Event().wait(0.005)
@@ -205,6 +207,19 @@ def _error(kind: str) -> Exception:
     if kind == "Crash":
         return ZeroDivisionError("secret detail in /srv/secret/path.py")
     return getattr(errors, kind)(f"the {kind} sentence names 'thing'")
+
+
+def _flooding(id_: str) -> FakeResult:
+    result = FakeResult(id_, NUMBERS)
+    megabyte = pa.record_batch([pa.array(range(1 << 17), pa.int64())], schema=NUMBERS)
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        while not result.stopped.is_set():
+            yield megabyte
+        raise errors.Cancelled("stopped")
+
+    result.rows = rows
+    return result
 
 
 def _hanging(id_: str) -> FakeResult:

@@ -243,6 +243,6 @@ def test_an_upload_that_is_held_open_does_not_hold_up_the_shutdown():
     writer, _ = client.flight.do_put(descriptor(ingest()), ROWS.schema, client.options)
     wait_until(lambda: server.service.calls_running == 1)
     server.service.shut_down(0)
-    with pytest.raises(flight.FlightCancelledError, match="shutting down"):
+    with pytest.raises((flight.FlightCancelledError, flight.FlightUnavailableError)):
         writer.close()
     assert server.statements.tables == {}
