@@ -59,7 +59,7 @@ def test_an_upload_that_stands_still_is_ended_and_nothing_is_stored(kind: str, r
         wait_until(lambda: server.service.calls_running == 1)
         _let_pass(server, 10.0)
         assert server.service.calls_running == 1
-        _let_pass(server, 51.0)
+        _let_pass(server, 25.0 if limit == "timeout" else 51.0)
         wait_until(lambda: server.service.calls_running == 0)
         with pytest.raises(flight.FlightUnavailableError):  # its connection was closed
             writer.close()
