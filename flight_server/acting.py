@@ -83,9 +83,7 @@ def _prepare(front: Front, call: RunningCall, request: rq.CreatePreparedStatemen
 
 def _close_prepared(front: Front, session: Session, handle: bytes) -> None:
     """Closing twice is no error: clients close in their clean-up and ignore what comes of it."""
-    id_ = front.prepared_id(session, handle)
-    with session.lock:
-        session.prepared.pop(id_, None)
+    session.close_prepared(front.prepared_id(session, handle))
 
 
 def _cancel(front: Front, call: RunningCall, tickets: tuple[bytes, ...]) -> rq.CancelStatus:

@@ -37,6 +37,7 @@ class Front:
     clock: Clock
     uploads: Shares  # bytes of rows that come in
     upload_idle_seconds: float
+    prepared_bytes: Shares  # of prepared statements, with what is bound to them
 
     def sent(self, session: Session, schema: pa.Schema) -> pa.Schema:
         """The columns of a result as this session wants them."""
@@ -54,7 +55,7 @@ class Front:
     def keep_prepared(self, session: Session, statement: PreparedStatement) -> bytes:
         """The handle of a new prepared statement. Raises LimitExceeded."""
         handle, id_ = self.signer.issue(HandleKind.PREPARED, session.id, _PREPARED_SECONDS)
-        session.add_prepared(id_, statement, self.access.prepared_statements_max)
+        session.add_prepared(id_, statement, self.access.prepared_statements_max, self.prepared_bytes)
         return handle
 
     def prepared_id(self, session: Session, handle: bytes) -> bytes:

@@ -82,7 +82,18 @@ class FlightService(flight.FlightServerBase):
         results = Results(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
         uploads = Shares(_upload_limits(wire))
         self._front = Front(
-            statements, sessions, results, signer, facts, access, wire, log, clock, uploads, upload_idle_seconds
+            statements,
+            sessions,
+            results,
+            signer,
+            facts,
+            access,
+            wire,
+            log,
+            clock,
+            uploads,
+            upload_idle_seconds,
+            Shares(_prepared_limits(access)),
         )
         self._clock = clock
         self._log = log
@@ -246,6 +257,16 @@ def _upload_limits(wire: WireSettings) -> ShareLimits:
         "wire.uploads_bytes_max",
         wire.uploads_per_user_bytes_max,
         "wire.uploads_per_user_bytes_max",
+    )
+
+
+def _prepared_limits(access: AccessSettings) -> ShareLimits:
+    return ShareLimits(
+        "prepared statements",
+        access.prepared_bytes_max,
+        "access.prepared_bytes_max",
+        access.prepared_per_user_bytes_max,
+        "access.prepared_per_user_bytes_max",
     )
 
 

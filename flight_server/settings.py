@@ -71,6 +71,8 @@ class AccessSettings:
     sessions_administrators:  of them, for users with the roles dba and system alone
     transaction_idle_seconds: after which an open transaction rolls back, if something was run in it
     prepared_statements_max:  open at the same time in one session
+    prepared_bytes_max:       bytes of those of all sessions, texts and bound rows
+    prepared_per_user_bytes_max: of them, of one user's sessions
     login_failures_max:       wrong passwords of one user before the lockout
     lockout_seconds:          how long the lockout lasts
     dropped_user_days:        for which a dropped user can be brought back with UNDROP USER
@@ -91,6 +93,8 @@ class AccessSettings:
     sessions_administrators: Annotated[int, Meta(ge=0)] = 100
     transaction_idle_seconds: PositiveSeconds = 300.0
     prepared_statements_max: Positive = 1000
+    prepared_bytes_max: Positive = 1 << 30
+    prepared_per_user_bytes_max: Positive = 512 << 20
     login_failures_max: Positive = 5
     lockout_seconds: PositiveSeconds = 30.0
     dropped_user_days: Annotated[int, Meta(ge=0)] = 7

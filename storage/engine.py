@@ -69,6 +69,7 @@ from storage.row_lookup import RowLookup
 from storage.schema import TableDef, TableKind
 from storage.seq import ms_of
 from storage.settings import StorageSettings
+from storage.shares import ShareLimits, Shares
 from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
 from storage.state import ColdFile, DatabaseState, PartitionState
@@ -93,6 +94,7 @@ class Engine:
         self.feed = ChangeFeed(self.snapshots)
         self.retired = RetiredFiles(self)
         self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
+        self.uncommitted = Shares(_uncommitted_limits(settings))
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
         self._room = Room(clock)
@@ -193,9 +195,9 @@ class Engine:
             # A commit came in between: a sweep may have missed this snapshot. Take the newer state.
             snapshot.close()
 
-    def begin(self, temporary: TemporaryTables | None = None) -> Transaction:
+    def begin(self, temporary: TemporaryTables | None = None, user: str = "") -> Transaction:
         """A private overlay on a fresh snapshot, and on the temporary tables of whoever asks."""
-        return Transaction(self, self.snapshot(), temporary)
+        return Transaction(self, self.snapshot(), temporary, user)
 
     def commit(self, edit: Edit) -> Committed:
         """Block until the edit is durable. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound,
@@ -372,3 +374,13 @@ class Engine:
             reach("close.after_rows")
         finally:
             self._lock.release()
+
+
+def _uncommitted_limits(settings: StorageSettings) -> ShareLimits:
+    return ShareLimits(
+        "uncommitted changes",
+        settings.uncommitted_bytes_max,
+        "storage.uncommitted_bytes_max",
+        settings.uncommitted_per_user_bytes_max,
+        "storage.uncommitted_per_user_bytes_max",
+    )

@@ -29,6 +29,8 @@ class StorageSettings:
     backup_directories:      folders that BACKUP and RESTORE statements may use, and all below them; empty = none
     temporary_bytes_max:     bytes of the temporary tables of one session
     temporary_total_bytes_max: bytes of the temporary tables of all sessions
+    uncommitted_bytes_max:   bytes of rows in memory that transactions changed and did not commit yet
+    uncommitted_per_user_bytes_max: of them, by one user
     storage_directories:     below which CREATE STORAGE may use folders
     s3_connect_seconds_max:  for a connection to S3
     s3_read_seconds_max:     between two pieces of an answer of S3
@@ -54,6 +56,8 @@ class StorageSettings:
     backup_directories: tuple[str, ...] = ()
     temporary_bytes_max: Positive = 64 << 20
     temporary_total_bytes_max: Positive = 512 << 20
+    uncommitted_bytes_max: Positive = 2 << 30
+    uncommitted_per_user_bytes_max: Positive = 1 << 30
     storage_directories: tuple[str, ...] = ("/",)
     s3_connect_seconds_max: PositiveSeconds = 5.0
     s3_read_seconds_max: PositiveSeconds = 30.0

@@ -33,6 +33,7 @@ from storage.pending import Own, Pending, add_live, all_of
 from storage.primary_key import key_taken, repeated_rows
 from storage.schema import TableDef
 from storage.seq import first_provisional
+from storage.shares import Share
 from storage.snapshots import Snapshot
 from storage.stage import Staged
 from storage.state import DatabaseState, PartitionState
@@ -54,12 +55,16 @@ class Mark:
     catalog_changes: int
     written: int
     audit: int
+    bytes: int
 
 
 class Transaction:
     """Not safe for use from several threads at once. End it with `commit` or `rollback`."""
 
-    def __init__(self, engine: Engine, snapshot: Snapshot, temporary: TemporaryTables | None = None) -> None:
+    def __init__(
+        self, engine: Engine, snapshot: Snapshot, temporary: TemporaryTables | None = None, user: str = ""
+    ) -> None:
+        """user: for whom its changes count as long as they are not committed"""
         self._engine = engine
         self._snapshot = snapshot
         self._temporary = TemporaryPart(engine, temporary)
@@ -71,6 +76,7 @@ class Transaction:
         self._first_provisional = first_provisional(snapshot.state.last_seq, self._temporary.last_seq)
         self._next_provisional = self._first_provisional
         self._written: list[Staged] = []
+        self._share = Share(engine.uncommitted, user)
         self.ended = False
 
     @property
@@ -161,12 +167,14 @@ class Transaction:
 
         staged, keys: new rows; encoded primary keys of `staged.batches` (of staged files they are read at COMMIT)
         deletes, deleted_keys: int64 `_seq`s of versions that `state` shows as live; their encoded primary keys
-        Raises ConstraintViolated when a key is taken, Conflict; then nothing was changed.
+        Raises ConstraintViolated when a key is taken, Conflict, LimitExceeded; then nothing was changed.
         """
         gone = np.empty(0, np.int64) if deletes is None else deletes
         self._check_free(table, staged, keys, frozenset(deleted_keys))
         if len(gone):
             self._check_live(table, gone)
+        self._share.hold(self._share.bytes + gone.nbytes + sum(batch.nbytes for batch in staged.batches))
+        if len(gone):
             self._delete(table, gone, deleted_keys)
         if staged.rows:
             self._insert(table, staged, keys)
@@ -176,7 +184,9 @@ class Transaction:
     def mark(self) -> Mark:
         """This moment, to go back to when a later statement fails."""
         pending = {key: value.copy() for key, value in self._pending.items()}
-        return Mark(self.state, pending, len(self._catalog_changes), len(self._written), len(self._audit))
+        return Mark(
+            self.state, pending, len(self._catalog_changes), len(self._written), len(self._audit), self._share.bytes
+        )
 
     def restore(self, mark: Mark) -> None:
         """Undo all changes since `mark`."""
@@ -188,6 +198,7 @@ class Transaction:
         del self._catalog_changes[mark.catalog_changes :]
         del self._written[mark.written :]
         del self._audit[mark.audit :]
+        self._share.hold(min(mark.bytes, self._share.bytes))
 
     def _insert(self, table: TableDef, staged: Staged, keys: Sequence[bytes]) -> None:
         pending = self._of(table)
@@ -248,6 +259,7 @@ class Transaction:
         for staged in self._written:
             self._discard(staged)
         self._snapshot.close()
+        self._share.close()
 
     def _discard(self, staged: Staged) -> None:
         if staged.load_id:

@@ -27,9 +27,11 @@ from storage.clock import Clock
 from storage.clock_trust import ClockTrust
 from storage.errors import InvalidRequest, LimitExceeded, Unauthenticated
 from storage.names import DEFAULT_NAMESPACE
+from storage.shares import Share, Shares
 from storage.temporary import TemporaryTables
 from storage.users import Role
 
+_FIELD_BYTES: Final = 200  # of a schema
 STEP_MS_MAX: Final = 60_000  # a clock set ahead by more must not forget which sessions were closed
 LOST_SECONDS: Final = 86_400  # for which a session without a token of ours is told what it lost
 _ADMINISTRATORS: Final = (Role.DBA, Role.SYSTEM)
@@ -72,6 +74,13 @@ class PreparedStatement:
     parameters: pa.Schema
     bound: pa.RecordBatch | None = None
 
+    @property
+    def bytes(self) -> int:
+        """What keeping it costs, about."""
+        fields = len(self.dataset_schema) + len(self.parameters)
+        bound = 0 if self.bound is None else self.bound.get_total_buffer_size()
+        return len(self.sql) + fields * _FIELD_BYTES + bound
+
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -111,25 +120,48 @@ class Session:
     asked_schema: str | None = None
     expires_ms: int = 0
     lost: str | None = None
+    kept: Share | None = None  # bytes of the prepared statements
 
     def __repr__(self) -> str:
         counts = f"{self.calls} calls, {len(self.prepared)} prepared, {len(self.transactions)} transactions"
         return f"<Session {self.principal.name} [{counts}]>"
 
-    def add_prepared(self, id_: bytes, statement: PreparedStatement, statements_max: int) -> None:
-        """Raises LimitExceeded."""
+    def add_prepared(self, id_: bytes, statement: PreparedStatement, statements_max: int, kept: Shares) -> None:
+        """kept: what the statements of all sessions count for. Raises LimitExceeded."""
         with self.lock:
+            self.kept = self.kept or Share(kept, self.principal.name)
             if len(self.prepared) >= statements_max:
                 raise LimitExceeded(
                     f"the session has {statements_max} prepared statements open, which is the limit; close some"
                 )
-            self.prepared[id_] = statement
+            self._keep(id_, statement)
 
     def bind(self, id_: bytes, bound: pa.RecordBatch | None) -> None:
-        """Keep parameters for the next run; a statement that was closed meanwhile stays closed."""
+        """Keep parameters for the next run; a statement that was closed meanwhile stays closed. Raises LimitExceeded."""
         with self.lock:
             if id_ in self.prepared:
-                self.prepared[id_] = replace(self.prepared[id_], bound=bound)
+                self._keep(id_, replace(self.prepared[id_], bound=bound))
+
+    def close_prepared(self, id_: bytes) -> None:
+        with self.lock:
+            self._keep(id_, None)
+
+    def close_all_prepared(self) -> None:
+        with self.lock:
+            self.prepared.clear()
+            if self.kept is not None:
+                self.kept.close()
+
+    def _keep(self, id_: bytes, statement: PreparedStatement | None) -> None:
+        """In place of what is there. Raises LimitExceeded."""
+        before = self.prepared.get(id_)
+        if self.kept is not None:
+            more = (0 if statement is None else statement.bytes) - (0 if before is None else before.bytes)
+            self.kept.hold(self.kept.bytes + more)
+        if statement is None:
+            self.prepared.pop(id_, None)
+        else:
+            self.prepared[id_] = statement
 
     def raise_if_lost(self) -> None:
         """Once. Raises SessionLost."""
@@ -369,8 +401,7 @@ class Sessions:
     # ----------------------------------------------------------------------------------------------------------
 
     def _end(self, session: Session) -> None:
-        with session.lock:
-            session.prepared.clear()
+        session.close_all_prepared()
         for transaction in session.transactions.remove_all():
             transaction.rollback()
         session.temporary.close()

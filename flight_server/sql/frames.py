@@ -112,7 +112,7 @@ class Frames:
         raise AssertionError("not reached")
 
     def _committed(self, session: Session, stop: Callable[[], bool], change: Change, *, last: bool) -> Changed:
-        transaction = self._services.engine.begin(session.temporary)
+        transaction = self._services.engine.begin(session.temporary, session.principal.name)
         try:
             call = self.call(session, transaction, stop)
             changed = change(call)

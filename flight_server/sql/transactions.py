@@ -138,7 +138,9 @@ class SessionTransactions:
             self._opened(session, by_statement=True)
 
     def _opened(self, session: Session, *, by_statement: bool) -> bytes:
-        opened = SessionTransaction(lambda: self._engine.begin(session.temporary), self._engine.clock)
+        opened = SessionTransaction(
+            lambda: self._engine.begin(session.temporary, session.principal.name), self._engine.clock
+        )
         session.transactions.add(opened, by_statement=by_statement)
         return opened.id
 

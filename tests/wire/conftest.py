@@ -61,6 +61,7 @@ def start(
     wire: WireSettings | None = None,
     calls_per_user_max: int | None = None,
     calls_reserved: int = 0,
+    access: AccessSettings = ACCESS,
 ) -> Running:
     clock = ManualClock()
     users = {
@@ -78,7 +79,7 @@ def start(
         authenticator=Authenticator(lambda: users, QUICK, tokens, clock, ACCESS),
         sessions=sessions,
         clock=clock,
-        access=ACCESS,
+        access=access,
         wire=wire or WireSettings(bound_rows_max=10_000),
         facts=ServerFacts(version="1.2.3"),
         calls_max=calls_max,

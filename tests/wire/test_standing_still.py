@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -13,12 +15,12 @@ import pytest
 from flight_server.calls import CLOSED_SECONDS, CUT_OFF_SECONDS
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.faults.raw_grpc import silent
-from tests.wire.conftest import Running, start
+from tests.wire.conftest import ACCESS, Running, start
 from tests.wire.flight_client import ROWS, Client, descriptor, ingest, wait_until
 
 
 @contextmanager
-def started(**settings: float) -> Iterator[Running]:
+def started(**settings: Any) -> Iterator[Running]:
     running = start(**settings)
     try:
         yield running
@@ -174,3 +176,18 @@ def _let_pass(server: Running, seconds: float) -> None:
     pause.wait(0.3)
     server.clock.advance(seconds)
     pause.wait(0.3)
+
+
+def test_prepared_statements_of_a_user_hold_so_many_bytes_and_no_more():
+    access = replace(ACCESS, prepared_per_user_bytes_max=3_400)
+    with started(access=access) as server:
+        sessions = [Client(server) for _ in range(3)]
+        long = "ROWS 1" + " " * 900
+        kept = [client.prepare(long) for client in sessions]
+        with pytest.raises(flight.FlightUnavailableError, match=r"53200.*access\.prepared_per_user_bytes_max"):
+            sessions[0].prepare(long)
+        sessions[1].close_prepared(kept[1].prepared_statement_handle)
+        sessions[0].prepare(long)
+        assert Client(server, "anna").prepare(long).prepared_statement_handle
+        server.sessions.close_all()
+        assert Client(server).prepare(long).prepared_statement_handle
