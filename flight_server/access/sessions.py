@@ -137,7 +137,7 @@ class Session:
             self._keep(id_, statement)
 
     def bind(self, id_: bytes, bound: pa.RecordBatch | None) -> None:
-        """Keep parameters for the next run; a statement that was closed meanwhile stays closed. Raises LimitExceeded."""
+        """Keep parameters for the next run; a closed statement stays closed. Raises LimitExceeded."""
         with self.lock:
             if id_ in self.prepared:
                 self._keep(id_, replace(self.prepared[id_], bound=bound))

@@ -21,6 +21,7 @@ from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.clock import ManualClock
 from storage.errors import InvalidRequest, LimitExceeded, NotFound, StorageUnavailable, Unauthenticated
+from storage.shares import ShareLimits, Shares
 from storage.users import UserRecord
 
 ROOT = Principal("root", "system")
@@ -194,9 +195,10 @@ def test_a_closed_session_is_refused_until_its_token_would_be_anyway(sessions, c
 def test_prepared_statements_are_limited(sessions):
     session = sessions.enter("s", ROOT)
     statement = PreparedStatement("SELECT 1", None, False, None, None)
-    session.add_prepared(b"1", statement, 1)
+    shares = Shares(ShareLimits("prepared statements", 1000, "all", 1000, "each"))
+    session.add_prepared(b"1", statement, 1, shares)
     with pytest.raises(LimitExceeded, match="close some"):
-        session.add_prepared(b"2", statement, 1)
+        session.add_prepared(b"2", statement, 1, shares)
 
 
 def test_binding_to_a_closed_statement_does_not_bring_it_back(sessions):
