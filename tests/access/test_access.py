@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import pyarrow as pa
 import pytest
 from argon2 import PasswordHasher
 
@@ -194,7 +195,7 @@ def test_a_closed_session_is_refused_until_its_token_would_be_anyway(sessions, c
 
 def test_prepared_statements_are_limited(sessions):
     session = sessions.enter("s", ROOT)
-    statement = PreparedStatement("SELECT 1", None, False, None, None)
+    statement = PreparedStatement("SELECT 1", None, False, pa.schema([]), pa.schema([]))
     shares = Shares(ShareLimits("prepared statements", 1000, "all", 1000, "each"))
     session.add_prepared(b"1", statement, 1, shares)
     with pytest.raises(LimitExceeded, match="close some"):
