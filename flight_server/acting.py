@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from flight_server.access.session import PreparedStatement, Session
 from flight_server.access.session_options import session_options, set_session_option
-from flight_server.access.sessions import PreparedStatement, Session
 from flight_server.calls import RunningCall
 from flight_server.front import Front
 from flight_server.metadata.parameters import in_milliseconds

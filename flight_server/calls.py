@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any, Final
 
 from flight_server.access.middleware import Passage
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.peers import close_connection
 from flight_server.places import Place, Places
 from flight_server.wire.errors import DETAILS_TRAILER, StatementTimedOut

@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from flight_server.access.sessions import PreparedStatement, Session, Sessions
+from flight_server.access.session import PreparedStatement, Session
+from flight_server.access.sessions import Sessions
 from flight_server.metadata.columns import described_rows
 from flight_server.metadata.objects import Objects
 from flight_server.metadata.plain import plain_schema

@@ -12,7 +12,7 @@ from typing import Annotated, Protocol
 import pyarrow as pa
 from msgspec import Meta
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.wire.requests import IngestCommand
 from storage.catalog import Catalog
 from storage.names import TableName

@@ -21,8 +21,9 @@ from flight_server.access.authenticator import Authenticator
 from flight_server.access.cookies import Cookies
 from flight_server.access.middleware import BY_CERTIFICATE, MIDDLEWARE, Gate, HeadersOnly, Passage
 from flight_server.access.principal import Principal
+from flight_server.access.session import Session
 from flight_server.access.session_options import set_session_option
-from flight_server.access.sessions import Session, Sessions
+from flight_server.access.sessions import Sessions
 from flight_server.calls import WATCH_SECONDS, Calls, RunningCall
 from flight_server.certificates import Tls
 from flight_server.front import Front
@@ -73,14 +74,10 @@ class FlightService(flight.FlightServerBase):
         tls: Tls | None = None,
         is_local: bool = False,
     ) -> None:
-        """port 0 takes any free one, see `self.port`. Raises OSError when the port is taken.
-
-        is_local: only this machine reaches the port
-        """
+        """port: 0 = any free one, see `self.port`; is_local: only this machine reaches it. Raises OSError (taken)."""
         hide_tracebacks()
         signer = HandleSigner.with_random_key(clock)
         results = Results(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
-        uploads = Shares(_upload_limits(wire))
         self._front = Front(
             statements,
             sessions,
@@ -91,7 +88,7 @@ class FlightService(flight.FlightServerBase):
             wire,
             log,
             clock,
-            uploads,
+            Shares(_upload_limits(wire)),
             upload_idle_seconds,
             Shares(_prepared_limits(access)),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flight_server.access.sessions import PreparedStatement
+from flight_server.access.session import PreparedStatement
 from flight_server.calls import RunningCall
 from flight_server.front import Front
 from flight_server.metadata.parameters import as_asked

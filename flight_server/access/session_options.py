@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.wire.requests import OptionValue
 from storage.errors import InvalidRequest, NotFound
 from storage.names import CATALOG, DEFAULT_NAMESPACE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.sql.call import Call
 from flight_server.sql.define import define
 from flight_server.sql.define_storage import define_storage

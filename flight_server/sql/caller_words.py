@@ -17,7 +17,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.query.words import Words, written_out
 from flight_server.sql.lexer import lex
 from storage.errors import InvalidRequest

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from flight_server.access.grants import Deed
+from flight_server.access.session import Session
 from flight_server.access.session_options import set_session_option
-from flight_server.access.sessions import Session
 from flight_server.live.queries import LiveQueries
 from flight_server.sql.audited import event
 from flight_server.sql.caller_words import FACTS, check_fact

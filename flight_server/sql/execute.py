@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.live.queries import LiveQueries
 from flight_server.live.settings import LiveSettings
 from flight_server.ports import StatementShape

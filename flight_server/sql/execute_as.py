@@ -13,7 +13,7 @@ from typing import Final, get_args
 from flight_server.access.grants import Deed, may_act_for
 from flight_server.access.principal import Principal
 from flight_server.access.rights import Rights
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.sql.describe_query import DescribeQuery
 from flight_server.sql.live_statements import Subscribe
 from flight_server.sql.read import read_statement

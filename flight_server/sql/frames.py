@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import pyarrow as pa
 
 from flight_server.access.rights import Rights, RightsBook
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.sql.call import Call, Services, Virtual
 from flight_server.sql.execute_as import acted_for
 from flight_server.sql.information_schema import information_schema, information_schemas

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from flight_server.access.principal import Principal
 from flight_server.access.rights import Rights
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.live.queries import LiveQueries
 from flight_server.live.rows import LiveRows
 from flight_server.live.selection import Selection, key_of

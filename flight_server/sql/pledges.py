@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from storage.catalog import Catalog
 from storage.names import TableName
 from storage.users import Privilege

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.query.engine import Plan
 from flight_server.sql.call import Params, Services
 from flight_server.sql.frames import Frames

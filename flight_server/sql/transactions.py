@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from flight_server.access.rights import Rights
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.sql.pledges import Pledges
 from flight_server.sql.savepoints import Savepoints
 from flight_server.sql.statements import Statement, TransactionAction, TransactionControl

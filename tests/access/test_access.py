@@ -13,8 +13,9 @@ from flight_server.access.lockout import Lockout
 from flight_server.access.login_audit import BURST_MAX, LoginAudit
 from flight_server.access.passwords import Passwords, prepare_root
 from flight_server.access.principal import Principal
+from flight_server.access.session import PreparedStatement, Session
 from flight_server.access.session_options import session_options, set_session_option
-from flight_server.access.sessions import PreparedStatement, Session, Sessions
+from flight_server.access.sessions import Sessions
 from flight_server.access.tokens import Tokens, stored_key
 from flight_server.listen import is_local_peer
 from flight_server.settings import AccessSettings

@@ -8,7 +8,8 @@ from flight_server.access import ended_sessions
 from flight_server.access.cookies import Cookies
 from flight_server.access.ended_sessions import ClosedSessions, LostSessions, LostState
 from flight_server.access.principal import Principal
-from flight_server.access.sessions import Session, SessionLimits, SessionLost, Sessions
+from flight_server.access.session import Session, SessionLost
+from flight_server.access.sessions import SessionLimits, Sessions
 from storage.clock import ManualClock
 from storage.errors import LimitExceeded, Unauthenticated
 

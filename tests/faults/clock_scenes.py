@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from storage.compaction import compact_partition, plan_compaction
 from storage.flush import flush_partition
 from storage.retention import purge_step

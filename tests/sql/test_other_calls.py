@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.query.functions import functions
 from flight_server.sql.guard_limits import GuardLimits
 from flight_server.sql.other_calls import with_own_calls

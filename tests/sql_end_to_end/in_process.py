@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from flight_server.access.passwords import Passwords
 from flight_server.access.principal import Principal
-from flight_server.access.sessions import Session, Sessions
+from flight_server.access.session import Session
+from flight_server.access.sessions import Sessions
 from flight_server.live.settings import LiveSettings
 from flight_server.query.engine import QueryEngine
 from flight_server.query.settings import QuerySettings

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from flight_server.access.passwords import Passwords, prepare_root
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.live.queries import LiveQueries
 from flight_server.live.selection import Selection
 from flight_server.live.settings import LiveSettings

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.live.settings import LiveSettings
 from storage.edits import Edit
 from storage.errors import FrostlineError

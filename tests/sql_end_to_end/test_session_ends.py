@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.access.sessions import SessionLost
+from flight_server.access.session import SessionLost
 from storage.errors import Cancelled, LimitExceeded, NotFound
 from storage.settings import StorageSettings
 from tests.sql_end_to_end.in_process import House, house

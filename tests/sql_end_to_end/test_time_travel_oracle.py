@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from storage.compaction import compact_partition, plan_compaction
 from storage.errors import InvalidRequest
 from storage.flush import flush_partition

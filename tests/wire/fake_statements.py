@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.ports import StatementShape
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage import errors

@@ -11,7 +11,7 @@ import pyarrow as pa
 from flight_server.access.grants import Deed
 from flight_server.access.hash_places import HashPlaces
 from flight_server.access.rights import Rights
-from flight_server.access.sessions import Session
+from flight_server.access.session import Session
 from flight_server.job_port import JobDoor
 from flight_server.live.queries import LiveQueries
 from flight_server.sql.running import RunningStatements
