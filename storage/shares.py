@@ -82,5 +82,7 @@ class Share:
 
     def close(self) -> None:
         """Hold nothing any more. Safe to repeat."""
-        self.hold(0)
-        self._closed = True
+        with self._lock:
+            if not self._closed:
+                self._shares.exchange(self._user, self.bytes, 0)
+                self.bytes, self._closed = 0, True
