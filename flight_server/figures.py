@@ -82,7 +82,10 @@ def _front(sources: Sources) -> Iterator[Figure]:
     logins = sources.logins
     yield Figure("logins_waiting", "Log-ins that wait for their password to be checked", logins.waiting)
     yield Figure("logins_refused", "Log-ins refused since too many waited", logins.refused, is_rising=True)
-    yield Figure("statements_in_line", "Statements that wait for a place", sources.statements.admission.waiting)
+    statements = sources.statements
+    waiting = statements.admission.waiting + statements.apart.waiting
+    yield Figure("statements_in_line", "Statements that wait for a place", waiting)
+    yield Figure("statements_apart", "Statements that run in a process of their own", statements.apart.running)
     live = Counter(str(statement.state) for statement in sources.statements if statement.is_live)
     for state in ("queued", "planned", "running"):
         yield Figure("statements", "Statements under way", live[state], {"state": state})

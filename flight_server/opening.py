@@ -29,6 +29,7 @@ from flight_server.metrics import Metrics
 from flight_server.ports import WireSettings
 from flight_server.query.engine import QueryEngine
 from flight_server.query.settings import QuerySettings
+from flight_server.sandbox.sandbox import ProcessSandbox
 from flight_server.service import FlightService
 from flight_server.settings import AccessSettings, ServerSettings, flat
 from flight_server.sql.call import Services
@@ -98,7 +99,7 @@ def open_server(
         sessions.kept_epoch,
         provider,
     )
-    queries = QueryEngine(settings.query, engine.directory / SPILL_DIRECTORY, engine.places)
+    queries = _queries(engine, settings.query)
     services = Services(
         engine=engine,
         queries=queries,
@@ -137,6 +138,12 @@ def open_server(
     uri = flight_uri(server.host, service.port, tls=tls is not None)
     metrics = Metrics(statements.sources, version("frostline"))
     return OpenServer(service, statements, queries, metrics, uri, generated)
+
+
+def _queries(engine: Engine, settings: QuerySettings) -> QueryEngine:
+    spill_directory = engine.directory / SPILL_DIRECTORY
+    sandbox = ProcessSandbox(settings, spill_directory, engine.places)
+    return QueryEngine(settings, spill_directory, engine.places, sandbox=sandbox)
 
 
 def _facts(settings: FrontSettings) -> ServerFacts:

@@ -19,10 +19,12 @@ from flight_server.query.scan import DEAD_SEQ
 from storage.errors import LimitExceeded
 
 PAIRS_MAX: Final = 10_000_000_000
+PAIRS_APART: Final = 300_000_000  # more, and it may go on for over a second after it is cancelled
 SHORT_ROWS: Final = 16_384
 DOUBT: Final = 100  # estimates behind a filter or aggregate are divided by this
 
 UNKEYED: Final = ("NestedLoopJoinExec", "CrossJoinExec")
+_CONDITIONAL: Final = re.compile(r"(?:HashJoinExec|SortMergeJoinExec): [^\n]*filter=")
 _ROWS = re.compile(r"statistics=\[Rows=(?:Exact|Inexact)\((\d+)\)")
 _SERIES = re.compile(r"generate_series: start=(-?\d+), end=(-?\d+)")
 _GUESSED = ("FilterExec", "AggregateExec", "HashJoinExec", "SortMergeJoinExec")
@@ -77,6 +79,30 @@ def has_unkeyed_join(physical_plan: str) -> bool:
     return any(name in physical_plan for name in UNKEYED)
 
 
+def has_unyielding_join(physical_plan: str) -> bool:
+    """Whether there is a join that may look at very many pairs for one batch of its input."""
+    return has_unkeyed_join(physical_plan) or _CONDITIONAL.search(physical_plan) is not None
+
+
+def has_long_join(plan_with_statistics: str, batch_rows: int) -> bool:
+    """Whether a join may go on for long after it was cancelled: its pairs are very many, or nobody knows how many.
+
+    One with a key and a further condition may find all rows of the one side for each row of a batch of the other.
+    Guesses count whole here: apart a join costs little, and nothing is refused.
+    """
+    return any(_is_long(node, batch_rows) for root in parsed(plan_with_statistics) for node in root.all())
+
+
+def _is_long(node: Node, batch_rows: int) -> bool:
+    if node.text.startswith(UNKEYED):
+        found = pairs(node, doubt=1)
+        return found is None or found > PAIRS_APART
+    if _CONDITIONAL.match(node.text) is None or len(node.children) != 2:
+        return False
+    held, streamed = (_rows(side, doubt=1) for side in node.children)
+    return held is None or held * min(streamed or batch_rows, batch_rows) > PAIRS_APART
+
+
 def refuse_endless_joins(plan_with_statistics: str) -> None:
     """Raises LimitExceeded for a join over PAIRS_MAX pairs. Takes the physical plan as EXPLAIN shows it."""
     for root in parsed(plan_with_statistics):
@@ -89,9 +115,9 @@ def parsed(text: str) -> tuple[Node, ...]:
     return _siblings(lines)
 
 
-def pairs(join: Node) -> int | None:
+def pairs(join: Node, doubt: int = DOUBT) -> int | None:
     """How many pairs the join looks at; None when a side is unknown."""
-    sides = [_rows(side) for side in join.children]
+    sides = [_rows(side, doubt) for side in join.children]
     if len(sides) != 2 or sides[0] is None or sides[1] is None:
         return None
     return sides[0] * sides[1]
@@ -132,13 +158,13 @@ def _stops_early(join: Node, above: tuple[Node, ...]) -> bool:
     return True
 
 
-def _rows(node: Node) -> int | None:
+def _rows(node: Node, doubt: int = DOUBT) -> int | None:
     found = _ROWS.search(node.text)
     rows = int(found[1]) if found else _series_rows(node)
     if rows is None:
         return None
     guessed = any(part.text.startswith(_GUESSED) for part in node.all())
-    return max(1, rows // DOUBT) if guessed else rows
+    return max(1, rows // doubt) if guessed else rows
 
 
 def _series_rows(node: Node) -> int | None:

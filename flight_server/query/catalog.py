@@ -113,7 +113,9 @@ class ScopeSchema(SchemaProvider):
         if full in scope.virtual:
             scope.allow(full)
             # On a thread of its own: to compute its rows it may need a query.
-            return self._passing(outside_runtime(scope.virtual[full]))
+            rows = outside_runtime(scope.virtual[full])
+            self._lookup.touched.virtual[full] = rows
+            return self._passing(rows)
         if full in scope.catalog.views:
             return self._view(full)
         if self._lookup.views and full not in scope.catalog.tables and (timed := old_version_of(name)) is not None:
@@ -144,6 +146,7 @@ class ScopeSchema(SchemaProvider):
         only = scope.only(name) if as_of is None and not changed else None
         if only is not None:  # of this very state: a plan with it may be kept as any other
             self._lookup.touched.rows += only.num_rows
+            self._lookup.touched.only.append((table, only))
             return rows_as_table(self._lookup.context, [only])
         rows = self._lookup.rows if as_of is None else replace(self._lookup.rows, as_of=as_of)
         rows = RowView(system_columns=True) if changed else rows
@@ -164,6 +167,7 @@ class ScopeSchema(SchemaProvider):
         view = self._lookup.scope.state.catalog.views[name]  # its text may be hidden from the caller
         self._allow(name)
         inside = self._lookup.inside(view)
+        self._lookup.touched.views.append(view)
         self._lookup.touched.opened |= inside.scope.allow is opened
         return self._lookup.plan_view(view, inside)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
@@ -27,6 +27,16 @@ RUNNERS_MAX: Final = 64
 NO_RULES: Final[frozenset[str]] = frozenset()
 EXTREMES_FILTER: Final = "enable_aggregate_dynamic_filter_pushdown"  # no rule, but a setting
 _PRUNING: Final = "optimize_projections"
+# All rules of the logical optimizer, in the engine's order.
+LOGICAL_RULES: Final = (
+    "rewrite_set_comparison", "optimize_unions", "unions_to_filter", "simplify_expressions",
+    "replace_distinct_aggregate", "eliminate_join", "decorrelate_predicate_subquery", "scalar_subquery_to_join",
+    "decorrelate_lateral_join", "extract_equijoin_predicate", "eliminate_duplicated_expr", "eliminate_filter",
+    "eliminate_cross_join", "eliminate_limit", "propagate_empty_relation", "filter_null_join_keys",
+    "eliminate_outer_join", "push_down_limit", "push_down_filter", "single_distinct_aggregation_to_group_by",
+    "eliminate_group_by_constant", "common_sub_expression_eliminate", "extract_leaf_expressions",
+    "push_down_leaf_projections", "optimize_projections",
+)  # fmt: skip
 
 _Key = tuple[str, str, bool]  # namespace, time zone, explained
 
@@ -54,6 +64,11 @@ class Contexts:
         self._idle: list[tuple[_Key, SessionContext, LentCatalog]] = []  # oldest first
         self._runner = lru_cache(maxsize=RUNNERS_MAX)(self._made_runner)
 
+    @cached_property
+    def analyzer(self) -> SessionContext:
+        """A context in which "optimizing" a plan settles types and computes nothing: no constant is folded."""
+        return self.runner("+00:00", without=frozenset(LOGICAL_RULES))
+
     def base(self) -> SessionContext:
         """A context with DataFusion's own default catalog, which `read_batches` needs."""
         return SessionContext(_config(self._settings, DEFAULT_NAMESPACE, "+00:00"), self._runtime)
@@ -75,14 +90,21 @@ class Contexts:
         self._give_back(key, context, lent)
 
     def runner(
-        self, time_zone: str, *, partitions: int | None = None, without: frozenset[str] = NO_RULES
+        self,
+        time_zone: str,
+        *,
+        partitions: int | None = None,
+        without: frozenset[str] = NO_RULES,
+        batch_rows: int | None = None,
     ) -> SessionContext:
         """A context to run plans in.
 
         partitions: how many threads a plan may keep busy, by default as configured
+        batch_rows: at most in a batch, by default as configured
         without:    rules of the optimizer, or EXTREMES_FILTER, that would make the plan wrong
         """
-        found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions, without)
+        rows = min(batch_rows or self._settings.batch_rows, self._settings.batch_rows)
+        found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions, without, rows)
         return found
 
     def _taken(self, key: _Key) -> tuple[SessionContext, LentCatalog]:
@@ -110,8 +132,9 @@ class Contexts:
         context.register_catalog_provider(CATALOG, lent)
         return context, lent
 
-    def _made_runner(self, time_zone: str, partitions: int, without: frozenset[str]) -> SessionContext:
+    def _made_runner(self, time_zone: str, partitions: int, without: frozenset[str], batch_rows: int) -> SessionContext:
         config = _config(self._settings, DEFAULT_NAMESPACE, time_zone).with_target_partitions(partitions)
+        config = config.with_batch_size(batch_rows)
         if _PRUNING in without:  # or joins that change their sides bring back the projection that is to be kept out
             config = config.set("datafusion.optimizer.join_reordering", "false")
         if EXTREMES_FILTER in without:
@@ -129,6 +152,8 @@ def _config(settings: QuerySettings, namespace: str, time_zone: str, *, explaine
         "datafusion.execution.parquet.pushdown_filters": "false",  # 1.1x slower on TPC-H with it
         # It breaks on `m['k']` and `s['x']` over a projection that keeps the names of the columns, which ours do.
         "datafusion.optimizer.enable_leaf_expression_pushdown": "false",
+        # It makes room for as many groups as LIMIT says before it sees one: a large LIMIT ends the process.
+        "datafusion.optimizer.enable_topk_aggregation": "false",
         "datafusion.sql_parser.map_string_types_to_utf8view": "false",
         "datafusion.execution.time_zone": time_zone,
         "datafusion.explain.show_statistics": "true" if explained else "false",

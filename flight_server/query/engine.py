@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,15 @@ import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuilder, SessionContext
 from datafusion.catalog import Table
 
-from flight_server.query.bounds import has_unkeyed_join, is_short, may_join, refuse_endless_joins
+from flight_server.query.apart import BOUNDED, Apart, Bounds, Sandbox
+from flight_server.query.bounds import (
+    has_long_join,
+    has_unkeyed_join,
+    has_unyielding_join,
+    is_short,
+    may_join,
+    refuse_endless_joins,
+)
 from flight_server.query.careful import CarefulFrame, careful_frame
 from flight_server.query.catalog import Lookup, ScopeCatalog, naming_namespace
 from flight_server.query.cold_scan import ColdScans, outside_runtime
@@ -37,7 +44,7 @@ from flight_server.query.running import FinishedQuery, QueryLoop, Running, Runni
 from flight_server.query.scan import RowView, TableScans
 from flight_server.query.scope import QueryScope
 from flight_server.query.settings import QuerySettings
-from flight_server.query.shape import Shape, client_schema, renamed, shown_plan
+from flight_server.query.shape import Shape, check_widths, client_schema, renamed, shown_plan
 from flight_server.query.times.day_times import with_day_times
 from flight_server.query.times.far_times import fitting
 from flight_server.query.times.microseconds import in_microseconds
@@ -49,13 +56,17 @@ from storage.files import Places
 from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
 POLL_SECONDS: Final = 0.05
+LONG_JOIN: Final = "a join without an equality looks at very many pairs of rows"
 COLD_PLANS_MAX: Final = 512  # list-of-files scans kept, with the statistics of their files
 
 _EXPLAIN = re.compile(r"\A\s*explain\s+(analyze\s+)?(verbose\s+)?", re.IGNORECASE)
 _EXPLAIN_COLUMNS: Final = ["plan_type", "plan"]
 
 
-def _admitted() -> None:
+Admit = Callable[[bool], None]  # told whether the statement runs apart
+
+
+def admitted(_: bool) -> None:
     """For those that wait for nobody."""
 
 
@@ -71,6 +82,8 @@ class Plan:
     time_zone:  what it runs in
     explained:  plans again, for the physical plan with estimates of rows
     care:       how it is kept from faults of the engine
+    apart:      what runs it in a process of its own, and why
+    bounds:     of its values
     """
 
     schema: pa.Schema
@@ -80,6 +93,8 @@ class Plan:
     touched: Touched = field(repr=False)
     time_zone: str
     explained: Callable[[], str] = field(repr=False)
+    apart: Apart = field(repr=False)
+    bounds: Bounds = BOUNDED
     care: Care = NO_CARE
 
 
@@ -92,11 +107,18 @@ class QueryEngine:
         spill_directory: Path,
         places: Places,
         mended: frozenset[str] = ALL_MENDED,
+        *,
+        sandbox: Sandbox | None = None,
+        apart_reason: str = "",
     ) -> None:
         """`spill_directory` is emptied: what is in it is left from a crash.
 
-        mended: names of the faults of the engine that users are kept from; fewer only to show that each is needed
+        mended:  names of the faults of the engine that users are kept from; fewer only to show that each is needed
+        sandbox: runs what may do harm; None = that runs here, too
+        apart_reason: why this engine is one of a statement that runs apart, for EXPLAIN
         """
+        self._sandbox = sandbox
+        self._apart_reason = apart_reason
         self._mended = Mended(mended)
         os.environ.setdefault("TOKIO_WORKER_THREADS", str(settings.engine_threads))
         shutil.rmtree(spill_directory, ignore_errors=True)
@@ -163,16 +185,20 @@ class QueryEngine:
         with self._contexts.lent(catalog) as context:
             framed = Bound(context, params) if params or "$" not in sql else Unbound(context, self._base)
             careful = self._careful(sql, framed, scope, touched, params)
-            parameters = framed.parameters(careful.sql, careful.frame)
-            frame = _cast(context, careful.frame, casts)
+            frame = _cast(self._contexts.analyzer, careful.frame, casts)
             logical = frame.logical_plan()
             text = logical.display_indent()
-            schema = renamed(client_schema(_schema(context, frame, text)), careful.names)
+            bounds = BOUNDED if self._sandbox is None else self._sandbox.bounds_of(logical, text, careful.sql, params)
+            why = bounds.apart
+            apart = Apart(why or LONG_JOIN, sql, scope, params, rows, casts, touched, grows=why is not None)
+            parameters = framed.parameters(careful.sql, careful.frame, may_fold=why is None)
+            schema = renamed(client_schema(_schema(self._contexts.analyzer, frame, text)), careful.names)
+        check_widths(schema)
         if touched.opened and schema.names == _EXPLAIN_COLUMNS:
             raise PermissionDenied("EXPLAIN shows what lies under a view, which you may read only through the view")
         explained = partial(self._explained, catalog, careful.sql, params)
         care = self._mended.care(text, careful.steps)
-        return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained, care)
+        return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained, apart, bounds, care)
 
     def _careful(
         self,
@@ -209,10 +235,11 @@ class QueryEngine:
             self._rewrites.put(catalog, key, KeptRewrite(careful.sql, careful.steps, careful.names))
         return careful
 
-    def start(self, plan: Plan, admit: Callable[[], None] = _admitted) -> Running:
+    def start(self, plan: Plan, admit: Admit = admitted) -> Running:
         """Begin to run; rows come through what is returned. A short statement has run then.
 
-        admit: called before a statement that is not short begins; what it raises ends it
+        admit: called before a statement that is not short begins; what it raises ends it. Twice for a join that must
+               run apart, which is seen late
 
         Raises: LimitExceeded (a join that would hardly end), Cancelled (closed), what constant folding finds (1/0);
         for a short statement whatever running it finds.
@@ -220,45 +247,60 @@ class QueryEngine:
         if self._loop.loop.is_closed():
             raise Cancelled("the server is stopping")
         is_explain = plan.schema.names == _EXPLAIN_COLUMNS
-        rewrite = shown_plan(self._places.bases(), plan.care.reasons) if is_explain else None
+        reasons = (*plan.care.reasons, *([f"in a process of its own: {self._apart_reason}"] * bool(self._apart_reason)))
+        rewrite = shown_plan(self._places.bases(), reasons) if is_explain else None
         shape = Shape(plan.schema, self._settings.message_bytes_max, rewrite)
+        if plan.bounds.apart is not None:
+            return self._start_apart(plan, admit)
         try:
             if is_short(plan.shown, plan.touched.rows):
                 return FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
-            admit()
+            admit(False)
             stream = self._stream(plan)
         except BaseException as error:
             raise_unplanned(error)
+        if stream is None:
+            return self._start_apart(plan, admit)
         return RunningQuery(self._loop.loop, stream, shape, query_error, self._settings.result_buffer_bytes_max)
 
-    def _stream(self, plan: Plan) -> RecordBatchStream:
-        if self._has_unkeyed_join(plan):
-            refuse_endless_joins(plan.explained())
-            return self._frame(plan, partitions=1).execute_stream()  # it may not yield its thread: it gets one only
+    def _start_apart(self, plan: Plan, admit: Admit) -> Running:
+        assert self._sandbox is not None
+        admit(True)
+        return self._sandbox.start(plan.apart, Shape(plan.schema, self._settings.message_bytes_max))
+
+    def _stream(self, plan: Plan) -> RecordBatchStream | None:
+        """None for a join that could not be stopped: it must run apart."""
+        if self._has_unyielding_join(plan):
+            explained = plan.explained()
+            refuse_endless_joins(explained)
+            if self._sandbox is not None and has_long_join(explained, self._settings.batch_rows):
+                return None
+            if has_unkeyed_join(explained):
+                return self._frame(plan, partitions=1).execute_stream()  # it may not yield its thread: it gets one only
         return self._frame(plan).execute_stream()
 
-    def _has_unkeyed_join(self, plan: Plan) -> bool:
+    def _has_unyielding_join(self, plan: Plan) -> bool:
         """Joins are planned once more to look, since a stream that has been made is running already."""
-        if plan.touched.has_unkeyed_join is None:
-            plan.touched.has_unkeyed_join = may_join(plan.shown) and has_unkeyed_join(
+        if plan.touched.has_unyielding_join is None:
+            plan.touched.has_unyielding_join = may_join(plan.shown) and has_unyielding_join(
                 self._frame(plan).execution_plan().display_indent()
             )
-        return plan.touched.has_unkeyed_join
+        return plan.touched.has_unyielding_join
 
     def _frame(self, plan: Plan, partitions: int | None = None) -> DataFrame:
         """A frame of its own for each run: it keeps its last physical plan, with hash tables in it."""
         if plan.care.many_partitions and partitions == 1:
             partitions = 2
-        context = self._contexts.runner(plan.time_zone, partitions=partitions, without=plan.care.without)
+        context = self._contexts.runner(
+            plan.time_zone, partitions=partitions, without=plan.care.without, batch_rows=plan.bounds.batch_rows
+        )
         return context.create_dataframe_from_logical_plan(plan.logical)
 
-    def collect(self, plan: Plan, cancelled: Callable[[], bool], admit: Callable[[], None] = _admitted) -> pa.Table:
+    def collect(self, plan: Plan, cancelled: Callable[[], bool], admit: Admit = admitted) -> pa.Table:
         """Run to the end and give everything. Raises as `stream`."""
         return pa.Table.from_batches(list(self.stream(plan, cancelled, admit)), schema=plan.schema)
 
-    def stream(
-        self, plan: Plan, cancelled: Callable[[], bool], admit: Callable[[], None] = _admitted
-    ) -> Iterator[pa.RecordBatch]:
+    def stream(self, plan: Plan, cancelled: Callable[[], bool], admit: Admit = admitted) -> Iterator[pa.RecordBatch]:
         """Run, batch by batch. Raises Cancelled soon after `cancelled()` is true, and what running raises."""
         running = self.start(plan, admit)
         batches = running.batches()
@@ -281,6 +323,8 @@ class QueryEngine:
     def close(self) -> None:
         """Cancel what runs and stop the loop thread."""
         self._loop.close()
+        if self._sandbox is not None:
+            self._sandbox.close()
 
     def _plan_view(self, view: ViewDef, lookup: Lookup) -> Table:
         """Called back while DataFusion plans, hence on a thread of its own."""
@@ -305,11 +349,11 @@ class QueryEngine:
             return str(Bound(context, params)(text).to_pydict()["plan"][-1])
 
 
-def _cast(context: SessionContext, frame: DataFrame, casts: Mapping[str, pa.DataType]) -> DataFrame:
+def _cast(analyzer: SessionContext, frame: DataFrame, casts: Mapping[str, pa.DataType]) -> DataFrame:
     """The frame with some of its columns in other types. Raises InvalidRequest (no such cast)."""
     if not casts:
         return frame
-    found = _schema(context, frame, frame.logical_plan().display_indent())
+    found = _schema(analyzer, frame, frame.logical_plan().display_indent())
     wrong = {name: kind for name, kind in casts.items() if name in found.names and found.field(name).type != kind}
     try:
         return frame.cast(wrong) if wrong else frame
@@ -322,12 +366,12 @@ def row_view(sql: str) -> RowView:
     return RowView(system_columns=mentions(sql, SYSTEM_COLUMNS), show_deleted=mentions(sql, (DELETED,)))
 
 
-def _schema(context: SessionContext, frame: DataFrame, plan_text: str) -> pa.Schema:
+def _schema(analyzer: SessionContext, frame: DataFrame, plan_text: str) -> pa.Schema:
     """As the rows will come. DataFusion settles on a union's types only when it analyzes the plan."""
     try:
         if "Union" in plan_text:
-            with suppress(Exception):  # running tells of 1/0 and the like, which folding constants finds
-                return context.create_dataframe_from_logical_plan(frame.optimized_logical_plan()).schema()
+            analyzed = analyzer.create_dataframe_from_logical_plan(frame.logical_plan()).optimized_logical_plan()
+            return analyzer.create_dataframe_from_logical_plan(analyzed).schema()
         return frame.schema()
     except Exception as error:
         raise_mapped(error)

@@ -39,7 +39,7 @@ class Bound:
             texts = {name: text for name, value in self._params.items() if (text := literal(value)) is not None}
             return _first_frame(self._context, [spelled(sql, texts)] if texts else [], self._params, error)[0]
 
-    def parameters(self, sql: str, frame: DataFrame) -> Mapping[str, pa.DataType]:
+    def parameters(self, sql: str, frame: DataFrame, *, may_fold: bool) -> Mapping[str, pa.DataType]:
         return NO_PARAMETERS
 
 
@@ -65,9 +65,12 @@ class Unbound:
             self._guessed = dict.fromkeys(names, list(_GUESSES)[at])
             return frame
 
-    def parameters(self, sql: str, frame: DataFrame) -> Mapping[str, pa.DataType]:
-        """Of the text that was planned last: "1", "2", .. -> the type each placeholder wants, null when unknown."""
-        return self._guessed or parameter_types(self._typing_context, sql, frame)
+    def parameters(self, sql: str, frame: DataFrame, *, may_fold: bool) -> Mapping[str, pa.DataType]:
+        """Of the text that was planned last: "1", "2", .. -> the type each placeholder wants, null when unknown.
+
+        may_fold: whether its constants may be computed here
+        """
+        return self._guessed or parameter_types(self._typing_context, sql, frame, may_fold=may_fold)
 
 
 def _frame(context: SessionContext, sql: str, params: Params | None) -> DataFrame:

@@ -40,14 +40,16 @@ def placeholders_in(sql: str) -> list[str]:
     return sorted((name for name in names if name.isdigit()), key=int)
 
 
-def parameter_types(context: SessionContext, sql: str, statement: DataFrame) -> dict[str, pa.DataType]:
+def parameter_types(
+    context: SessionContext, sql: str, statement: DataFrame, *, may_fold: bool = True
+) -> dict[str, pa.DataType]:
     """Placeholder name ("1") -> the type it wants; null type where it is unknown."""
     names = placeholders_in(sql)
     if not names:
         return {}
     walk = _Walk(context)
     walk.plan(statement.logical_plan())
-    if not walk.types.keys() >= set(names):
+    if may_fold and not walk.types.keys() >= set(names):
         # Subqueries are closed boxes in Python; the optimizer turns most of them into joins.
         optimized = _quietly(statement.optimized_logical_plan)
         if optimized is not None:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import structlog
@@ -28,6 +28,34 @@ from storage.failpoints import reach_loop
 from storage.loops import forever
 
 Raised = Callable[[FrostlineError], BaseException]
+
+
+class Source(Protocol):
+    """Where batches come from, in the engine's shape."""
+
+    def take(self) -> list[pa.RecordBatch] | None:
+        """Wait for batches; None at the end. Raises FrostlineError."""
+
+
+class Running(Protocol):
+    """One statement under way or run. `cancel` from any thread; one reader."""
+
+    schema: pa.Schema
+
+    @property
+    def state(self) -> RunState: ...
+
+    def cancel(self, reason: FrostlineError | None = None) -> None:
+        """Stop now. The reader gets `reason` (a Cancelled by default); after the end it does nothing."""
+
+    def wait(self, seconds: float) -> bool:
+        """Whether rows, the end or an error are there, waiting at most so long."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Batches as `schema`, none over the message size. Raises FrostlineError."""
+
+    def reader(self, raised: Raised | None = None) -> pa.RecordBatchReader:
+        """For a gRPC thread. `raised` turns our errors into what that library wants raised."""
 
 
 class QueryLoop:
@@ -66,7 +94,9 @@ class QueryLoop:
 class FinishedQuery:
     """A short statement that has run. As RunningQuery, but there is nothing left to stop."""
 
-    state = RunState.FINISHED
+    @property
+    def state(self) -> RunState:
+        return RunState.FINISHED
 
     def __init__(self, batches: Sequence[pa.RecordBatch], shape: Shape) -> None:
         self.schema = shape.schema
@@ -140,9 +170,9 @@ class RunningQuery:
 class Batches:
     """The reader's end. Dropping it before the end cancels the statement, even when nothing was read."""
 
-    def __init__(self, running: RunningQuery, channel: BatchChannel, shape: Shape, raised: Raised | None) -> None:
+    def __init__(self, running: Running, source: Source, shape: Shape, raised: Raised | None) -> None:
         self._running = running
-        self._channel = channel
+        self._source = source
         self._shape = shape
         self._raised = raised
         self._cut: deque[pa.RecordBatch] = deque()
@@ -163,14 +193,11 @@ class Batches:
 
     def _next(self) -> pa.RecordBatch:
         while not self._cut:
-            taken = self._channel.take()
+            taken = self._source.take()
             if taken is None:
                 raise StopIteration
             self._cut.extend(self._shape.messages(taken))
         return self._cut.popleft()
-
-
-Running = RunningQuery | FinishedQuery
 
 
 async def _pump(stream: Any, channel: BatchChannel, mapped: Callable[[BaseException], FrostlineError]) -> None:

@@ -22,6 +22,9 @@ class QuerySettings:
     running_max:           statements that stream at the same time; more wait in line
     running_per_user_max:  of them, of one user
     queue_seconds_max:     how long a statement waits in line before it is refused
+    sandboxed_max:         statements that run in a process of their own at the same time; see docs/security.md
+    sandboxed_per_user_max: of them, of one user
+    sandbox_bytes_max:     memory of one of them
     result_buffer_bytes_max: how far one statement may run ahead of its reader
     """
 
@@ -34,6 +37,9 @@ class QuerySettings:
     running_max: Annotated[int, Meta(ge=1)] = 64
     running_per_user_max: Annotated[int, Meta(ge=1)] = 48
     queue_seconds_max: Annotated[float, Meta(ge=0)] = 30.0
+    sandboxed_max: Annotated[int, Meta(ge=1)] = 4
+    sandboxed_per_user_max: Annotated[int, Meta(ge=1)] = 2
+    sandbox_bytes_max: Annotated[int, Meta(ge=64 << 20)] = 1 << 30
     result_buffer_bytes_max: Annotated[int, Meta(ge=1 << 20)] = 16 << 20
 
     @property

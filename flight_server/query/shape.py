@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from flight_server.query.client_types import client_field
 from flight_server.query.interval_units import interval_batch, interval_type
+from storage.errors import LimitExceeded
 
 CAREFUL: Final = "run with care"  # plan_type of the row that says why
+VALUE_BYTES_MAX: Final = 16 << 20
 Rewrite = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
@@ -55,6 +57,28 @@ def cut(batch: pa.RecordBatch, bytes_max: int) -> Iterator[pa.RecordBatch]:
             yield from cut(piece, bytes_max)
         else:
             yield piece
+
+
+def check_widths(schema: pa.Schema) -> None:
+    """Raises LimitExceeded for a column whose every value, NULL too, is wide: no client could take a batch of them."""
+    for field in schema:
+        if (width := _fixed_bytes(field.type)) > VALUE_BYTES_MAX:
+            raise LimitExceeded(
+                f"each value of column '{field.name}' has {width:,} bytes by its type; {VALUE_BYTES_MAX:,} are allowed",
+                sqlstate="54000",
+            )
+
+
+def _fixed_bytes(kind: pa.DataType) -> int:
+    """Bytes that a value takes whatever it is; the widest part's of a nested type."""
+    if pa.types.is_fixed_size_binary(kind):
+        return int(kind.byte_width)
+    if pa.types.is_fixed_size_list(kind):
+        return int(kind.list_size) * max(1, _fixed_bytes(kind.value_type))
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _fixed_bytes(kind.value_type)
+    parts = [kind.field(at).type for at in range(kind.num_fields)] if pa.types.is_nested(kind) else []
+    return max(map(_fixed_bytes, parts), default=0)
 
 
 def client_schema(schema: pa.Schema) -> pa.Schema:

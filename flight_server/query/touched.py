@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from storage.names import TableName
-from storage.schema import TableDef
+from storage.schema import TableDef, ViewDef
 from storage.state import PartitionState
 from storage.stream import FOR_EVER_MS
 
@@ -16,23 +18,29 @@ class Touched:
 
     names:   everything that access was checked for
     stored:  tables with the partition that their rows come from
+    views:   whose text was planned
+    virtual: system tables with the rows that they had
+    only:    tables of which some rows alone matter, with these
     rows:    how many rows all inputs have at most, deleted versions included
     opened:  a view opened to its caller what lies under it
     passing: it read what the next statement may find changed: system tables, rows of the caller's own, a past version,
              a word that stands for the caller
     is_owned: rows of the caller's own are among them: not what another caller would see
     until_ms: the last moment at which it sees the events that are to be seen: then one of a stream expires
-    has_unkeyed_join: None until somebody looked
+    has_unyielding_join: None until somebody looked
     """
 
     names: list[TableName] = field(default_factory=list)
     stored: list[tuple[TableDef, PartitionState]] = field(default_factory=list)
+    views: list[ViewDef] = field(default_factory=list)
+    virtual: dict[TableName, pa.Table] = field(default_factory=dict)
+    only: list[tuple[TableDef, pa.RecordBatch]] = field(default_factory=list)
     rows: int = 0
     opened: bool = False
     passing: bool = False
     is_owned: bool = False
     until_ms: int = FOR_EVER_MS
-    has_unkeyed_join: bool | None = None
+    has_unyielding_join: bool | None = None
 
     def add_stored(self, table: TableDef, partition: PartitionState) -> None:
         self.stored.append((table, partition))

@@ -12,12 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from flight_server.query.settings import QuerySettings
 from storage.clock import Clock
 from storage.errors import Cancelled, LimitExceeded
 
 POLL_SECONDS: Final = 0.05
 TOO_MANY: Final = "53300"  # SQLSTATE
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many may run, of all and of one user; how long one waits. settings: what these are called, in that order."""
+
+    running_max: int
+    running_per_user_max: int
+    queue_seconds_max: float
+    settings: tuple[str, str] = ("query.running_max", "query.running_per_user_max")
 
 
 @dataclass(slots=True, eq=False)
@@ -29,8 +38,8 @@ class _Waiting:
 class Admission:
     """The places and the line for them. Safe from any thread."""
 
-    def __init__(self, settings: QuerySettings, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self._limits = limits
         self._clock = clock
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
@@ -74,11 +83,11 @@ class Admission:
                     waiting.admitted.set()
 
     def _has_place(self, user: str) -> bool:
-        settings = self._settings
-        return self.running < settings.running_max and self._running[user] < settings.running_per_user_max
+        limits = self._limits
+        return self.running < limits.running_max and self._running[user] < limits.running_per_user_max
 
     def _wait(self, waiting: _Waiting, cancelled: Callable[[], bool]) -> None:
-        deadline = self._clock.monotonic_seconds() + self._settings.queue_seconds_max
+        deadline = self._clock.monotonic_seconds() + self._limits.queue_seconds_max
         while not waiting.admitted.wait(POLL_SECONDS):
             if cancelled():
                 raise Cancelled("the statement was cancelled while it waited for others to end")
@@ -94,12 +103,12 @@ class Admission:
             self.leave(waiting.user)
 
     def _too_many(self, user: str) -> LimitExceeded:
-        settings = self._settings
-        waited = f"the statement waited {settings.queue_seconds_max:g} s (query.queue_seconds_max)"
-        if self._running[user] >= settings.running_per_user_max:
-            limit = f"{settings.running_per_user_max} of user '{user}' (query.running_per_user_max)"
+        limits = self._limits
+        waited = f"the statement waited {limits.queue_seconds_max:g} s (query.queue_seconds_max)"
+        if self._running[user] >= limits.running_per_user_max:
+            limit = f"{limits.running_per_user_max} of user '{user}' ({limits.settings[1]})"
         else:
-            limit = f"{settings.running_max} (query.running_max)"
+            limit = f"{limits.running_max} ({limits.settings[0]})"
         return LimitExceeded(
             f"{waited} while as many others ran as may: {limit}; end some of them or try again later", sqlstate=TOO_MANY
         )

@@ -13,7 +13,7 @@ from flight_server.access.passwords import Passwords
 from flight_server.access.rights import Rights
 from flight_server.access.session import Session
 from flight_server.job_port import JobDoor
-from flight_server.query.engine import Plan, QueryEngine, row_view
+from flight_server.query.engine import Admit, Plan, QueryEngine, admitted, row_view
 from flight_server.query.scope import QueryScope
 from flight_server.sql.caller_words import words_of
 from flight_server.sql.defaults import Generator
@@ -70,7 +70,7 @@ class Call:
     text: str = ""
     params: Params | None = None
     rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
-    admit: Callable[[], None] = lambda: None
+    admit: Admit = admitted
     make_virtual: Callable[[Call], Virtual] = lambda _: MappingProxyType({})
     pledges: Pledges = field(default_factory=Pledges)
 

@@ -14,7 +14,7 @@ from flight_server.access.session import Session
 from flight_server.live.queries import LiveQueries
 from flight_server.live.settings import LiveSettings
 from flight_server.ports import StatementShape
-from flight_server.sql.admission import Admission
+from flight_server.sql.admission import Admission, Limits
 from flight_server.sql.audited import event, run_definition
 from flight_server.sql.backup_statements import BackupDatabase
 from flight_server.sql.bound import check_bound, run_bound
@@ -85,7 +85,7 @@ class StatementExecutor:
         """sessions: the open ones, asked anew each time; settings: dotted key -> value, for system.settings."""
         self._services = services
         self._limits = limits
-        self._statements = RunningStatements(services.clock, Admission(services.queries.settings, services.clock))
+        self._statements = _statements(services)
         self._live = LiveQueries(services.engine, live or LiveSettings())
         logins = services.passwords.places
         self.sources = Sources(services.engine, services.jobs, self._statements, self._live, sessions, settings, logins)
@@ -340,6 +340,14 @@ class StatementExecutor:
                 self._audit(event(session, "KILL JOB", job_id[:64]))
             case BackupDatabase(uri):
                 self._audit(event(session, "BACKUP DATABASE", uri))
+
+
+def _statements(services: Services) -> RunningStatements:
+    query, clock = services.queries.settings, services.clock
+    all_of_them = Limits(query.running_max, query.running_per_user_max, query.queue_seconds_max)
+    names = ("query.sandboxed_max", "query.sandboxed_per_user_max")
+    apart = Limits(query.sandboxed_max, query.sandboxed_per_user_max, query.queue_seconds_max, names)
+    return RunningStatements(clock, Admission(all_of_them, clock), Admission(apart, clock))
 
 
 def _scalars(params: pa.RecordBatch | None) -> Params | None:

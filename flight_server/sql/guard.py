@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from flight_server.sql.comments import comment_end
-from flight_server.sql.guard_amplifiers import Amplifiers
 from flight_server.sql.guard_limits import GuardLimits, over_limit
 from flight_server.sql.guard_piece import Piece
 from flight_server.sql.guard_scan import Scan
@@ -49,9 +48,8 @@ def check_text(sql: str, limits: GuardLimits) -> None:
     """Raises LimitExceeded (54001), naming the limit, for a text that the engine must not see."""
     if len(sql) > limits.text_bytes_max or len(sql.encode(errors="replace")) > limits.text_bytes_max:
         raise over_limit("bytes of text", limits.text_bytes_max, "load many rows by bulk ingest or bound parameters")
-    scan, amplifiers = Scan(limits), Amplifiers(limits.repeated_max)
+    scan = Scan(limits)
     for piece, text in _pieces(sql):
-        amplifiers.take(piece, text, in_tables=scan.in_tables)
         scan.take(piece, text)
     scan.end_statement()
 

@@ -34,8 +34,6 @@ class GuardLimits:
     case_arms_max:          WHEN .. THEN (20,000 plan 0.4 s)
     clauses_max:            SELECT, FROM, WHERE, JOIN, ON and the like
     items_max:              values and arguments, not counting brackets of nothing but literals (100,000 plan 3 s)
-    repeated_max:           copies, characters or elements that a number in the text asks one call of REPEAT, LPAD,
-                            RANGE and the like for (1,000,000,000 take 4 to 16 GB, which no memory limit sees)
     """
 
     text_bytes_max: Positive = 1 << 20
@@ -55,7 +53,6 @@ class GuardLimits:
     case_arms_max: Positive = 5_000
     clauses_max: Positive = 1_000
     items_max: Positive = 60_000
-    repeated_max: Positive = 10_000_000
 
 
 def over_limit(what: str, limit: int, instead: str) -> LimitExceeded:

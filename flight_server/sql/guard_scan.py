@@ -59,11 +59,6 @@ class Scan:
         self._squared = self._powers = self._set_operations = self._joins = 0
         self._windows = self._arms = self._clauses = self._items = 0
 
-    @property
-    def in_tables(self) -> bool:
-        """Whether what comes now is among the tables of a FROM."""
-        return self._levels[-1].counted in (Counted.TABLES, Counted.SOURCE)
-
     def take(self, piece: Piece, text: str) -> None:
         if piece is Piece.WORD:
             self._take_word(text)

@@ -163,8 +163,8 @@ class _Stored:
         finally:
             self._statements.leave_place(self._running)
 
-    def _admit(self) -> None:
-        self._statements.admit(self._running, self._is_stopped)
+    def _admit(self, apart: bool) -> None:
+        self._statements.admit(self._running, self._is_stopped, apart)
 
     def _is_stopped(self) -> bool:
         return self._running.reason is not None

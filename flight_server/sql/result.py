@@ -70,8 +70,8 @@ class RowsResult:
         """Stop, from any thread, started or not."""
         self._statement.cancel(reason)
 
-    def _admit(self) -> None:
-        self._statements.admit(self._statement, _never)
+    def _admit(self, apart: bool) -> None:
+        self._statements.admit(self._statement, _never, apart)
 
     def _begin(self, running: Running) -> None:
         """Raises Cancelled when it was cancelled a moment ago, with nothing there yet that could be stopped."""

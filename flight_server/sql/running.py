@@ -46,7 +46,7 @@ class RunningStatement:
     elapsed_ms: int = 0
     reason: str | None = None
     stop: Callable[[FrostlineError], None] | None = None
-    has_place: bool = False
+    places: tuple[Admission, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -68,9 +68,11 @@ class RunningStatement:
 class RunningStatements:
     """All live statements and the last KEPT_MAX that ended."""
 
-    def __init__(self, clock: Clock, admission: Admission) -> None:
+    def __init__(self, clock: Clock, admission: Admission, apart: Admission | None = None) -> None:
+        """apart: of statements that run in a process of their own; they take a place in both"""
         self.durations = Durations(DURATION_BOUNDS_SECONDS)  # by how statements ended
         self.admission = admission
+        self.apart = apart or admission
         self._clock = clock
         self._lock = threading.Lock()
         self._all: dict[str, RunningStatement] = {}
@@ -91,26 +93,30 @@ class RunningStatements:
             self._all[statement.query_id] = statement
         return statement
 
-    def admit(self, statement: RunningStatement, cancelled: Callable[[], bool]) -> None:
+    def admit(self, statement: RunningStatement, cancelled: Callable[[], bool], apart: bool = False) -> None:
         """Wait until it may stream; once for a statement. Raises LimitExceeded, Cancelled."""
-        if statement.has_place:
-            return
+        for admission in dict.fromkeys((self.admission, self.apart) if apart else (self.admission,)):
+            if admission not in statement.places:
+                self._admit(statement, cancelled, admission)
+
+    def _admit(self, statement: RunningStatement, cancelled: Callable[[], bool], admission: Admission) -> None:
         before, statement.state = statement.state, RunningState.QUEUED
-        self.admission.enter(statement.user, lambda: cancelled() or statement.reason is not None)
+        admission.enter(statement.user, lambda: cancelled() or statement.reason is not None)
         with statement.lock:
-            statement.has_place = statement.is_live
-            if statement.has_place:
+            has_place = statement.is_live
+            if has_place:
                 statement.state = before
-        if not statement.has_place:  # it ended while it waited
-            self.admission.leave(statement.user)
+                statement.places += (admission,)
+        if not has_place:  # it ended while it waited
+            admission.leave(statement.user)
             raise Cancelled(statement.reason or "the statement was cancelled")
 
     def leave_place(self, statement: RunningStatement) -> None:
         """It goes on, but not as one that streams: a live query whose first rows are sent."""
         with statement.lock:
-            had_place, statement.has_place = statement.has_place, False
-        if had_place:
-            self.admission.leave(statement.user)
+            places, statement.places = statement.places, ()
+        for admission in places:
+            admission.leave(statement.user)
 
     def end(self, statement: RunningStatement, error: BaseException | None) -> None:
         """The statement is over; only the first call counts."""
@@ -122,10 +128,10 @@ class RunningStatements:
             statement.state = RunningState.FINISHED if error is None else failed
             statement.elapsed_ms = self._elapsed_ms(statement)
             statement.stop = None
-            had_place, statement.has_place = statement.has_place, False
+            places, statement.places = statement.places, ()
         self.durations.add((str(statement.state),), statement.elapsed_ms / 1000)
-        if had_place:
-            self.admission.leave(statement.user)
+        for admission in places:
+            admission.leave(statement.user)
         self._keep_ended(statement)
 
     def cancel(self, query_id: str, reason: str) -> bool:

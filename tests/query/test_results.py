@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.query import QueryEngine, QuerySettings
-from flight_server.sql.admission import Admission
+from flight_server.query import QueryEngine
+from flight_server.sql.admission import Admission, Limits
 from flight_server.sql.result import RowsResult
 from flight_server.sql.running import RunningState, RunningStatements
 from storage.clock import ManualClock
@@ -17,7 +17,7 @@ ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000)"
 
 def test_a_query_that_is_cancelled_while_it_begins_does_not_begin(queries: QueryEngine, db: Database):
     """With nothing there yet that could be stopped, `cancel` alone would come to nothing."""
-    statements = RunningStatements(ManualClock(), Admission(QuerySettings(), ManualClock()))
+    statements = RunningStatements(ManualClock(), Admission(Limits(1, 1, 1.0), ManualClock()))
     statement = statements.add("root", ENDLESS)
     released: list[int] = []
     result = RowsResult(

@@ -7,8 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from flight_server.query.settings import QuerySettings
-from flight_server.sql.admission import Admission
+from flight_server.sql.admission import Admission, Limits
 from flight_server.sql.running import RunningState, RunningStatements
 from storage.clock import ManualClock, SystemClock
 from storage.errors import Cancelled, LimitExceeded
@@ -20,8 +19,7 @@ def never() -> bool:
 
 
 def admission(running_max: int, per_user: int = 10, seconds: float = 60.0) -> Admission:
-    settings = QuerySettings(running_max=running_max, running_per_user_max=per_user, queue_seconds_max=seconds)
-    return Admission(settings, SystemClock())
+    return Admission(Limits(running_max, per_user, seconds), SystemClock())
 
 
 def entering(pool: ThreadPoolExecutor, of: Admission, user: str) -> Future[None]:

@@ -33,6 +33,10 @@ PLANS = {
     "recursion": (
         "WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r WHERE i < 1000000000) SELECT max(i) FROM r"
     ),
+    "one call": "SELECT levenshtein(repeat('ab', 1000000), repeat('ba', 1000000))",
+    "one constant": "SELECT length(replace(repeat('a', 1000000), 'a', repeat('b', 100000)))",
+    "pairs": "SELECT count(*) FROM (SELECT n FROM big WHERE n < 90000) a JOIN big b ON a.n < b.n - 999999",
+    "pairs of one key": "SELECT count(*) FROM big a JOIN big b ON a.k = b.k AND a.n + b.n < 0",
 }
 CHANGES = {
     "insert": f"INSERT INTO target SELECT v, v % 7 FROM {ENDLESS}",
