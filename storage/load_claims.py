@@ -21,9 +21,10 @@ from storage.cold import read_rows
 from storage.edits import RowChange
 from storage.errors import ConstraintViolated
 from storage.failpoints import reach
+from storage.files import Places
 from storage.key_claims import KeyClaim, UnseenClaim
 from storage.primary_key import encode_keys
-from storage.schema import SEQ
+from storage.schema import SEQ, TableDef
 from storage.state import ColdFile
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class LoadClaims:
         """
         self._files += files
         late: list[tuple[bytes, int]] = []
-        for keys, ordinals in self._keys(files):
+        for keys, ordinals in file_keys(self._engine.places, self._change.table, files):
             alive = ~np.isin(ordinals, dead) if len(dead) else None
             kept = keys if alive is None else list(compress(keys, alive.tolist()))
             moved = (ordinals if alive is None else ordinals[alive]) + first_ordinal
@@ -68,7 +69,7 @@ class LoadClaims:
             return
         # Two keys may share a hash; their bytes decide.
         seen: set[bytes] = set()
-        for keys, _ in self._keys(self._files):
+        for keys, _ in file_keys(self._engine.places, self._change.table, self._files):
             for key in keys:
                 if hash(key) in doubtful and key in seen:
                     raise _twice(self._change)
@@ -94,14 +95,15 @@ class LoadClaims:
         claim = KeyClaim(str(table.name), table.partition_id, self._load_id, entries, self._replaced)
         return self._engine.claim_keys(claim)
 
-    def _keys(self, files: Sequence[ColdFile]) -> Iterator[tuple[list[bytes], np.ndarray]]:
-        table = self._change.table
-        names = [c.physical_name for c in table.key_columns]
-        schema = pa.schema([pa.field(c.physical_name, c.type) for c in table.key_columns])
-        for file in files:
-            for batch in read_rows(self._engine.places.of(file), file, schema):
-                keys = encode_keys([batch.column(n) for n in names], list(table.primary_key))
-                yield keys, batch.column(SEQ).to_numpy(zero_copy_only=False)
+
+def file_keys(places: Places, table: TableDef, files: Sequence[ColdFile]) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    """Encoded primary keys and the stored `_seq`s of files. Raises Corruption, StorageUnavailable."""
+    names = [c.physical_name for c in table.key_columns]
+    schema = pa.schema([pa.field(c.physical_name, c.type) for c in table.key_columns])
+    for file in files:
+        for batch in read_rows(places.of(file), file, schema):
+            keys = encode_keys([batch.column(n) for n in names], list(table.primary_key))
+            yield keys, batch.column(SEQ).to_numpy(zero_copy_only=False)
 
 
 def _twice(change: RowChange) -> ConstraintViolated:

@@ -25,6 +25,8 @@ class Pending:
     deleted_keys: dict[bytes, None] = field(default_factory=dict)
     own_deletes: list[np.ndarray] = field(default_factory=list)  # provisional `_seq`s, inserted and deleted again
     staged: list[Own] = field(default_factory=list)
+    unread: list[Own] = field(default_factory=list)  # of `staged`: in files, their keys not in `keys` yet
+    deleted_since: dict[bytes, None] = field(default_factory=dict)  # keys, since there were such
 
     def copy(self) -> Pending:
         """Independent of what comes later."""
@@ -35,6 +37,8 @@ class Pending:
             dict(self.deleted_keys),
             list(self.own_deletes),
             list(self.staged),
+            list(self.unread),
+            dict(self.deleted_since),
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -22,12 +22,12 @@ from storage import partition as transition
 from storage.audit import AuditRecord
 from storage.catalog import Catalog
 from storage.edits import Committed, Edit, RowChange
-from storage.errors import ClockRefused, Conflict, StorageUnavailable
+from storage.errors import ClockRefused, Conflict, LimitExceeded, StorageUnavailable
 from storage.failpoints import reach
 from storage.hot_codec import with_seq
 from storage.key_index import UNDER_WAY
 from storage.keys import table_of_partition
-from storage.load_claims import LoadClaims
+from storage.load_claims import LoadClaims, file_keys
 from storage.names import TEMPORARY
 from storage.pending import Own, Pending, add_live, all_of
 from storage.primary_key import key_taken, repeated_rows
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from storage.engine import Engine
     from storage.temporary import TemporaryTables
 
+OWN_FILE_KEYS_MAX: Final = 10_000_000  # some 1.5 GB of keys
 CatalogChange = Callable[[Catalog], Catalog]
 
 
@@ -137,11 +138,33 @@ class Transaction:
 
         Raises Conflict when somebody committed (or is loading) the key since the snapshot.
         """
-        own = self._pending[table.partition_id].keys if table.partition_id in self._pending else {}
+        own = self._own_keys(table)
         if table.name.is_temporary:
             return self._temporary.find_keys(table, keys, own)
         found = self._stored(table, keys)
         return [own[key] if key in own else self._seen(table, seq) for key, seq in zip(keys, found, strict=True)]
+
+    def _own_keys(self, table: TableDef) -> dict[bytes, int | None]:
+        """What earlier statements of this transaction did to keys, those included that went straight to files.
+
+        Raises LimitExceeded (too many of these), StorageUnavailable.
+        """
+        pending = self._pending.get(table.partition_id)
+        if pending is None:
+            return {}
+        unread, pending.unread = pending.unread, []
+        if sum(own.staged.rows for own in unread) > OWN_FILE_KEYS_MAX:
+            pending.unread = unread
+            raise LimitExceeded(
+                f"the transaction has loaded more than {OWN_FILE_KEYS_MAX} rows into table '{table.name}', too many to "
+                "look their primary keys up; commit, then go on in a new one"
+            )
+        for own in unread:
+            for keys, ordinals in file_keys(self._engine.places, table, own.staged.files):
+                pending.keys.update(zip(keys, (ordinals + own.base).tolist(), strict=True))
+        pending.keys.update(pending.deleted_since)
+        pending.deleted_since.clear()
+        return pending.keys
 
     def _stored(self, table: TableDef, keys: Sequence[bytes]) -> list[int | None]:
         partition = self._snapshot.state.partition(table.partition_id)
@@ -206,6 +229,8 @@ class Transaction:
         self._next_provisional += staged.rows
         self._written.append(staged)
         pending.staged.append(Own(base, staged, keys))
+        if staged.files and table.primary_key:
+            pending.unread.append(pending.staged[-1])
         if keys:
             pending.keys.update(zip(keys, range(base, base + len(keys)), strict=True))
         self._unshown.append(partial(self._show, table, staged, base))
@@ -218,6 +243,8 @@ class Transaction:
         if keys:
             for key, seq in zip(keys, seqs.tolist(), strict=True):
                 pending.keys[key] = None
+                if pending.unread:
+                    pending.deleted_since[key] = None
                 if seq < self._first_provisional:
                     pending.deleted_keys[key] = None
         self._unshown.append(partial(self._show_deleted, table, seqs, self._next_provisional))
