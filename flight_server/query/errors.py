@@ -1,8 +1,8 @@
 """DataFusion's messages as our errors: a class, an SQLSTATE and one clean sentence.
 
 DataFusion says what went wrong only in words (ValueError at planning, a bare Exception at execution, a
-PanicException for a bug), so the words are read here and nowhere else. A sentence that leaves holds no path and
-none of DataFusion's prefixes.
+PanicException for a bug), so the words are read here and nowhere else. Values and names of callers are among them, and
+choose nothing: see `engine_words`. A sentence that leaves holds no path and none of DataFusion's prefixes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Final, NoReturn
 
 import pyarrow as pa
 
+from flight_server.query.engine_failures import engine_failure
+from flight_server.query.engine_words import starts, unquoted
 from storage.errors import (
     Corruption,
     FrostlineError,
@@ -29,7 +31,8 @@ _MESSAGE_CHARS_MAX: Final = 6000  # of DataFusion's words that are looked at
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`pattern` found in the message -> `kind` with `sqlstate`; `sentence` may use the pattern's groups."""
+    """`pattern` found in the engine's own words -> `kind` with `sqlstate`; `sentence` may use the pattern's groups,
+    which have the caller's words."""
 
     pattern: re.Pattern[str]
     kind: type[FrostlineError]
@@ -41,12 +44,72 @@ def _rule(pattern: str, kind: type[FrostlineError], sqlstate: str, sentence: str
     return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), kind, sqlstate, sentence)
 
 
-# The first that matches wins: the narrow ones stand before the wide ones.
+# Looked for where the engine begins to speak, in all of the message. The first that matches wins, as below.
+OPENINGS: Final = (
+    _rule(
+        r"(?:Resources exhausted: )?The used disk space|No space left on device|File too large",
+        LimitExceeded,
+        "53100",
+        "the disk for intermediate results is full; select fewer rows, or give the server more disk",
+    ),
+    _rule(
+        r"Resources exhausted: ",
+        LimitExceeded,
+        "53200",
+        "the statement needs more memory than the server gives; select fewer rows or columns",
+    ),
+    _rule(
+        r"(?:Object Store error|Parquet error|External): .*?(?:Generic \w+ error|Error performing (?:GET|HEAD|LIST))"
+        r"|Generic \w+ error: ",
+        StorageUnavailable,
+        "58030",
+        "a storage that the table has files in can't be reached or refuses; try again later",
+    ),
+    _rule(
+        r"Object Store error: |Parquet error: |parquet: |Parquet argument error: |No such file or directory",
+        Corruption,
+        "XX001",
+        "a cold file of a table is missing or damaged; the operator finds it in the server's log",
+    ),
+    _rule(
+        r"IO error: |Internal error: No suitable object store",
+        StorageUnavailable,
+        "58030",
+        "the server could not read or write a file for this statement; try again later",
+    ),
+    _rule(
+        r"Column '[^\n]*' is declared as non-nullable but contains null",
+        Corruption,
+        "XX001",
+        "a NOT NULL column of a table holds a NULL; the operator finds it in the server's log",
+    ),
+    _rule(
+        r"table '(?:frostline\.)?([^\n]*?(?:\.\.{0,2}/[^\n]*|//[^\n]*|\.(?:parquet|csv|json|arrow|avro)))' not found",
+        NotFound,
+        "42P01",
+        r"table '\1' does not exist; files can't be read as tables: load them with a bulk ingest",
+    ),
+    _rule(r"table '(?:frostline\.)?(.*)' not found", NotFound, "42P01", r"table '\1' does not exist"),
+    _rule(r"table function '(.*)' not found", InvalidRequest, "42883", r"there is no table function '\1'"),
+    _rule(
+        r"regex parse error:.*\nerror: ([^\n]*)\Z", InvalidRequest, "2201B", r"a regular expression can't be read: \1"
+    ),
+    _rule(
+        r"Regular expression did not compile: CompiledTooBig|Compiled regex exceeds size limit",
+        InvalidRequest,
+        "2201B",
+        "a regular expression is too large once its repetitions are written out; ask for fewer of them",
+    ),
+    _rule(
+        r"Schema contains qualified field name \"?\?table\?\"?",
+        NotSupported,
+        "0A000",
+        "a subquery that names columns from outside of it can't be used here in this form; write it as a join",
+    ),
+)
+
+# Looked for in the engine's own words: the narrow ones stand before the wide ones.
 RULES: Final = (
-    _rule(r"table '(?:frostline\.)?([^\n]*?(?:\.\.{0,2}/[^\n]*|//[^\n]*|\.(?:parquet|csv|json|arrow|avro)))' not found",
-          NotFound, "42P01", r"table '\1' does not exist; files can't be read as tables: load them with a bulk ingest"),
-    _rule(r"table '(?:frostline\.)?([^\n]*?)' not found", NotFound, "42P01", r"table '\1' does not exist"),
-    _rule(r"table function '?(\w+)'? not found", InvalidRequest, "42883", r"there is no table function '\1'"),
     _rule(r"Ambiguous reference to unqualified field (\"(?:[^\"]|\"\")*\"|\S+)", InvalidRequest, "42702",
           r"column \1 is ambiguous: write it with its table, as in t.\1"),
     _rule(r"No field named (.+?)\. Did you mean '(.+?)'\?", InvalidRequest, "42703",
@@ -67,6 +130,8 @@ RULES: Final = (
     _rule(r"Invalid function '([^']*)'", InvalidRequest, "42883", r"there is no function '\1'"),
     _rule(r"No function matches the given name and argument types '(.*?)'\. You", InvalidRequest, "42883",
           r"no function matches \1: cast its arguments to types that it takes"),
+    _rule(r"Function '([^']*)' user-defined coercion failed", InvalidRequest, "42883",
+          r"function '\1' does not take arguments of these types: cast them to types that it takes"),
     _rule(r"No function matches|failed to match any signature", InvalidRequest, "42883"),
     _rule(r"must appear in the GROUP BY clause|calls cannot be nested", InvalidRequest, "42803"),
     _rule(r"Aggregate functions are not allowed in the (\w+)", InvalidRequest, "42803",
@@ -81,8 +146,7 @@ RULES: Final = (
           "a window function can't stand here: only in SELECT, ORDER BY and QUALIFY"),
     _rule(r"does not support logical expression (Exists|InSubquery|ScalarSubquery|OuterReferenceColumn)",
           NotSupported, "0A000", "a subquery can't be used in this place; write it as a join, or in WHERE"),
-    _rule(r"Schema contains qualified field name \"?\?table\?\"?"
-          r"|Correlated scalar subquery can only be used|null_aware anti join|Correlated column is not allowed",
+    _rule(r"Correlated scalar subquery can only be used|null_aware anti join|Correlated column is not allowed",
           NotSupported, "0A000", "a subquery that names columns from outside of it can't be used here in this form; "
           "write it as a join"),
     _rule(r"LIKE does not support escape_char", NotSupported, "0A000", "LIKE knows no other ESCAPE than the backslash"),
@@ -96,10 +160,6 @@ RULES: Final = (
     _rule(r"Scalar subquery returned more than one row", InvalidRequest, "21000",
           "a subquery used as a value returned more than one row"),
     _rule(r"Divide by zero", InvalidRequest, "22012", "division by zero"),
-    _rule(r"Resources exhausted|memory pool|Failed to allocate additional", LimitExceeded, "53200",
-          "the statement needs more memory than the server gives; select fewer rows or columns"),
-    _rule(r"No space left on device|max_temp_directory_size", LimitExceeded, "53100",
-          "the disk for intermediate results is full; select fewer rows, or give the server more disk"),
     _rule(r"to Nanosecond|to Timestamp\(ns|represented as nano|of nanosecond timestamps|Timestamp -?\d+ out of range",
           InvalidRequest, "22008",
           "a time before 1678 or after 2261 would have to be computed in nanoseconds, which do not reach there: write "
@@ -109,10 +169,6 @@ RULES: Final = (
           "a time is out of range: the result of a computation with dates, timestamps or intervals is too far away"),
     _rule(r"overflow|too large to store|out of range|Can't cast value|max size is|is too (?:large|big)",
           InvalidRequest, "22003"),
-    _rule(r"Generic S3 error|Error performing (?:GET|HEAD|LIST)", StorageUnavailable, "58030",
-          "a storage that the table has files in can't be reached or refuses; try again later"),
-    _rule(r"Object Store error|Parquet error|parquet: |Parquet argument error|No such file", Corruption, "XX001",
-          "a cold file of a table is missing or damaged; the operator finds it in the server's log"),
     _rule(r"Cast error|Cannot cast|Parser error: |Error parsing|Unsupported CAST", InvalidRequest, "22P02"),
     _rule(r"argument type for comparison operation Time\d+\(\S+\) \S+ Time\d+\(", InvalidRequest, "42804",
           "times of different precision can't be compared: cast one of them, as in CAST(t AS TIME), or write "
@@ -120,10 +176,6 @@ RULES: Final = (
     _rule(r"Placeholder|No value found for placeholder", InvalidRequest, "07001"),
     _rule(r"not implemented|not supported|unsupported", NotSupported, "0A000"),
     _rule(r"cannot coerce|not coercible|non-boolean|type_coercion", InvalidRequest, "42804"),
-    _rule(r"declared as non-nullable but contains null", Corruption, "XX001",
-          "a NOT NULL column of a table holds a NULL; the operator finds it in the server's log"),
-    _rule(r"Internal error|panicked|Join Error|task \d+ panicked", FrostlineError, "XX000",
-          "the query engine failed on this statement; try to write it another way, and report it"),
 )  # fmt: skip
 
 _PREFIX = re.compile(
@@ -139,6 +191,7 @@ _NOISE = re.compile(
     r"|You might need to add explicit type casts|Column names are case sensitive).*",
     re.IGNORECASE | re.DOTALL,
 )
+_GROUP = re.compile(r"\\(\d)")
 _LONG_WORD = re.compile(r"([\w./@+~-]{300})[\w./@+~-]+")
 _SYSTEM_COLUMN = re.compile(r",? \w+\._(?:seq|updated|deleted)\b")
 _PATH = re.compile(r"(?:file://)?(?<!\w)/(?:[\w.@+~-]+/)+[\w.@+~-]*|[\w./@+~-]+\.parquet")
@@ -174,13 +227,27 @@ def query_error(error: BaseException) -> FrostlineError:
     if not _is_from_the_engine(error):
         return FrostlineError("the server failed on this statement; the operator finds the cause in its log")
     message = _bounded(str(error))
-    for rule in RULES:
-        found = rule.pattern.search(message)
+    failed = engine_failure(error, message)
+    if failed is not None:
+        return failed
+    for rule in OPENINGS:
+        found = next(filter(None, (rule.pattern.match(message, at) for at in starts(message))), None)
         if found is not None:
-            return rule.kind(
-                clean(message if rule.sentence is None else found.expand(rule.sentence)), sqlstate=rule.sqlstate
-            )
+            return _by(rule, found, message)
+    own = unquoted(message)
+    for rule in RULES:
+        found = rule.pattern.search(own)
+        if found is not None:
+            return _by(rule, found, message)
     return InvalidRequest(clean(message), sqlstate="42000" if isinstance(error, ValueError) else "22000")
+
+
+def _by(rule: Rule, found: re.Match[str], message: str) -> FrostlineError:
+    """The error of `rule`; the groups' places are those of the message, whatever `found` was looked for in."""
+    if rule.sentence is None:
+        return rule.kind(clean(message), sqlstate=rule.sqlstate)
+    said = _GROUP.sub(lambda group: message[slice(*found.span(int(group[1])))], rule.sentence)
+    return rule.kind(clean(said), sqlstate=rule.sqlstate)
 
 
 def _bounded(message: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from flight_server.query.engine_words import unquoted
 from storage.errors import InvalidRequest
 from storage.schema import Column, TableDef
 
@@ -37,7 +38,7 @@ def naming_columns(table: TableDef, columns: Sequence[Column]) -> Iterator[None]
     except InvalidRequest as error:
         if error.sqlstate not in _OF_CASTS or "column '" in error.message:
             raise
-        meant = [column for column in columns if _is_about(error.message, column.type)]
+        meant = [column for column in columns if _is_about(unquoted(error.message), column.type)]
         if not meant:
             raise
         listed = " or ".join(f"'{column.name}' ({column.sql_type})" for column in meant[:5])

@@ -13,6 +13,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flight_server.query.engine_words import unquoted
 from flight_server.sql.declared import as_declared
 from storage.casts import cast
 from storage.errors import ConstraintViolated, InvalidRequest
@@ -77,7 +78,7 @@ def cast_column(table: TableDef, column: Column, values: pa.Array) -> pa.Array:
         raise InvalidRequest(
             f"a value for column '{column.name}' of table '{table.name}' does not fit {column.sql_type}: "
             f"{_short(error)}",
-            sqlstate="22003" if _OUT_OF_RANGE.search(str(error)) else "22P02",
+            sqlstate="22003" if _OUT_OF_RANGE.search(unquoted(str(error))) else "22P02",
         ) from None
 
 

@@ -1,0 +1,211 @@
+"""A value, a name or a pattern never chooses the error: whatever words are in it, it fails as with any other words."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from flight_server.access.sessions import Session
+from flight_server.query.errors import OPENINGS, RULES
+from storage.errors import FrostlineError
+from tests.sql_end_to_end.in_process import House, house
+
+# What the rules look for, in the engine's own words.
+PHRASES = (
+    "Resources exhausted: The used disk space",
+    "Resources exhausted: Failed to allocate additional memory pool",
+    "No space left on device",
+    "Object Store error: Generic S3 error: Error performing GET",
+    "Object Store error: not found: No such file or directory",
+    "Parquet error: EOF",
+    "IO error: Input/output error",
+    "Internal error: array: bad",
+    "Internal error: Function 'sum' failed to match any signature",
+    "Column 'c1' is declared as non-nullable but contains null",
+    "task 8 panicked with message",
+    "panicked at src",
+    "capacity overflow",
+    "Hash table capacity overflow",
+    "Join Error",
+    "table '/etc/passwd' not found",
+    "table 'frostline.a.b' not found",
+    "table 'a.parquet' not found",
+    "table function 'x' not found",
+    "regex parse error: x\nerror: bad",
+    "Compiled regex exceeds size limit",
+    'Schema contains qualified field name "?table?"',
+    'Schema contains qualified field name a.b and unqualified field name b which would be ambiguous',
+    "Schema contains duplicate qualified field name x",
+    "Ambiguous reference to unqualified field x",
+    "No field named x. Did you mean 'y'?",
+    "No field named x. Valid fields are y.",
+    "No field named x",
+    'expression "a" at position 0 and "a" at position 1 have the same name',
+    "Unary operator '+' only supports",
+    "Invalid function 'x'. Did you mean 'y'",
+    "Invalid function 'x'",
+    "Function 'x' user-defined coercion failed",
+    "No function matches the given name and argument types 'x()'. You",
+    "No function matches",
+    "must appear in the GROUP BY clause",
+    "Aggregate functions are not allowed in the WHERE",
+    "different number of columns",
+    "Too many columns! The subquery should only return one column",
+    "Correlated scalar subquery must be aggregated",
+    "does not support logical expression WindowFunction",
+    "does not support logical expression Exists",
+    "Correlated scalar subquery can only be used",
+    "LIKE does not support escape_char",
+    "only support a single SQL statement",
+    "No SQL statements were provided",
+    "Recursion limit",
+    "SQL error: ParserError(\"x\")",
+    "DML not supported: Insert",
+    "Scalar subquery returned more than one row",
+    "Divide by zero",
+    "to Nanosecond",
+    "Timestamp out of range",
+    "overflow",
+    "Cast error",
+    "argument type for comparison operation Time64(ns) = Time64(ns)",
+    "Placeholder",
+    "not implemented",
+    "cannot coerce",
+)  # fmt: skip
+ALARMS = PHRASES[:17]  # of those, the ones that would tell an operator something, or a client to try again
+NEUTRAL = "Some harmless words"
+NO_NAME = "42602"  # a name with a line break in it, or too long a one
+
+# How a phrase lies in a longer text: among quotes that look like ends, and behind what looks like the engine's labels.
+WRAPPINGS = (
+    "{}",
+    "it''s {}",
+    "x'' {}",
+    "'' {} ''",
+    'a" {} "b',
+    'a\\" {} \\"b',
+    "a` {} `b",
+    "a\n{}",
+    "a\ncaused by\n{}",
+    "type_coercion\ncaused by\n{}",
+    "DataFusion error: External error: {}",
+    "a'' to value of Int32 type\ncaused by\n{}",
+    "a'': {}",
+)
+# Places in which a caller's words stand: `{s}` within '..', `{q}` within "..".
+CARRIERS = (
+    "SELECT CAST('{s}' AS INT)",
+    "SELECT CAST(x AS INT) FROM (VALUES ('{s}')) v(x)",
+    "SELECT CAST('{s}' AS DATE)",
+    "SELECT CAST('{s}' AS TIMESTAMP)",
+    "SELECT CAST('{s}' AS TIME)",
+    "SELECT CAST('{s}' AS BOOLEAN)",
+    "SELECT CAST('{s}' AS DECIMAL(3, 1))",
+    "SELECT CAST('{s}' AS DOUBLE)",
+    "SELECT INTERVAL '{s}'",
+    "SELECT '{s}' + 1",
+    "SELECT '{s}' BETWEEN 1 AND 2",
+    "SELECT 1 WHERE '{s}'",
+    "SELECT count(*) FILTER (WHERE '{s}')",
+    'SELECT "{q}" FROM t',
+    'SELECT t."{q}" FROM t',
+    'SELECT "{q}".id FROM t',
+    'SELECT CAST(\'a\' AS INT) AS "{q}"',
+    'SELECT CAST("{q}" AS INT) FROM (SELECT \'a\' AS "{q}") x',
+    'SELECT [1] + "{q}" FROM (SELECT 1 AS "{q}") x',
+    'SELECT "{q}", count(*) FROM (SELECT 1 AS "{q}") x',
+    'SELECT 1 FROM (SELECT 1 AS "{q}", 2 AS "{q}") x',
+    'SELECT sqrt(-1) AS "{q}"',
+    'SELECT * FROM "{q}"',
+    'SELECT * FROM "{q}".t',
+    'SELECT "{q}"(1)',
+    'SELECT * FROM "{q}"(1)',
+    "SELECT CAST(X'ff' AS \"{q}\")",
+    "SELECT 'x' COLLATE \"{q}\"",
+    "SELECT abs('{s}')",
+    "SELECT to_timestamp('{s}')",
+    "SELECT to_timestamp('{s}', '%Y')",
+    "SELECT to_timestamp('2020', '%Y {s}')",
+    "SELECT to_char(DATE '2020-01-01', '%q {s}')",
+    "SELECT to_date('{s}')",
+    "SELECT 'a' ~ '({s}'",
+    "SELECT regexp_like(s, '({s}') FROM t",
+    "SELECT regexp_replace('a', 'a', 'b', '{s}')",
+    "SELECT 'a' LIKE 'b' ESCAPE '{s}'",
+    "SELECT 'a' SIMILAR TO '({s}'",
+    "SELECT arrow_cast(1, '{s}')",
+    "SELECT date_trunc('{s}', now())",
+    "SELECT date_part('{s}', now())",
+    'SELECT extract("{q}" FROM now())',
+    "SELECT date_bin('{s}', now())",
+    "SELECT encode('a', '{s}')",
+    "SELECT decode('*{s}', 'base64')",
+    "SELECT digest('a', '{s}')",
+    "SELECT make_date('{s}', 1, 1)",
+    "SELECT array_sort([1, 2], '{s}')",
+    "SELECT get_field({{'a': 1}}, '{s}')",
+    "SELECT {{'a': 1}}['{s}']",
+    "SELECT named_struct('{s}')",
+    "INSERT INTO t (id) VALUES ('{s}')",
+    "INSERT INTO t (\"{q}\") VALUES (1)",
+    "UPDATE t SET id = CAST('{s}' AS INT)",
+    "UPDATE t SET \"{q}\" = 1",
+    "DELETE FROM t WHERE id = '{s}'",
+    "CREATE VIEW v AS SELECT \"{q}\" FROM t",
+    "COMMENT ON COLUMN t.\"{q}\" IS 'x'",
+    "COMMENT ON TABLE \"{q}\" IS '{s}'",
+    "ALTER TABLE t ADD COLUMN c INT DEFAULT '{s}'",
+    "CREATE TABLE n (a INT CHECK (a > '{s}'))",
+    "SELECT * FROM (VALUES (1), ('{s}')) v",
+    "EXPLAIN SELECT CAST('{s}' AS INT)",
+    "SELECT id FROM t ORDER BY CAST('{s}' AS INT)",
+    "SELECT id FROM t GROUP BY id HAVING '{s}'",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Session]]:
+    with house(tmp_path_factory.mktemp("words")) as h:
+        session = h.enter()
+        h.do(session, "CREATE TABLE t (id INT, s TEXT)")
+        h.do(session, "INSERT INTO t VALUES (1, 'a')")
+        yield h, session
+
+
+def fails_with(h: House, session: Session, sql: str) -> str | None:
+    try:
+        h.do(session, sql)
+    except FrostlineError as error:
+        return error.sqlstate
+    return None
+
+
+def filled(carrier: str, words: str) -> str:
+    return carrier.format(s=words, q=words.replace("''", "'").replace('"', '""'))
+
+
+def test_each_rule_has_a_phrase():
+    for rule in (*OPENINGS, *RULES):
+        assert any(rule.pattern.search(phrase) for phrase in PHRASES), rule.pattern.pattern
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_no_words_choose_the_error(opened: tuple[House, Session], carrier: str):
+    h, session = opened
+    expected = fails_with(h, session, filled(carrier, NEUTRAL))
+    for phrase in PHRASES:
+        found = fails_with(h, session, filled(carrier, phrase.replace("'", "''")))
+        assert found in (expected, NO_NAME), phrase
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_no_words_among_quotes_and_labels_ring_an_alarm(opened: tuple[House, Session], carrier: str):
+    h, session = opened
+    chosen = random.Random(carrier).sample(list(product(WRAPPINGS, ALARMS)), 40)
+    for wrapping, phrase in chosen:
+        found = fails_with(h, session, filled(carrier, wrapping.format(phrase.replace("'", "''"))))
+        assert found is None or found[:2] in ("22", "42", "0A"), (wrapping, phrase)
