@@ -24,7 +24,8 @@ _INTERNAL: Final = re.compile(
 )
 # Internal errors of planning, which speak of the plan; those of functions speak of arrays and numbers.
 _OF_PLANS: Final = re.compile(
-    r"Optimizer rule '(?!simplify_expressions)|Analyzer rule|invariants|type_coercion|\bplan\b|schema|LogicalPlan|Exec\b",
+    r"Optimizer rule '(?!simplify_expressions)|Analyzer rule|invariants|type_coercion|\bplan\b|schema|LogicalPlan"
+    r"|Exec\b",
     re.IGNORECASE,
 )
 _FUNCTION: Final = re.compile(r"(?:Function '|)([a-z]\w*)(?:'|: | (?:function|expects|requires))")

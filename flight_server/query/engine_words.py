@@ -1,6 +1,6 @@
 """The engine's messages, cut into what the engine itself says and what may be a caller's words.
 
-A message is a row of labels ("Arrow error: Cast error: ", "Optimizer rule '..' failed\\ncaused by\\n"), then a sentence.
+A message is a row of labels ("Arrow error: Cast error: ", "type_coercion\\ncaused by\\n"), then a sentence.
 Values, names and patterns of callers stand in the sentence only, mostly between quotes, but whatever quotes they hold
 are in there as they are. So what counts for an operator (damage, memory, disk, defects) is looked for only where a
 label or the sentence begins (`starts`), anything else outside of quotes (`unquoted`).

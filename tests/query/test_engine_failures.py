@@ -57,7 +57,6 @@ def test_a_panic_is_told_by_its_kind_not_by_its_words(words: str):
         ("SELECT array_add([[1], [2]], NULL)", "22023", "can't take these arguments"),
         ("SELECT max(MAP {'a': value}) FROM generate_series(1, 3)", "22023", "can't take these arguments"),
         ("SELECT char_length({'a': 1})", "42883", "no function matches character_length"),
-        ("SELECT nth_value(1, 0) OVER ()", "22023", "can't take these arguments"),
         ("SELECT 'x' ~ '(a{1000}){1000}'", "2201B", "too large"),
         ("SELECT value::text ~ '(a{1000}){1000}' FROM generate_series(1, 3)", "2201B", "too large"),
         ("SELECT regexp_match('x', '(a{1000}){1000}')", "2201B", "too large"),
@@ -110,9 +109,14 @@ def test_no_function_answers_hostile_arguments_with_a_defect(db: Database):
     listed = context.sql("SELECT DISTINCT routine_name AS name FROM information_schema.routines")
     names = sorted(row["name"] for row in listed.to_pylist())
     assert len(names) > 250
-    for sql in (call for name in names for call in calls(name)):
-        try:
-            with suppress(OverflowError):  # a date that Python's do not reach
-                db.rows(sql)
-        except FrostlineError as error:
-            assert error.sqlstate[:2] in ("22", "42", "0A", "07"), (sql, error.sqlstate, error.message)
+    answered = {sql: outcome(db, sql) for name in names for sql in calls(name)}
+    assert {sql: told for sql, told in answered.items() if told[:2] not in ("22", "42", "0A", "07", "ok")} == {}
+
+
+def outcome(db: Database, sql: str) -> str:
+    try:
+        with suppress(OverflowError):  # a date that Python's do not reach
+            db.rows(sql)
+    except FrostlineError as error:
+        return f"{error.sqlstate} {error.message}"
+    return "ok"
