@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from flight_server.access.sessions import Session
-from flight_server.query.errors import OPENINGS, RULES
+from flight_server.query.error_rules import OPENINGS, RULES
 from storage.errors import FrostlineError
 from tests.sql_end_to_end.in_process import House, house
 
@@ -35,6 +35,7 @@ PHRASES = (
     "table 'a.parquet' not found",
     "table function 'x' not found",
     "regex parse error: x\nerror: bad",
+    "Cannot cast string 'Scalar subquery returned more than one row' to value of Int64",
     "Compiled regex exceeds size limit",
     'Schema contains qualified field name "?table?"',
     'Schema contains qualified field name a.b and unqualified field name b which would be ambiguous',
