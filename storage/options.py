@@ -14,16 +14,17 @@ import msgspec
 
 from storage.errors import InvalidRequest
 from storage.names import checked_storage_name, folded, list_of_names, quoted_if_needed, quoted_names
+from storage.whole_numbers import whole_number
 
 EVICTIONS: Final = ("ttl", "fifo", "priority(column)")
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
 ACCESS_LEVELS: Final = ("public", "private", "restricted")
 KEEP_FOR_EVER: Final = -1
 NUMBER_MAX: Final = 1 << 60  # seconds or bytes; records hold 64 bits
-_DURATION = re.compile(r"(\d+)\s*([smhd]?)")
+_DURATION = re.compile(r"([0-9]+)\s*([smhd]?)")
 _UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PRIORITY = re.compile(r"priority\s*\(\s*(?:\"((?:[^\"]|\"\")+)\"|(\w+))\s*\)", re.IGNORECASE)
-_SIZE = re.compile(r"(\d+)\s*(|[kmg]i?b?)", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+)\s*(|[kmg]i?b?)", re.IGNORECASE)
 _SIZE_UNIT: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -243,7 +244,7 @@ def parse_size_bytes(name: str, text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
         raise InvalidRequest(f"bad {name} '{text}': use a whole number, or one with k, M or G behind it")
-    return _bounded(name, text, int(match[1][:30]) * _SIZE_UNIT[match[2][:1].lower()])
+    return _bounded(name, text, _number(match[1]) * _SIZE_UNIT[match[2][:1].lower()])
 
 
 def parse_duration_seconds(name: str, text: str) -> int:
@@ -251,7 +252,12 @@ def parse_duration_seconds(name: str, text: str) -> int:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise InvalidRequest(f"bad {name} '{text}': use seconds, or a number with s, m, h or d behind it")
-    return _bounded(name, text, int(match[1][:30]) * _UNIT_SECONDS[match[2]])
+    return _bounded(name, text, _number(match[1]) * _UNIT_SECONDS[match[2]])
+
+
+def _number(digits: str) -> int:
+    number = whole_number(digits)
+    return NUMBER_MAX + 1 if number is None else number
 
 
 def _bounded(name: str, text: str, number: int) -> int:

@@ -16,7 +16,8 @@ from storage.names import CATALOG, DEFAULT_NAMESPACE
 DURABILITIES: Final = ("full", "relaxed")
 COMPRESSIONS: Final = ("none", "lz4", "zstd")
 STATEMENT_TIMEOUT_SECONDS_MAX: Final = 7 * 86_400
-_OFFSET: Final = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
+_OFFSET: Final = re.compile(r"[+-](0[0-9]|1[0-4]):[0-5][0-9]")
+_SECONDS: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +100,27 @@ def _is_zone(text: str) -> bool:
 
 
 def _set_statement_timeout(session: Session, value: OptionValue) -> None:
-    try:
-        seconds = 0.0 if value is None else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        seconds = -1.0
-    if isinstance(value, bool):
-        seconds = -1.0
+    seconds = _seconds(value)
     if not 0 <= seconds <= STATEMENT_TIMEOUT_SECONDS_MAX:
         raise InvalidRequest(
-            f"bad statement_timeout_seconds '{value}': use 0 (none) to {STATEMENT_TIMEOUT_SECONDS_MAX}"
+            f"bad statement_timeout_seconds '{str(value)[:40]}': use 0 (none) to {STATEMENT_TIMEOUT_SECONDS_MAX}"
         )
     session.statement_timeout_seconds = seconds
+
+
+def _seconds(value: OptionValue) -> float:
+    """-1 for what is no number: Python would read 1_000 and digits of other scripts, too."""
+    if value is None:
+        return 0.0
+    if isinstance(value, str):
+        return float(value) if _SECONDS.fullmatch(value.strip()) else -1.0
+    return -1.0 if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
 
 
 def _set_exact_types(session: Session, value: OptionValue) -> None:
     found = _TRUTHS.get(str(value).lower())
     if found is None:
-        raise InvalidRequest(f"bad exact_types '{value}': use true or false")
+        raise InvalidRequest(f"bad exact_types '{str(value)[:40]}': use true or false")
     session.exact_types = found
 
 

@@ -14,8 +14,8 @@ from typing import Final
 from storage.names import RESERVED_PREFIX
 
 _ROWS: Final = f"{RESERVED_PREFIX}_rows_"
-_VERSION: Final = re.compile(rf"{RESERVED_PREFIX}_v(\d{{1,19}})_(.+)", re.DOTALL)
-_OLD_VERSION: Final = re.compile(r"(.+)@v(\d{1,19})", re.DOTALL)
+_VERSION: Final = re.compile(rf"{RESERVED_PREFIX}_v([0-9]{{1,19}})_(.+)", re.DOTALL)
+_OLD_VERSION: Final = re.compile(r"(.+)@v([0-9]{1,19})", re.DOTALL)
 
 
 def version_name(table: str, seq: int) -> str:

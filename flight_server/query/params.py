@@ -18,6 +18,7 @@ import pyarrow as pa
 from datafusion import DataFrame, Expr, SessionContext
 
 from flight_server.sql.lexer import TokenKind, lex
+from storage.whole_numbers import whole_number
 
 _PLACES_MAX: Final = 100_000  # nodes looked at: a bound on the walk, not on statements
 
@@ -37,7 +38,7 @@ _BOUNDS: Final = ("skip", "fetch")  # of LIMIT and OFFSET: always counts
 def placeholders_in(sql: str) -> list[str]:
     """Names ("1") of the placeholders in the text, in numeric order. Raises InvalidRequest (unreadable text)."""
     names = {token.value.removeprefix("$") for token in lex(sql) if token.kind is TokenKind.PARAMETER}
-    return sorted((name for name in names if name.isdigit()), key=int)
+    return sorted((name for name in names if whole_number(name)), key=int)
 
 
 def parameter_types(

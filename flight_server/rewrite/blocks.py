@@ -17,6 +17,7 @@ from sqlglot import exp
 from flight_server.rewrite.dialect import Tree, written
 from flight_server.rewrite.names import HIDDEN, folded, identifier
 from storage.errors import FrostlineError
+from storage.whole_numbers import whole_number
 
 SchemaOf = Callable[[str], pa.Schema]  # of a query's rows, by planning it. Raises FrostlineError.
 QUERIES: Final = (exp.Select, exp.SetOperation)
@@ -371,7 +372,7 @@ def _without_ordinals(select: exp.Select) -> Tree:
     group = select.args["group"].copy()
     items = select.expressions
     for found in list(group.find_all(exp.Literal)):
-        at = int(found.this) - 1 if not found.is_string and found.this.isdecimal() else -1
+        at = -1 if found.is_string else (whole_number(found.this) or 0) - 1
         if 0 <= at < len(items):
             found.replace(items[at].unalias().copy())
     return group

@@ -17,6 +17,7 @@ from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree, written
 from flight_server.rewrite.names import HIDDEN, all_of, bracketed, call, column, conjuncts, identifier, is_call
 from storage.errors import NotSupported
+from storage.whole_numbers import whole_number
 
 _COUNTS: Final = ("count", "approx_distinct", "regr_count")
 _STRICT: Final = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.Like)
@@ -119,7 +120,10 @@ def _written_out(group: exp.Group, inner: Block) -> exp.Group:
     items = inner.select.expressions
     for one in list(group.expressions):
         if isinstance(one, exp.Literal) and not one.is_string:
-            one.replace(items[int(one.this) - 1].unalias().copy())
+            at = whole_number(one.this)
+            if at is None or not 0 < at <= len(items):
+                raise _refusal()
+            one.replace(items[at - 1].unalias().copy())
     return group
 
 

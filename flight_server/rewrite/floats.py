@@ -18,6 +18,7 @@ from flight_server.rewrite.aggregates import is_aggregate
 from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import HIDDEN, bracketed, call, column, folded, identifier, is_call, literal, number
+from storage.whole_numbers import whole_number
 
 _KINDS: Final = {pa.float64(): "DOUBLE", pa.float32(): "REAL"}
 
@@ -86,9 +87,13 @@ def _mend_set_order(blocks: Blocks, block: Block, node: exp.SetOperation) -> Non
 
 
 def _output(names: list[str], key: Tree) -> Tree:
-    if isinstance(key, exp.Literal) and not key.is_string and key.this.isdecimal() and 0 < int(key.this) <= len(names):
-        return column(names[int(key.this) - 1])
-    return key
+    at = _ordinal(key)
+    return column(names[at - 1]) if 0 < at <= len(names) else key
+
+
+def _ordinal(key: Tree) -> int:
+    """0 for what is no place in a list."""
+    return whole_number(key.this) or 0 if isinstance(key, exp.Literal) and not key.is_string else 0
 
 
 def normal(value: Tree) -> Tree:
@@ -115,8 +120,9 @@ def _mend_order(blocks: Blocks, block: Block) -> None:
 def _meant(block: Block, key: Tree) -> Tree:
     """The expression that an ORDER BY key stands for."""
     items = block.select.expressions
-    if isinstance(key, exp.Literal) and not key.is_string and key.this.isdecimal() and int(key.this) <= len(items):
-        return items[int(key.this) - 1].unalias()
+    at = _ordinal(key)
+    if 0 < at <= len(items):
+        return items[at - 1].unalias()
     if isinstance(key, exp.Column) and key.args.get("table") is None:
         for item in items:
             if isinstance(item, exp.Alias) and folded(item.args["alias"]) == folded(key.this):

@@ -13,6 +13,7 @@ from flight_server.rewrite.aggregates import is_aggregate
 from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree, written
 from flight_server.rewrite.names import call, is_call, number
+from storage.whole_numbers import whole_number
 
 
 def hide_constant_keys(blocks: Blocks) -> None:
@@ -75,10 +76,10 @@ def _keys(block: Block, group: exp.Group) -> Iterator[Tree]:
         elif (
             isinstance(node, exp.Literal)
             and not node.is_string
-            and node.this.isdecimal()
-            and int(node.this) <= len(items)
+            and (at := whole_number(node.this)) is not None
+            and 0 < at <= len(items)
         ):
-            meant = items[int(node.this) - 1].unalias()
+            meant = items[at - 1].unalias()
             node.replace(meant.copy())
             yield meant
         else:

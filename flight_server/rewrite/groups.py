@@ -9,6 +9,7 @@ from flight_server.rewrite.blocks import Block, Blocks, Source
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import folded
 from flight_server.rewrite.relations import Relations, relation_of
+from storage.whole_numbers import whole_number
 
 
 def add_determined_columns(blocks: Blocks, block: Block, relations: Relations) -> None:
@@ -56,5 +57,5 @@ def _is_aggregated(found: Tree) -> bool:
 
 def _by_position(block: Block, group: exp.Group) -> list[Tree]:
     items = block.select.expressions
-    ordinals = [int(one.this) for one in group.expressions if isinstance(one, exp.Literal) and one.this.isdecimal()]
-    return [items[at - 1].unalias() for at in ordinals if 0 < at <= len(items)]
+    ordinals = [whole_number(one.this) for one in group.expressions if isinstance(one, exp.Literal)]
+    return [items[at - 1].unalias() for at in ordinals if at is not None and 0 < at <= len(items)]

@@ -14,6 +14,7 @@ from sqlglot import exp
 from flight_server.rewrite.blocks import Block, Blocks
 from flight_server.rewrite.dialect import Tree
 from flight_server.rewrite.names import call, folded, is_call, literal, number
+from storage.whole_numbers import whole_number
 
 _PARTS: Final = ("year", "month", "day", "hour", "minute", "second", "nanosecond")
 
@@ -111,9 +112,7 @@ def _offset(node: Tree) -> int | None:
     if isinstance(node, exp.Neg):
         inner = _offset(node.this)
         return None if inner is None else -inner
-    if isinstance(node, exp.Literal) and not node.is_string and node.this.isdecimal():
-        return int(node.this)
-    return None
+    return whole_number(node.this) if isinstance(node, exp.Literal) and not node.is_string else None
 
 
 def _rows(start: str, start_side: str, end: str, end_side: str | None) -> exp.WindowSpec:

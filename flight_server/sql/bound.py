@@ -25,6 +25,7 @@ from flight_server.sql.stage_change import MEETS_TWICE, Changed, Repeats
 from flight_server.sql.statements import DataChange, Insert, Update, ValuesRows
 from flight_server.sql.stream_changes import check_change
 from storage.errors import Cancelled, InvalidRequest
+from storage.whole_numbers import whole_number
 
 
 def run_bound(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
@@ -81,9 +82,8 @@ def _places(change: DataChange) -> tuple[int, ...] | None:
     if change.returning_sql is not None or any("$" in (text or "") for text in texts):
         return None
     items = [(item or "").strip() for item in change.source.rows[0]]
-    if not all(i.startswith("$") and i[1:].isdigit() for i in items):
-        return None
-    return tuple(int(item[1:]) - 1 for item in items)
+    numbers = [whole_number(item[1:]) if item.startswith("$") else None for item in items]
+    return None if None in numbers else tuple(number - 1 for number in numbers if number is not None)
 
 
 def _insert(call: Call, change: Insert, places: tuple[int, ...], batches: Sequence[pa.RecordBatch]) -> Changed:

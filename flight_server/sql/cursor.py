@@ -14,6 +14,7 @@ from flight_server.sql.lexer import Token, TokenKind, lex, syntax_error, without
 from flight_server.sql.statements import TableRef
 from storage.errors import InvalidRequest, NotFound, NotSupported
 from storage.names import CATALOG, checked_name, folded
+from storage.whole_numbers import DIGITS_MAX, whole_number
 
 T = TypeVar("T")
 
@@ -179,11 +180,11 @@ class Cursor:
         return token.value
 
     def whole_number(self, what: str) -> int:
-        token = self.token
-        if token.kind is not TokenKind.NUMBER or not token.value.isdecimal():
-            raise self.error(f"expected {what} as a whole number")
+        number = whole_number(self.token.value) if self.token.kind is TokenKind.NUMBER else None
+        if number is None:
+            raise self.error(f"expected {what} as a whole number of at most {DIGITS_MAX} digits")
         self.at += 1
-        return int(token.value)
+        return number
 
     def listed(self, item: Callable[[], T]) -> tuple[T, ...]:
         """`item, item, ..` without brackets."""

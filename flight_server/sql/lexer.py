@@ -91,6 +91,7 @@ def lex(text: str) -> list[Token]:
         if kind is TokenKind.NUMBER:
             _append_number(tokens, raw.text, start, end)
         elif kind is None:
+            _refuse_digit_groups(text, start, tokens)
             tokens.append(_word_or_symbol(raw, start, end))
         elif text.startswith(_NUMBER_PREFIX, start):
             tokens.append(Token(TokenKind.NUMBER, "", text[start:end], start, end))
@@ -137,6 +138,12 @@ def _refuse_run_together(text: str, start: int, tokens: list[Token]) -> None:
     if text[start] == "'" and len(word) > 2:  # DATE'2026-01-31'
         return
     raise syntax_error(start, "a blank is missing before the quote; raw and other prefixed strings are not allowed")
+
+
+def _refuse_digit_groups(text: str, start: int, tokens: list[Token]) -> None:
+    """`1_000` is a thousand to PostgreSQL and `1 AS _000` to the engine."""
+    if text[start] == "_" and tokens and tokens[-1].end == start and tokens[-1].kind is TokenKind.NUMBER:
+        raise syntax_error(start, "a number has no _ between its digits")
 
 
 def _word_or_symbol(raw: RawToken, start: int, end: int) -> Token:

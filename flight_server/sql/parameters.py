@@ -7,8 +7,10 @@ from typing import Final
 
 from flight_server.sql.lexer import Token, TokenKind, lex, syntax_error
 from storage.errors import InvalidRequest
+from storage.whole_numbers import whole_number
 
 _APART: Final = "(),;:=<>+-*/%|[]"  # and the empty text, at the ends
+_NUMBER_END: Final = 1_000_000
 PARAMETERS_MAX: Final = 65_535  # as PostgreSQL and JDBC clients have it
 
 
@@ -56,10 +58,10 @@ def _highest(found: list[Token]) -> int:
 
 
 def _number(token: Token) -> int:
-    digits = token.value[1:]
-    if not digits.isdecimal() or digits.startswith("0") or len(digits) > 6:
+    number = None if token.value[1:].startswith("0") else whole_number(token.value[1:])
+    if number is None or number >= _NUMBER_END:
         raise syntax_error(token.start, "a parameter is ? or a number from $1 up")
-    return int(digits)
+    return number
 
 
 def _check_count(count: int) -> None:

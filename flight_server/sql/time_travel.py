@@ -19,6 +19,7 @@ from storage.errors import InvalidRequest
 from storage.names import RESERVED_PREFIX, folded, quoted
 from storage.seq import SEQ_MAX
 from storage.state import SEQ_TIME_SHIFT
+from storage.whole_numbers import whole_number
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIME: Final = "time"
@@ -129,9 +130,10 @@ def _alias_follows(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _seq_of_version(token: Token) -> int:
-    if token.kind is not TokenKind.NUMBER or not token.value.isdecimal() or int(token.value) > SEQ_MAX:
+    seq = whole_number(token.value) if token.kind is TokenKind.NUMBER else None
+    if seq is None or seq > SEQ_MAX:
         raise syntax_error(token.start, "a version is a whole number, as the column _seq shows it")
-    return int(token.value)
+    return seq
 
 
 def _seq_of_time(token: Token) -> int:

@@ -28,6 +28,7 @@ from flight_server.query.times.time_kinds import (
     of_type,
 )
 from flight_server.sql.lexer import TokenKind
+from storage.whole_numbers import whole_number
 
 Typed = Callable[[Text, Span], pa.DataType]
 
@@ -43,7 +44,7 @@ _FORMS: Final = {
 _UNITS: Final = {"s": "Second", "ms": "Millisecond", "us": "Microsecond", "ns": "Nanosecond"}
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
 _FINE_UNITS: Final = {"microsecond": 1, "millisecond": 1000}
-_STRIDE: Final = re.compile(r"INTERVAL\s*'\s*(\d{1,9})\s*(second|minute|hour|day|week)s?\s*'", re.IGNORECASE)
+_STRIDE: Final = re.compile(r"INTERVAL\s*'\s*([0-9]{1,9})\s*(second|minute|hour|day|week)s?\s*'", re.IGNORECASE)
 _SHOWS_ZONE: Final = re.compile(r"%[:#]*[zZ+cs]")
 _SECONDS_MAX: Final = 2**63 // 10**9  # that nanoseconds can hold
 _LOW, _HIGH = "TIMESTAMP(6) '1678-01-01'", "TIMESTAMP(6) '2262-01-01'"
@@ -217,7 +218,7 @@ def _to_timestamp(text: Text, at: int) -> list[Edit]:
     start, end = text.tokens[at].start, text.tokens[text.closing(at + 1)].end
     if is_time_text(text, arguments[0]) and not is_fine(value.value):
         return [(start, value.start, "CAST("), (value.end, end, " AS TIMESTAMP(6) WITH TIME ZONE)")]
-    if value.kind is TokenKind.NUMBER and value.value.isdigit() and int(value.value) > _SECONDS_MAX:
+    if value.kind is TokenKind.NUMBER and (whole_number(value.value) or 0) > _SECONDS_MAX:
         name_end = text.tokens[at].end
         return [(start, name_end, "CAST(to_timestamp_seconds"), (end, end, " AS TIMESTAMP(6) WITH TIME ZONE)")]
     return []
