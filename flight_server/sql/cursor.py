@@ -34,6 +34,10 @@ _NO_NAMES: Final = (
     "TO TRUE UNIQUE USING VALUES WHEN WITH"
 )
 RESERVED: Final = CLAUSE_WORDS | frozenset(_NO_NAMES.split())
+# First words of statements whose errors may repeat strings.
+_SHOWN: Final = frozenset(
+    ["SELECT", "VALUES", "WITH", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "SUBSCRIBE", "COMMENT", "("]
+)
 _END: Final = Token(TokenKind.SYMBOL, "", "", 0, 0)
 _JOINING: Final = {("DISTINCT", "FROM"), ("WITHIN", "GROUP")}  # IS DISTINCT FROM, WITHIN GROUP (..)
 
@@ -45,7 +49,7 @@ class Cursor:
         self.tokens = lex(text)
         self.text = without_comments(text, self.tokens)
         self.at = 0
-        self.hides_strings = False  # from errors
+        self.hides_strings = not self.sees_any(_SHOWN)  # from errors: in a mistyped text they may be secrets
 
     # --- looking -----------------------------------------------------------------------------------------------
 
@@ -264,8 +268,8 @@ class Cursor:
             return syntax_error(len(self.text.rstrip()), f"{problem}, found the end of the statement")
         token = self.token
         found = self.text[token.start : token.end]
-        if self.hides_strings and token.kind is TokenKind.STRING:
-            found = "a string"
+        if self.hides_strings and token.kind in (TokenKind.STRING, TokenKind.QUOTED):
+            found = "a string" if token.kind is TokenKind.STRING else "a quoted name"
         return syntax_error(token.start, f"{problem}, found {found if len(found) <= 40 else found[:38] + '..'}")
 
     def expect_end(self) -> None:

@@ -125,7 +125,9 @@ def _storage_mode(cursor: Cursor) -> StorageMode:
     try:
         return StorageMode(text.lower())
     except ValueError:
-        raise InvalidRequest(f"there is no storage mode '{text[:40]}': use one of {', '.join(StorageMode)}") from None
+        raise InvalidRequest(
+            f"there is no storage mode {_given(text, is_string)}: use one of {', '.join(StorageMode)}"
+        ) from None
 
 
 def _email(cursor: Cursor) -> str:
@@ -136,11 +138,17 @@ def _email(cursor: Cursor) -> str:
 
 
 def _role(cursor: Cursor) -> Role:
-    text = cursor.string("a role") if cursor.token.kind is TokenKind.STRING else cursor.name("role")
+    is_string = cursor.token.kind is TokenKind.STRING
+    text = cursor.string("a role") if is_string else cursor.name("role")
     try:
         return Role(text.lower())
     except ValueError:
-        raise InvalidRequest(f"there is no role '{text[:64]}': use one of {', '.join(Role)}") from None
+        raise InvalidRequest(f"there is no role {_given(text, is_string)}: use one of {', '.join(Role)}") from None
+
+
+def _given(text: str, is_string: bool) -> str:
+    """A string may be a password in the wrong place."""
+    return "of that name" if is_string else f"'{text[:64]}'"
 
 
 # --- rights ----------------------------------------------------------------------------------------------------

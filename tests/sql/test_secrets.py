@@ -1,0 +1,185 @@
+"""Texts that are kept or shown have no secrets in them, however they are mistyped."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from flight_server.sql.parse import parse
+from flight_server.sql.secrets import HIDDEN, UNREADABLE, without_secrets
+from flight_server.sql.split import split_statements
+from storage.errors import FrostlineError
+
+SECRET = "hunter2Qz"
+# `@` is where the secret stands.
+TEXTS = (
+    "CREATE USER 'ann' WITH PASSWORD @ ROLE dba",
+    "CREATE USER IF NOT EXISTS 'ann' PASSWORD @ EMAIL 'a%b.c'",
+    "ALTER USER 'ann' PASSWORD @",
+    "ALTER USER ann SET PASSWORD = @",
+    "ALTER USER 'ann' WITH ROLE 'dba' PASSWORD @ STORAGE s",
+    "CREATE ROLE 'ann' LOGIN PASSWORD @",
+    "ALTER USER 'ann' IDENTIFIED BY @",
+    "SET PASSWORD FOR 'ann' = @",
+    "CREATE STORAGE 'arc' TYPE 's3' URI 's3://b/p' CREDENTIALS @",
+    "CREATE STORAGE arc WITH TYPE 's3' URI 's3://b/p' REGION 'eu' CREDENTIALS = @ SHARDING 'none'",
+    "ALTER STORAGE arc SET CREDENTIALS @ , DESCRIPTION 'x'",
+    "CREATE STORAGE arc TYPE 's3' SECRET_KEY @ URI 's3://b'",
+    "EXECUTE AS USER 'bob' ( ALTER USER 'ann' PASSWORD @ )",
+    "EXPLAIN ALTER USER 'ann' PASSWORD @",
+    "SELECT 1 ; ALTER USER 'ann' PASSWORD @ ; SELECT 'x'",
+)  # fmt: skip
+QUOTES = (
+    f"'{SECRET}'",
+    f"E'{SECRET}'",
+    f"$${SECRET}$$",
+    f"$q${SECRET}$q$",
+    f'"{SECRET}"',
+    f"U&'{SECRET}'",
+    f"'{SECRET}",
+    f"`{SECRET}`",
+    f"N'{SECRET}'",
+    f"'it''s {SECRET}'",
+    f'\'{{"secret_key": "{SECRET}"}}\'',
+    f"'x' '{SECRET}'",
+    f"'x'--{SECRET}\n",
+    f"/* {SECRET} */ 'x'",
+)
+
+
+def mistyped(random: Random, text: str) -> str:
+    """One to three slips of the finger: a letter or a word left out, doubled or swapped with its neighbour."""
+    words = text.split(" ")
+    for _ in range(random.choice((1, 1, 1, 2, 3))):
+        at = random.randrange(len(words))
+        word = words[at]
+        if random.random() < 0.6 and word.isalpha():
+            words[at] = _letters(random, word)
+        elif random.random() < 0.4 and word != "@":
+            words[at : at + 1] = random.choice(([], [word, word]))
+        elif at + 1 < len(words):
+            words[at], words[at + 1] = words[at + 1], words[at]
+    return " ".join(words)
+
+
+def _letters(random: Random, word: str) -> str:
+    at = random.randrange(len(word))
+    match random.randrange(4):
+        case 0:
+            return word[:at] + word[at + 1 :]
+        case 1:
+            return word[:at] + word[at] + word[at:]
+        case 2:
+            return word[:at] + random.choice("AEKRSX") + word[at + 1 :]
+        case _:
+            return word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :]
+
+
+def is_the_name(text: str) -> bool:
+    """Words swapped so that the secret stands where the name does: it is one, then."""
+    words = text.split(" ")
+    at = words.index("@")
+    return at > 0 and words[at - 1] not in ("PASSWORD", "CREDENTIALS", "=", "BY")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("quoted", QUOTES)
+def test_no_slip_of_the_finger_shows_a_secret(text: str, quoted: str):
+    random = Random(text + quoted)
+    for _ in range(40):
+        slipped = mistyped(random, text)
+        if is_the_name(slipped) and not slipped.startswith("@"):
+            continue
+        written = slipped.replace("@", quoted)
+        assert SECRET not in without_secrets(written), written
+        try:
+            for statement in split_statements(written):
+                parse(statement)
+        except FrostlineError as error:
+            assert SECRET not in error.message, (written, error.message)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("quoted", QUOTES)
+def test_nor_does_the_right_text(text: str, quoted: str):
+    assert SECRET not in without_secrets(text.replace("@", quoted))
+
+
+@pytest.mark.parametrize("option", ["PASWORD", "PASSWD", "PWD", "PW", "SECRET", "IDENTIFIED BY", "TOKEN", "KEY", ""])
+@pytest.mark.parametrize("head", ["ALTER USER 'ann'", "CREATE USER ann", "ATLER USER 'ann'", "CRAETE STORAGE 'ann'"])
+def test_bare_secrets_behind_a_mistyped_word(head: str, option: str):
+    shown = without_secrets(f"{head} {option} {SECRET}")
+    assert SECRET not in shown
+    assert "ann" in shown
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT * FROM x WHERE uri = 's3://key:{SECRET}@b/p'",
+        f"CREATE STORAGE a TYPE 's3' URI 's3://key:{SECRET}@b/p'",
+        f"CREATE TABLE t (a INT) WITH (secret_key = '{SECRET}')",
+        f"CREATE TABLE t (a INT) WITH (api_key = '{SECRET}', retention = '1d')",
+        f"CREATE TABLE t (a INT) WITH (\"Auth-Token\" = '{SECRET}')",
+        f"ALTER TABLE t SET (signature = '{SECRET}')",
+        f"SET secret_token = '{SECRET}'",
+        f"SET session_token TO '{SECRET}'",
+        f"SET anything = '{SECRET}'",
+        f"UPDATE x SET password = '{SECRET}' WHERE id = 1",
+        f'INSERT INTO x VALUES (\'{{"secret_key": "{SECRET}"}}\')',
+        f"SELECT 'https://b/p?X-Amz-Signature={SECRET}&x=1'",
+        f"SELECT 1 ALTER USER ann PASWORD '{SECRET}'",
+        f"ALTER USER 'ann' PASSWORD 'x' -- was {SECRET}",
+        f"-- {SECRET}\nALTER USER 'ann' PASSWORD 'x'",
+        f"USE 'ann' '{SECRET}'",
+        f"'{SECRET}' ALTER USER 'ann' PASSWORD",
+        f"FOO '{SECRET}'",
+        f"ALTRE 'ann' '{SECRET}",
+        f"SELECT 1; ATLER USR ann PASWORD '{SECRET}",
+        f"ALTER USER 'ann' PASSWORD ‘{SECRET}’",
+        f"ALTER USER 'ann' PASWORD ‘{SECRET}’",
+        f"ALTER USER 'ann' PASWORD \\u0027{SECRET}\\u0027",
+        f"ALTER USER 'ann' PASSWORD E'\\u0041{SECRET}'",
+        f"EXECUTE AS USER 'x' (ATLER USER ann PASWORD '{SECRET}')",
+        f"EXCUTE AS USER 'x' (ALTER USER ann '{SECRET}')",
+    ],
+)
+def test_secrets_in_other_places(sql: str):
+    assert SECRET not in without_secrets(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 'x'",
+        "SELECT 'x'; SELECT 'y' -- why",
+        "SELECT * FROM orders WHERE key = 'a' AND user = 'b'",
+        "WITH a AS (SELECT 'x' AS token) SELECT * FROM a",
+        "INSERT INTO t VALUES ('x', 'a@b')",
+        "CREATE TABLE t (a TEXT DEFAULT 'x') WITH (retention = '7d')",
+        "CREATE USER TABLE t (a TEXT DEFAULT 'x')",
+        "CREATE OR REPLACE VIEW v AS SELECT 'x' AS a",
+        "CREATE USER u EMAIL 'a@b'",
+        "CREATE USER u WITH PASSWORD $1 ROLE dba",
+        "CREATE STORAGE a TYPE 's3' URI 's3://bucket' REGION 'eu' DESCRIPTION 'mine'",
+        "DROP USER 'u'",
+        "GRANT SELECT ON t TO 'ann', 'bob'",
+        "SET time_zone = 'Europe/Berlin'",
+        "EXPLAIN SELECT 'x'",
+        "(SELECT 'x')",
+        "EXECUTE AS USER 'ann' (SELECT 'x')",
+        "COMMENT ON TABLE t IS 'x'",
+        "KILL QUERY 'a-1'",
+        "BACKUP DATABASE TO 'x'",
+        "USE shop",
+    ],
+)
+def test_what_is_no_secret_stays(sql: str):
+    assert without_secrets(sql) == sql
+
+
+def test_what_is_hidden_is_told():
+    assert without_secrets("ALTER USER 'u' PASSWORD 'x'; SELECT 'y'") == f"ALTER USER 'u' PASSWORD {HIDDEN}; SELECT 'y'"
+    assert without_secrets("ALTER USER 'u' PASSWORD 'x") == UNREADABLE
+    assert without_secrets("ALTER USER 'u' PASWORD 'x' ROLE dba") == f"ALTER USER 'u' {HIDDEN} {HIDDEN} ROLE dba"
