@@ -35,9 +35,8 @@ _NO_NAMES: Final = (
 )
 RESERVED: Final = CLAUSE_WORDS | frozenset(_NO_NAMES.split())
 # First words of statements whose errors may repeat strings.
-_SHOWN: Final = frozenset(
-    ["SELECT", "VALUES", "WITH", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE", "SUBSCRIBE", "COMMENT", "("]
-)
+_FIRST_WORDS: Final = "SELECT VALUES WITH TABLE INSERT UPDATE DELETE MERGE SUBSCRIBE COMMENT ("
+_SHOWN: Final = frozenset(_FIRST_WORDS.split())
 _END: Final = Token(TokenKind.SYMBOL, "", "", 0, 0)
 _JOINING: Final = {("DISTINCT", "FROM"), ("WITHIN", "GROUP")}  # IS DISTINCT FROM, WITHIN GROUP (..)
 

@@ -10,43 +10,12 @@ from typing import Final
 SUBJECTS: Final = ("USER", "ROLE", "STORAGE", "LOGIN", "ACCOUNT")
 SECRETS: Final = ("PASSWORD", "CREDENTIALS", "IDENTIFIED", "SECRET")
 # Behind these stands what may be shown; where any other word is, none of them is trusted.
-OPEN_OPTIONS: Final = frozenset(
-    [
-        "TYPE",
-        "URI",
-        "REGION",
-        "ENDPOINT",
-        "SHARED_TEMPLATE",
-        "USER_TEMPLATE",
-        "SHARDING",
-        "DESCRIPTION",
-        "EMAIL",
-        "ROLE",
-        "STORAGE",
-        "STORAGE_MODE",
-    ]
+_OPEN: Final = (
+    "TYPE URI REGION ENDPOINT SHARED_TEMPLATE USER_TEMPLATE SHARDING DESCRIPTION EMAIL ROLE STORAGE STORAGE_MODE"
 )
-VOCABULARY: Final = OPEN_OPTIONS | frozenset(
-    [
-        "CREATE",
-        "ALTER",
-        "DROP",
-        "UNDROP",
-        "CHECK",
-        "USER",
-        "STORAGE",
-        "IF",
-        "NOT",
-        "EXISTS",
-        "WITH",
-        "SET",
-        "NULL",
-        "PASSWORD",
-        "CREDENTIALS",
-        "EXECUTE",
-        "AS",
-    ]
-)
+OPEN_OPTIONS: Final = frozenset(_OPEN.split())
+_OTHERS: Final = "CREATE ALTER DROP UNDROP CHECK USER IF NOT EXISTS WITH SET NULL PASSWORD CREDENTIALS EXECUTE AS"
+VOCABULARY: Final = OPEN_OPTIONS | frozenset(_OTHERS.split())
 # Names of columns, options and keys of JSON whose values are no one's business.
 SECRET_NAME: Final = re.compile(r"pass|pwd|secret|credential", re.IGNORECASE)
 # In definitions these, too; they are usual names of columns in queries.

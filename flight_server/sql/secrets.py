@@ -129,7 +129,9 @@ def _behind_secrets(tokens: Sequence[Token], first: int, end: int, *, is_definit
         is_value = before.kind in (TokenKind.WORD, TokenKind.QUOTED) and names.search(before.value) is not None
         if token.kind is TokenKind.WORD and is_like(token.value, SECRETS):
             hiding = True
-        elif (token.kind is TokenKind.STRING and (hiding or is_value or _KEY_IN_STRING.search(token.value))) or (
+            continue
+        is_hidden = hiding or is_value or _KEY_IN_STRING.search(token.value) is not None
+        if (token.kind is TokenKind.STRING and is_hidden) or (
             token.kind is TokenKind.QUOTED and _is_word(before, SECRETS)
         ):
             yield at

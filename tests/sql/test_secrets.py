@@ -76,6 +76,16 @@ def _letters(random: Random, word: str) -> str:
             return word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :]
 
 
+def refusal(text: str) -> str:
+    """What the parser says of it."""
+    try:
+        for statement in split_statements(text):
+            parse(statement)
+    except FrostlineError as error:
+        return error.message
+    return ""
+
+
 def is_the_name(text: str) -> bool:
     """Words swapped so that the secret stands where the name does: it is one, then."""
     words = text.split(" ")
@@ -93,11 +103,7 @@ def test_no_slip_of_the_finger_shows_a_secret(text: str, quoted: str):
             continue
         written = slipped.replace("@", quoted)
         assert SECRET not in without_secrets(written), written
-        try:
-            for statement in split_statements(written):
-                parse(statement)
-        except FrostlineError as error:
-            assert SECRET not in error.message, (written, error.message)
+        assert SECRET not in refusal(written), written
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -137,8 +143,8 @@ def test_bare_secrets_behind_a_mistyped_word(head: str, option: str):
         f"FOO '{SECRET}'",
         f"ALTRE 'ann' '{SECRET}",
         f"SELECT 1; ATLER USR ann PASWORD '{SECRET}",
-        f"ALTER USER 'ann' PASSWORD ‘{SECRET}’",
-        f"ALTER USER 'ann' PASWORD ‘{SECRET}’",
+        f"ALTER USER 'ann' PASSWORD \u2018{SECRET}\u2019",
+        f"ALTER USER 'ann' PASWORD \u2018{SECRET}\u2019",
         f"ALTER USER 'ann' PASWORD \\u0027{SECRET}\\u0027",
         f"ALTER USER 'ann' PASSWORD E'\\u0041{SECRET}'",
         f"EXECUTE AS USER 'x' (ATLER USER ann PASWORD '{SECRET}')",
