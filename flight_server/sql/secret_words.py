@@ -23,7 +23,7 @@ SECRET_IN_DEFINITION: Final = re.compile(
     r"pass|pwd|secret|credential|token|auth|signature|api_?key|access_?key|private_?key|(?:^|[_-])key$", re.IGNORECASE
 )
 SUSPECT: Final = re.compile(
-    r"pass|pwd|pasw|psw|paw|secret|credent|identified|://[^/\s]*@|[?&][\w-]*(?:sig|token|key|auth)[\w-]*=",
+    r"pass|pwd|pasw|psw|paw|secret|credent|identified|://[^/\s]*@|[?&][\w-]{0,40}(?:sig|token|key|auth)[\w-]{0,40}=",
     re.IGNORECASE,
 )
 _LETTERS_MAX: Final = 20
@@ -37,7 +37,8 @@ def is_like(word: str, meant: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=2048)
 def _is_like(word: str, meant: tuple[str, ...]) -> bool:
-    return any(_distance(word, one) <= (2 if len(one) > 5 else 1) for one in meant)
+    letters = set(word)
+    return any(_distance(word, one) <= (2 if len(one) > 5 else 1) for one in meant if len(set(one) - letters) < 3)
 
 
 def _distance(a: str, b: str) -> int:

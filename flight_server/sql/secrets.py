@@ -32,6 +32,7 @@ from storage.errors import InvalidRequest
 
 HIDDEN: Final = "'***'"
 UNREADABLE: Final = "(hidden: a text that speaks of a password or of credentials and can't be read)"
+SHOWN_CHARACTERS_MAX: Final = 10_000
 _NOTHING: Final = Token(TokenKind.SYMBOL, "", "", 0, 0)
 _OPEN: Final = (
     r"(?:EXPLAIN\s+)?(?:ANALYZE\s+|VERBOSE\s+)*"
@@ -53,11 +54,11 @@ _BEGINS_OPEN: Final = re.compile(
 _DEFINES: Final = re.compile(r"\s*(?:CREATE|ALTER|SET)(?![\w$])", re.IGNORECASE)
 _URI_USER: Final = re.compile(r"(?<=://)[^/\s'\"@]+(?=@)")
 _URI_SECRET: Final = re.compile(
-    r"([?&;][\w-]*(?:pass|pwd|secret|token|key|sig|auth|credential)[\w-]*=)[^&'\"\s]+", re.IGNORECASE
+    r"([?&;][\w-]{0,40}(?:pass|pwd|secret|token|key|sig|auth|credential)[\w-]{0,40}=)[^&'\"\s]+", re.IGNORECASE
 )
 _KEY_IN_STRING: Final = re.compile(
-    r"[\w-]*(?:pass|pwd|secret|credential|token|api_?key|access_?key|private_?key|authorization|signature)[\w-]*"
-    r"['\"\\]*\s*[:=]",
+    r"(?:pass|pwd|secret|credential|token|api_?key|access_?key|private_?key|authorization|signature)[\w-]{0,40}"
+    r"['\"\\]{0,4}\s{0,9}[:=]",
     re.IGNORECASE,
 )
 
@@ -71,6 +72,9 @@ def without_secrets(sql: str) -> str:
         tokens = lex(sql)
     except InvalidRequest:
         return sql if is_open and not _speaks_of_secrets(sql) and not _names_subject(sql) else UNREADABLE
+    if len(sql) > SHOWN_CHARACTERS_MAX:  # nobody is shown more, and looking at words takes its time
+        tokens = [token for token in tokens if token.end <= SHOWN_CHARACTERS_MAX]
+        sql = sql[: tokens[-1].end] if tokens else ""
     hidden = set(_hidden_at(sql, tokens))
     shown = _without(sql, tokens, hidden) if hidden or not is_open or SUSPECT.search(sql) else sql
     return _URI_SECRET.sub(r"\1***", _URI_USER.sub("***", shown))
@@ -85,7 +89,8 @@ def _speaks_of_secrets(sql: str) -> bool:
 
 
 def _names_subject(sql: str) -> bool:
-    return any(is_like(word, (*SUBJECTS, *SECRETS)) for word in re.findall(r"[A-Za-z_]{3,20}", sql))
+    words = re.findall(r"[A-Za-z_]{3,20}", sql[:SHOWN_CHARACTERS_MAX])
+    return any(is_like(word, (*SUBJECTS, *SECRETS)) for word in words)
 
 
 def _hidden_at(sql: str, tokens: Sequence[Token]) -> Iterator[int]:

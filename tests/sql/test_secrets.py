@@ -189,3 +189,9 @@ def test_what_is_hidden_is_told():
     assert without_secrets("ALTER USER 'u' PASSWORD 'x'; SELECT 'y'") == f"ALTER USER 'u' PASSWORD {HIDDEN}; SELECT 'y'"
     assert without_secrets("ALTER USER 'u' PASSWORD 'x") == UNREADABLE
     assert without_secrets("ALTER USER 'u' PASWORD 'x' ROLE dba") == f"ALTER USER 'u' {HIDDEN} {HIDDEN} ROLE dba"
+
+
+def test_of_a_long_text_only_the_beginning_is_kept():
+    shown = without_secrets(f"ALTER USER 'ann' PASWORD '{SECRET}' {'x ' * 100_000} '{SECRET}'")
+    assert SECRET not in shown
+    assert len(shown) < 100_000
