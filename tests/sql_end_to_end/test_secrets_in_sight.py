@@ -1,4 +1,4 @@
-"""Where texts can be seen: `system.queries`, the audit log, errors and the log of the server, after slips of the finger."""
+"""Where texts can be seen after slips of the finger: `system.queries`, the audit log, errors, the server's log."""
 
 from __future__ import annotations
 

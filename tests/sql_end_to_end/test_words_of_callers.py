@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from itertools import product
 
+import pyarrow as pa
 import pytest
 
 from flight_server.access.sessions import Session
 from flight_server.query.error_rules import OPENINGS, RULES
 from storage.errors import FrostlineError
+from tests.server_process import ServerProcess
+from tests.sql_end_to_end.furniture import Client
 from tests.sql_end_to_end.in_process import House, house
 
 # What the rules look for, in the engine's own words.
@@ -211,3 +215,19 @@ def test_no_words_among_quotes_and_labels_ring_an_alarm(opened: tuple[House, Ses
     for wrapping, phrase in chosen:
         found = fails_with(h, session, filled(carrier, wrapping.format(phrase.replace("'", "''"))))
         assert found is None or found[:2] in ("22", "42", "0A"), (wrapping, phrase)
+
+
+@pytest.mark.parametrize("phrase", ALARMS)
+def test_no_bound_and_no_ingested_value_rings_an_alarm(client: Client, server: ServerProcess, phrase: str):
+    client.ingest("words", pa.table({"w": [phrase, f"it's {phrase}"]}), mode="create_append")
+    client.do("COMMENT ON TABLE words IS '{}'".format(phrase.replace("'", "''")))
+    refusals = [
+        client.refusal("SELECT CAST(w AS INT) FROM words"),
+        client.refusal("SELECT to_timestamp(w) FROM words"),
+        client.refusal("SELECT 'a' ~ ('(' || w) FROM words"),
+        client.refusal("SELECT CAST(? AS INT)", (phrase,)),
+        client.refusal("SELECT to_timestamp(?)", (phrase,)),
+        client.refusal("SELECT encode('a', ?)", (phrase,)),
+    ]
+    assert [str(one) for one in refusals if not re.search(r"\[(22|42|0A)", str(one))] == []
+    assert [event for event in server.events if event["event"] in ("call failed", "internal error")] == []
