@@ -141,6 +141,7 @@ class _Walk:
     def __init__(self) -> None:
         self._own_bytes = 0.0
         self._nodes = 0
+        self._made = Growth()  # at most, by the node that is looked at: in its results, and on the way to them
         self._called: list[str] = []
 
     def check(self, plan: Any) -> float:
@@ -157,17 +158,22 @@ class _Walk:
         below = Growth()
         for part in plan.inputs():
             below = below.most(self.plan(part))
-        made = Growth()
+        self._made = Growth()
         for name in _PLANS[kind]:
             for expression in _flat(getattr(variant, name)()):
-                made = made.most(self.expression(expression))
-        grown = made.over(below) if _PLANS[kind] and kind in _MAKING else below.most(made)
-        self._own_bytes = max(self._own_bytes, grown.own_bytes)
-        if grown.times > TIMES_MAX or grown.own_bytes > TEXT_BYTES_MAX:
+                self._make(self._expression(expression))
+        made = self._made.over(below)
+        self._own_bytes = max(self._own_bytes, made.own_bytes)
+        if made.times > TIMES_MAX or made.own_bytes > TEXT_BYTES_MAX:
             raise Unbounded("values are put together of others many times over")
-        return grown
+        return made if kind in _MAKING else below.most(made) if kind == "WindowExpr" else below
 
-    def expression(self, raw: Any) -> Growth:
+    def _make(self, value: Growth) -> Growth:
+        """It is put together, be it for a moment."""
+        self._made = self._made.most(value)
+        return value
+
+    def _expression(self, raw: Any) -> Growth:
         self._nodes += 1
         if self._nodes > NODES_MAX:
             raise Unbounded("the statement has very many parts")
@@ -184,7 +190,7 @@ class _Walk:
         if kind not in _CALLS:
             return self._operator(raw, kind, operands)
         seen = len(self._called)
-        found = self._call(_function_name(raw), operands)
+        found = self._make(self._call(_function_name(raw), operands))
         if kind != "ScalarFunction":  # FILTER, ORDER BY and PARTITION BY are in its text alone
             hidden = Counter(_CALLED.findall(raw.canonical_name()))
             hidden.subtract(self._called[seen:])
@@ -197,7 +203,7 @@ class _Walk:
         if kind == "BinaryExpr":
             operator = raw.rex_call_operator()
             if operator == "||":
-                return inside
+                return self._make(inside)
             if operator in _REGEX and not _is_simple_pattern(operands[1]):
                 raise Unbounded("a pattern that is long or not a literal")
             return NUMBER
@@ -231,7 +237,7 @@ class _Walk:
             return NUMBER
         if name in ("lpad", "rpad"):
             return inside.beside(Growth(own_bytes=4 * count))
-        return self.expression(operands[0]).multiplied(max(count, 1), 16 * count)
+        return self._expression(operands[0]).multiplied(max(count, 1), 16 * count)
 
     def _multiplied(self, name: str, operands: Sequence[Any], inside: Growth) -> Growth:
         if not all(_is_short(operand) for operand in operands[1:]):
@@ -248,7 +254,7 @@ class _Walk:
     def _all(self, operands: Sequence[Any]) -> Growth:
         found = Growth()
         for operand in operands:
-            found = found.beside(self.expression(operand))
+            found = found.beside(self._expression(operand))
         return found
 
 
@@ -271,7 +277,7 @@ _PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "Values": ("values",),
     "WindowExpr": ("get_window_expr",),
 }
-_MAKING: Final = frozenset({"Projection", "Aggregate", "WindowExpr", "Values"})
+_MAKING: Final = frozenset({"Projection", "Aggregate", "Values"})
 _OF_THE_TEXT: Final = frozenset({"Projection", "EmptyRelation", "Values", "SubqueryAlias", "Filter", "Limit", "Sort"})
 _SUBQUERY: Final = re.compile(r"^( *)Subquery:\n((?:\1 +.*\n?)*)", re.MULTILINE)
 _TRUTHS: Final = frozenset(
