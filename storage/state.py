@@ -147,6 +147,11 @@ class PartitionState:
         return max(hot, cold, self.deletes.newest_commit, self.purged_seq)
 
     @cached_property
+    def cold_row_bytes(self) -> float:
+        """Bytes of a row on disk, on average in the file where they are most."""
+        return max((file.bytes / max(file.rows, 1) for file in self.cold), default=0.0)
+
+    @cached_property
     def rows(self) -> int:
         """Live rows, hot and cold."""
         return self.hot_rows + sum(file.rows for file in self.cold) - len(self.deletes)

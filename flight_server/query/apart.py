@@ -52,8 +52,10 @@ BOUNDED: Final = Bounds()
 class Sandbox(Protocol):
     """Runs statements where they can do no harm. Safe from any thread."""
 
-    def bounds_of(self, plan: Any, shown: str, sql: str, params: Mapping[str, pa.Scalar] | None) -> Bounds:
-        """Of a logical plan that is not optimized. shown: as text"""
+    def bounds_of(
+        self, plan: Any, shown: str, sql: str, params: Mapping[str, pa.Scalar] | None, row_bytes: float
+    ) -> Bounds:
+        """Of a logical plan that is not optimized. shown: as text; row_bytes: of the largest rows that are read"""
 
     def start(self, apart: Apart, shape: Shape) -> Running:
         """Begin to run. Raises FrostlineError."""

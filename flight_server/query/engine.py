@@ -188,7 +188,7 @@ class QueryEngine:
             frame = _cast(self._contexts.analyzer, careful.frame, casts)
             logical = frame.logical_plan()
             text = logical.display_indent()
-            bounds = BOUNDED if self._sandbox is None else self._sandbox.bounds_of(logical, text, careful.sql, params)
+            bounds = self._bounds(logical, text, careful.sql, params, touched)
             why = bounds.apart
             apart = Apart(why or LONG_JOIN, sql, scope, params, rows, casts, touched, grows=why is not None)
             parameters = framed.parameters(careful.sql, careful.frame, may_fold=why is None)
@@ -199,6 +199,11 @@ class QueryEngine:
         explained = partial(self._explained, catalog, careful.sql, params)
         care = self._mended.care(text, careful.steps)
         return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained, apart, bounds, care)
+
+    def _bounds(self, logical: LogicalPlan, shown: str, sql: str, params: Params | None, touched: Touched) -> Bounds:
+        if self._sandbox is None:
+            return BOUNDED
+        return self._sandbox.bounds_of(logical, shown, sql, params, touched.row_bytes)
 
     def _careful(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import pyarrow as pa
 
@@ -10,6 +11,8 @@ from storage.names import TableName
 from storage.schema import TableDef, ViewDef
 from storage.state import PartitionState
 from storage.stream import FOR_EVER_MS
+
+UNPACKED: Final = 4  # times as large as in its file a row may be, as a rule
 
 
 @dataclass(slots=True)
@@ -42,6 +45,16 @@ class Touched:
     until_ms: int = FOR_EVER_MS
     has_unyielding_join: bool | None = None
 
+    @property
+    def row_bytes(self) -> float:
+        """Of the largest rows that are read from files, written out, with what is put into rows older than a column."""
+        return max((_row_bytes(table, partition) for table, partition in self.stored), default=0.0)
+
     def add_stored(self, table: TableDef, partition: PartitionState) -> None:
         self.stored.append((table, partition))
         self.rows += partition.hot_rows + sum(file.rows for file in partition.cold)
+
+
+def _row_bytes(table: TableDef, partition: PartitionState) -> float:
+    filled = sum(len(column.fill) for column in table.columns if column.fill is not None)
+    return filled + UNPACKED * partition.cold_row_bytes

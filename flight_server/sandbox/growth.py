@@ -76,27 +76,30 @@ class Unbounded(Exception):
     """Nothing bounds the plan; the text says why."""
 
 
-def bounds_of(plan: Any, shown: str, sql: str, params: Mapping[str, pa.Scalar] | None) -> Bounds:
+def bounds_of(plan: Any, shown: str, sql: str, params: Mapping[str, pa.Scalar] | None, row_bytes: float = 0) -> Bounds:
     """How the plan can be run.
 
-    plan:  a logical plan, not optimized: its constants are not folded yet
-    shown: its indented text
+    plan:      a logical plan, not optimized: its constants are not folded yet
+    shown:     its indented text
+    row_bytes: of the largest rows that are read
     """
     longest = _longest_literal(sql, params)
     if not _needs_look(shown, longest):
-        return BOUNDED
+        return _in_batches(row_bytes)
     try:
         _check_types(shown)
         _check_subqueries(shown, longest)
         own_bytes = _Walk().check(plan)
     except Unbounded as why:
         return Bounds(apart=str(why))
-    return BOUNDED if own_bytes <= OWN_BYTES_MAX else Bounds(batch_rows=_batch_rows(own_bytes))
+    return _in_batches(max(own_bytes, row_bytes))
 
 
-def _batch_rows(own_bytes: float) -> int:
-    """A power of two, so that few contexts are needed."""
-    return 1 << max(4, int(BATCH_BYTES // own_bytes).bit_length() - 1)
+def _in_batches(row_bytes: float) -> Bounds:
+    """Of a power of two of rows, so that few contexts are needed."""
+    if row_bytes <= OWN_BYTES_MAX:
+        return BOUNDED
+    return Bounds(batch_rows=1 << max(4, int(BATCH_BYTES // row_bytes).bit_length() - 1))
 
 
 def _needs_look(shown: str, longest: int) -> bool:

@@ -42,8 +42,10 @@ class ProcessSandbox:
         self._server = ForkServer()
         self._numbers = itertools.count(1)
 
-    def bounds_of(self, plan: Any, shown: str, sql: str, params: Mapping[str, pa.Scalar] | None) -> Bounds:
-        return bounds_of(plan, shown, sql, params)
+    def bounds_of(
+        self, plan: Any, shown: str, sql: str, params: Mapping[str, pa.Scalar] | None, row_bytes: float
+    ) -> Bounds:
+        return bounds_of(plan, shown, sql, params, row_bytes)
 
     def start(self, apart: Apart, shape: Shape) -> SandboxedQuery:
         process, directory = self._begun(apart)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from datafusion import SessionContext, SQLOptions
 
 from flight_server.query.apart import Bounds
+from flight_server.query.engine import QueryEngine
 from flight_server.sandbox import functions
 from flight_server.sandbox.growth import bounds_of
+from storage.schema import write_fill
+from tests.query.database import NOW_MS, Database, column, seq_at
 from tests.sandbox.hostile import engine_functions
 
 USUAL = (
@@ -112,6 +118,29 @@ def test_a_long_text_of_the_statement_makes_batches_small(context: SessionContex
     assert bounds(context, f"SELECT s FROM t WHERE s = '{text}'") == Bounds()
     assert bounds(context, f"VALUES ('{text}'), ('{text}')") == Bounds()
     assert bounds(context, f"SELECT $$ {text} $$ AS a FROM t").batch_rows == 1024
+
+
+def test_a_long_value_of_older_rows_makes_batches_small(engine: QueryEngine, directory: Path):
+    db = Database(engine, directory / "cold")
+    table = db.table("grown", column("id", pa.int64()))
+    db.file(table, [seq_at(NOW_MS, number) for number in range(1, 2001)], id=list(range(2000)))
+    fill = write_fill(pa.array(["x" * 500_000]))
+    db.altered(table, columns=(*table.columns, column("later", pa.string(), fill=fill)))
+    plan = engine.plan("SELECT id, later FROM grown", db.scope())
+    assert plan.bounds == Bounds(batch_rows=256)
+    sizes = [batch.num_rows for batch in engine.stream(plan, lambda: False)]
+    assert sum(sizes) == 2000
+    assert max(sizes) <= 256
+
+
+def test_large_rows_are_read_in_small_batches(engine: QueryEngine, directory: Path):
+    db = Database(engine, directory / "cold")
+    table = db.table("documents", column("id", pa.int64()), column("body", pa.binary()))
+    bodies = [random.Random(number).randbytes(40_000) for number in range(2000)]
+    db.file(table, [seq_at(NOW_MS, number) for number in range(1, 2001)], id=list(range(2000)), body=bodies)
+    plan = engine.plan("SELECT * FROM documents", db.scope())
+    assert plan.bounds == Bounds(batch_rows=512)
+    assert sum(batch.num_rows for batch in engine.stream(plan, lambda: False)) == 2000
 
 
 def test_each_function_of_the_engine_has_a_class_and_only_one():
