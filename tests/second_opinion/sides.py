@@ -104,7 +104,8 @@ class Sides:
             options={},
         )
         session = self._sessions[state]
-        self._house.statements.ingest(session, command, iter(batches.to_batches()), batches.schema, lambda: False)
+        statements, rows = self._house.statements, batches.to_batches()
+        statements.ingest(session, command, lambda _: iter(rows), batches.schema, lambda: False)
 
     def _flush(self, state: str, table: Table) -> None:
         engine = self._house.engine
