@@ -28,6 +28,9 @@ from storage.keys import FAMILIES
 MEMTABLE_BYTES = 32 << 20  # a family; hot batches are also held by the states, so keep RocksDB's share small
 LOG_FILES_MAX = 4
 EIO_TEXT = os.strerror(errno.EIO)  # "Input/output error", the one reason with a slash in it
+LEVELS: Final = 7  # RocksDB's own number of them
+SMALL_TABLES_MAX: Final = 8  # of a family; each takes a file handle
+SMALL_TABLE_BYTES: Final = 1 << 20
 PART_ENTRIES: Final = 10_000  # read at once by a scrub
 ROOM_BYTES_MIN: Final = 2 << 20  # free beyond what reopening writes, before a full disk counts as mended
 LEFT_PAUSE_SECONDS: Final = 0.02
@@ -205,6 +208,7 @@ class HotStore:
                 self._families[family].compact_range(start, end)
             for opened in self._families.values():  # a log goes when all that is in it is in tables
                 opened.flush(True)
+                _join_small_tables(opened)
         except Exception as error:
             mapped = self._mapped(error, "the row store can't be rewritten")
             self._refuse(mapped)  # a sync that failed is told of once: what comes after it may be lost
@@ -227,6 +231,7 @@ class HotStore:
         try:
             for family in list(self._families.values()):
                 family.flush(True)
+                _join_small_tables(family)
         except Exception as error:
             mapped = self._mapped(error, "the row store can't be written out")
             self._refuse(mapped)
@@ -344,6 +349,16 @@ class HotStore:
             return " in one of *.sst"
         logs = sorted(log.name for log in self.directory.glob("*.log") if log.stat().st_size)
         return f" in {' or '.join(logs)}" if logs else ""
+
+
+def _join_small_tables(family: Any) -> None:
+    """Make one of many. RocksDB never joins those of rising keys by itself: it moves each, as it is, to the last level."""
+    tables = sum(int(family.property_value(f"rocksdb.num-files-at-level{level}")) for level in range(LEVELS))
+    size = family.property_int_value("rocksdb.live-sst-files-size")
+    if tables > SMALL_TABLES_MAX and size < tables * SMALL_TABLE_BYTES:
+        forced = rocksdict.CompactOptions()
+        forced.set_bottommost_level_compaction(rocksdict.BottommostLevelCompaction.force())
+        family.compact_range(None, None, forced)
 
 
 def _options() -> Any:

@@ -31,6 +31,7 @@ from storage.schema import SEQ, TableDef, TableKind
 from storage.state import SEQ_TIME_SHIFT, ColdFile, HotChunk, PartitionState
 
 if TYPE_CHECKING:
+    from storage.database_time import Now
     from storage.engine import Engine
 
 HOT_ROWS_AT_ONCE: Final = 1 << 18  # looked through and rewritten by one edit
@@ -75,12 +76,12 @@ def is_due(table: TableDef, oldest_commit: int | None, now_ms: int, purge_limit_
     return oldest_commit < min(purge_before_seq(table, now_ms - slack_ms), purge_limit_seq)
 
 
-def expired_partitions(engine: Engine, table: TableDef) -> Iterator[int]:
-    """Partitions of a table with anything past the retention, in memory or not."""
+def expired_partitions(engine: Engine, table: TableDef, now: Now | None = None) -> Iterator[int]:
+    """Partitions of a table with anything that is past the retention, or was at `now`; in memory or not."""
     if table.kind is TableKind.STREAM:
         return iter(())
     found = engine.oldest_deletes(table)
-    return (partition_id for partition_id, oldest in found if oldest < before_seq(engine, table, oldest))
+    return (partition_id for partition_id, oldest in found if oldest < before_seq(engine, table, oldest, now))
 
 
 def plan_purge(partition: PartitionState, before_seq: int, bytes_max: int) -> PurgePlan | None:
@@ -101,11 +102,11 @@ def plan_purge(partition: PartitionState, before_seq: int, bytes_max: int) -> Pu
 
 
 def purge_step(
-    engine: Engine, table: TableDef, partition_id: int, cancelled: Callable[[], bool]
+    engine: Engine, table: TableDef, partition_id: int, cancelled: Callable[[], bool], now: Now | None = None
 ) -> PurgeFigures | None:
-    """Do the next step; None when nothing is expired. Raises as `compact_partition`."""
+    """Do the next step; None when nothing is expired, or was at `now`. Raises as `compact_partition`."""
     partition = engine.state.partition(partition_id)
-    before = before_seq(engine, table, partition.deletes.oldest_commit)
+    before = before_seq(engine, table, partition.deletes.oldest_commit, now)
     plan = plan_purge(partition, before, engine.settings.file_bytes_target)
     if plan is None:
         return None
@@ -117,12 +118,14 @@ def purge_step(
     return _forget_orphans(engine, partition_id, before)
 
 
-def before_seq(engine: Engine, table: TableDef, oldest_commit: int | None) -> int:
-    """What was deleted by commits below it is expired now.
+def before_seq(engine: Engine, table: TableDef, oldest_commit: int | None, now: Now | None = None) -> int:
+    """What was deleted by commits below it is expired now, and was at `now` too.
 
     oldest_commit: of the deletes in question; see `Now.ageing`
     """
-    return min(purge_before_seq(table, engine.time.settled().ageing_seq(oldest_commit)), engine.purge_limit_seq())
+    moments = [engine.time.settled(), *([] if now is None else [now])]
+    ages = (purge_before_seq(table, moment.ageing_seq(oldest_commit)) for moment in moments)
+    return min(*ages, engine.purge_limit_seq())
 
 
 def _hit(chunk: HotChunk, expired: DeleteSet) -> np.ndarray:

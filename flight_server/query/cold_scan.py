@@ -6,7 +6,7 @@ read it back. The message is `LogicalPlanNode { 1: ListingTableScanNode { 2: rep
 protobuf, appending to a repeated field is appending bytes. `datafusion` is pinned to the minor version for this.
 
 A scan keeps the statistics of its files once read (first count over 200 files 190 ms, then 6 ms), so scans are
-kept, least recently used first out, and are good in any later SessionContext.
+kept, least recently used first out, and are good in any later SessionContext. A kept scan takes 2 KB for each file.
 """
 
 from __future__ import annotations

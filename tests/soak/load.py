@@ -163,7 +163,9 @@ class Writer:
         cursor.execute(f"INSERT INTO small VALUES {rows} ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v, t = EXCLUDED.t")
 
     def _update(self, cursor: Any, random: Random) -> None:
-        cursor.execute(f"UPDATE small SET v = v + {random.randrange(100)} WHERE id IN ({_listed(self._keys(random, 50))})")
+        cursor.execute(
+            f"UPDATE small SET v = v + {random.randrange(100)} WHERE id IN ({_listed(self._keys(random, 50))})"
+        )
 
     def _delete(self, cursor: Any, random: Random) -> None:
         cursor.execute(f"DELETE FROM small WHERE id IN ({_listed(self._keys(random, 15))})")
