@@ -1,6 +1,6 @@
 # One word for each job. Everything runs in .venv, made once from the hash-locked requirements.lock.
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults test-s3 test-sqlite proof check lint types format demo bench bench-quick lock clean
+.PHONY: help serve test test-faults soak test-s3 test-sqlite proof check lint types format demo bench bench-quick lock clean
 
 BASE_PYTHON ?= python3
 VENV := .venv
@@ -30,7 +30,11 @@ test: $(STAMP) ## run all tests (ARGS='-k flush' is handed on)
 
 # A later -m replaces the one in pyproject.toml. What is stuck is shown by each test's own time limit.
 test-faults: $(STAMP) ## kill, cut, starve and abuse servers for MINUTES=10, shared out among the tests
-	FROSTLINE_FAULT_MINUTES=$(MINUTES) $(PYTHON) -m pytest -m long -s -o faulthandler_timeout=0 tests/faults/long $(ARGS)
+	FROSTLINE_FAULT_RECORDS=$(abspath build/proof) FROSTLINE_FAULT_MINUTES=$(MINUTES) $(PYTHON) -m pytest -m long -s -o faulthandler_timeout=0 tests/faults/long $(ARGS)
+
+soak: MINUTES = 60
+soak: $(STAMP) ## a soak of MINUTES=60 for `make proof`; fails when the server holds more than after ten minutes
+	$(PYTHON) -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 # Any other service: FROSTLINE_TEST_S3=http://host:port FROSTLINE_TEST_S3_KEYS=id:secret make test ARGS=tests/storage/test_s3_files.py
 $(VENV)/bin/versitygw: | $(STAMP)

@@ -352,7 +352,7 @@ class HotStore:
 
 
 def _join_small_tables(family: Any) -> None:
-    """Make one of many. RocksDB never joins those of rising keys by itself: it moves each, as it is, to the last level."""
+    """Make one of many. RocksDB by itself never joins those of rising keys: each moves, as it is, to the last level."""
     tables = sum(int(family.property_value(f"rocksdb.num-files-at-level{level}")) for level in range(LEVELS))
     size = family.property_int_value("rocksdb.live-sst-files-size")
     if tables > SMALL_TABLES_MAX and size < tables * SMALL_TABLE_BYTES:

@@ -17,7 +17,6 @@ from jobs.planner import Wish
 from jobs.planners import due_compactions, due_purges
 from jobs.schedule import Schedule
 from jobs.settings import JobSettings
-from jobs.states import JobState
 from jobs.targets import table_parameters
 from storage.clock import ManualClock
 from storage.engine import Engine
@@ -35,7 +34,7 @@ STEPS_MAX = 2000  # of all jobs; those that never end would make more
 
 
 class Load:
-    """Each tick brings new rows and deletes half of those of an earlier tick, and the other half of a still earlier one."""
+    """Each tick brings new rows, and deletes half of those of an earlier tick and the rest of a still earlier one."""
 
     def __init__(self, engine: Engine, clock: ManualClock) -> None:
         self._engine = engine

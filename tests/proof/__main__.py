@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.proof import junit, summaries
+from tests.proof import junit, kills, soak, summaries
 from tests.proof.faults import known_faults, nodes
 from tests.proof.page import page
 from tests.server_process import REPOSITORY
@@ -24,7 +24,12 @@ def main() -> int:
         return 0
     results = junit.read(given.folder / "faults.xml")
     runs, taken_out = summaries.read_all(given.folder), summaries.read_taken_out(given.folder)
-    given.out.write_text(page(faults, results, runs, taken_out), encoding="utf-8")
+    soaked, killed = soak.read(given.folder), kills.read(given.folder)
+    if soaked is not None:
+        drawing = given.out.parent / soak.DRAWING
+        drawing.parent.mkdir(exist_ok=True)
+        drawing.write_text(soak.drawing(soaked), encoding="utf-8")
+    given.out.write_text(page(faults, results, runs, taken_out, soaked, killed), encoding="utf-8")
     return 0
 
 

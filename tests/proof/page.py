@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.proof import kills, soak
 from tests.proof.faults import Fault, missed_first
 from tests.proof.junit import Result, Results
+from tests.proof.kills import Kills
+from tests.proof.soak import Soak
 from tests.proof.summaries import Summary, TakenOut, by_folder
 
 _REPORT: Final = re.compile(r"\b(duckdb )?(\d{4,5})\b")
@@ -16,13 +19,21 @@ _HEAD: Final = Path(__file__).parent / "head.md"  # what no run changes
 
 
 def page(
-    faults: Sequence[Fault], results: Results, summaries: Sequence[Summary], taken_out: Sequence[TakenOut] = ()
+    faults: Sequence[Fault],
+    results: Results,
+    summaries: Sequence[Summary],
+    taken_out: Sequence[TakenOut] = (),
+    soaked: Soak | None = None,
+    killed: Kills | None = None,
 ) -> str:
-    parts = [*_misses(faults, results, summaries), *_faults(faults, results), *_taken(taken_out), *_runs(summaries)]
+    parts = [*_misses(faults, results, summaries, soaked), *_faults(faults, results), *_taken(taken_out)]
+    parts += [*_runs(summaries), *_lasting(soaked, killed)]
     return "\n".join([_HEAD.read_text(encoding="utf-8"), *parts]) + "\n"
 
 
-def _misses(faults: Sequence[Fault], results: Results, summaries: Sequence[Summary]) -> Iterator[str]:
+def _misses(
+    faults: Sequence[Fault], results: Results, summaries: Sequence[Summary], soaked: Soak | None
+) -> Iterator[str]:
     yield "## What is not as it should be"
     missed = [
         f"- {fault.kind} `{fault.name}`, {fault.what}: `{fault.test}` {result.value}"
@@ -34,6 +45,7 @@ def _misses(faults: Sequence[Fault], results: Results, summaries: Sequence[Summa
         for run in summaries
         if not run.is_clean
     ]
+    missed += [] if soaked is None else soak.misses(soaked)
     yield from missed or ["Nothing in this run."]
     yield ""
 
@@ -79,6 +91,14 @@ def _runs(summaries: Sequence[Summary]) -> Iterator[str]:
             yield from _files(run)
         if run.classes:
             yield from _classes(run)
+
+
+def _lasting(soaked: Soak | None, killed: Kills | None) -> Iterator[str]:
+    if soaked is not None:
+        yield ""
+        yield from soak.section(soaked)
+    if killed is not None:
+        yield from kills.section(killed)
 
 
 def _files(run: Summary) -> Iterator[str]:

@@ -19,9 +19,10 @@ from typing import Final
 from tests.server_process import REPOSITORY, ServerProcess
 from tests.soak.load import Load
 from tests.soak.sample import Sample, sampled
+from tests.soak.verdict import marks
 
 SAMPLE_SECONDS: Final = 10.0
-BACKUP: Final = REPOSITORY / "build" / "proof" / "soak.jsonl"
+OUT: Final = REPOSITORY / "build" / "proof" / "soak.jsonl"
 
 
 def main() -> int:
@@ -29,7 +30,10 @@ def main() -> int:
     seed = given.seed if given.seed is not None else Random().randrange(10**9)
     with tempfile.TemporaryDirectory(prefix="soak-", dir=given.folder) as folder:
         samples = soaked(Path(folder), seed, given.minutes * 60, given.out)
-    return 0
+    found = marks(samples)
+    for mark in found:
+        print(f"{mark.name}: {mark.settled:g} at 10 min, {mark.end:g} at the end ({mark.more_share:+.1%})")
+    return 0 if all(mark.is_flat for mark in found) else 1
 
 
 def soaked(folder: Path, seed: int, seconds: float, out: Path) -> list[Sample]:
@@ -40,6 +44,7 @@ def soaked(folder: Path, seed: int, seconds: float, out: Path) -> list[Sample]:
         out.open("w", encoding="utf-8") as lines,
         ServerProcess(folder / "data", is_forked=False) as server,
     ):
+        print(f"seed {seed}", flush=True)
         load = Load(server, seed)
         load.create()
         begun = time.monotonic()
@@ -57,7 +62,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--folder", type=Path, help="where the data directory is made; the system's temporary one")
-    parser.add_argument("--out", type=Path, default=BACKUP)
+    parser.add_argument("--out", type=Path, default=OUT)
     return parser
 
 

@@ -8,10 +8,12 @@ Without FROSTLINE_FAULT_MINUTES all of them do their minimum. Every test prints 
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -19,11 +21,22 @@ import pytest
 
 MINUTES_VARIABLE: Final = "FROSTLINE_FAULT_MINUTES"
 SEED_VARIABLE: Final = "FROSTLINE_FAULT_SEED"
+RECORDS_VARIABLE: Final = "FROSTLINE_FAULT_RECORDS"  # a folder for figures that docs/proof.md shows
 HANG_SECONDS: Final = 600  # over its share: then a test hangs
 
 
 def minutes() -> float:
     return float(os.environ.get(MINUTES_VARIABLE) or 0)
+
+
+def record(name: str, figures: Mapping[str, object]) -> None:
+    """A line for `make proof`, where it was asked for."""
+    folder = os.environ.get(RECORDS_VARIABLE)
+    if folder:
+        path = Path(folder) / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as lines:
+            print(json.dumps(figures), file=lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from subprocess import TimeoutExpired
 import pytest
 
 from storage.failpoints import POINTS, VARIABLE
-from tests.faults.long.conftest import Shift
+from tests.faults.long.conftest import Shift, record
 from tests.faults.mixed_load import CONFIG, Load, rows_of
 from tests.faults.test_crash import check_files, check_nothing_failed_alive, create_tables
 from tests.server_process import ServerProcess
@@ -41,8 +41,10 @@ def test_a_server_killed_again_and_again_loses_and_doubles_nothing(tmp_path: Pat
         check_answers(load, tmp_path)
     with a_server(tmp_path, {}) as server:
         load.settle(rows_of(server))
-    print(f"killed: {deaths}; statements done: {sum(worker.done for worker in load.workers)}")
+    done = sum(worker.done for worker in load.workers)
+    print(f"killed: {deaths}; statements done: {done}")
     assert all(worker.done > 0 for worker in load.workers)
+    record("kills", {"seed": shift.seed, "deaths": deaths, "statements": done})
 
 
 def die(directory: Path, random: Random, load: Load) -> str:
