@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, SessionContext
@@ -24,6 +24,9 @@ from storage.files import Files, ObjectStore, Places
 from storage.state import ColdFile
 
 T = TypeVar("T")
+
+FILES_MAX: Final = 8192  # in all kept scans together, as long as there are more than PLANS_MIN of them
+PLANS_MIN: Final = 16
 
 _LISTING_SCAN_TAG = 0x0A  # field 1, length-delimited
 _PATHS_TAG = 0x12  # field 2, length-delimited
@@ -36,7 +39,8 @@ class ColdScans:
         self._context = context
         self._places = places
         self._plans_max = plans_max
-        self._kept: OrderedDict[Hashable, DataFrame] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[DataFrame, int]] = OrderedDict()  # key -> scan, files in it
+        self._files = 0  # in all of them
         self._lock = threading.Lock()
         self._stores: dict[str, ObjectStore] = {}  # alias -> what is registered
 
@@ -52,14 +56,20 @@ class ColdScans:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
-                return found
+                return found[0]
         whole = [place.url(file.path) for file in files]
         made = outside_runtime(lambda: list_scan(self._context, whole, schema))
         with self._lock:
-            kept = self._kept.setdefault(key, made)
-            while len(self._kept) > self._plans_max:
-                self._kept.popitem(last=False)
-        return kept
+            if key not in self._kept:
+                self._kept[key] = made, len(files)
+                self._files += len(files)
+                self._forget_oldest()
+            return self._kept[key][0]
+
+    def _forget_oldest(self) -> None:
+        while len(self._kept) > self._plans_max or (self._files > FILES_MAX and len(self._kept) > PLANS_MIN):
+            _, (_, files) = self._kept.popitem(last=False)
+            self._files -= files
 
     def check(self, file: ColdFile) -> None:
         """Raises Corruption when the file is not what was written, StorageUnavailable; see `Files.check`."""

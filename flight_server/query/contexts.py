@@ -77,7 +77,7 @@ class Contexts:
     def base(self) -> SessionContext:
         """A context with DataFusion's own default catalog, which `read_batches` needs."""
         context = SessionContext(_config(self._settings, DEFAULT_NAMESPACE, "+00:00"), self._runtime)
-        return _remembering(context, FILES_BYTES_MAX)
+        return _remembering(context, FEW_FILES_BYTES_MAX)  # the kept scans remember more
 
     @contextmanager
     def lent(self, catalog: ScopeCatalog, *, explained: bool = False) -> Iterator[SessionContext]:

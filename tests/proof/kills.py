@@ -35,8 +35,8 @@ def section(kills: Kills) -> Iterator[str]:
     told = ", ".join(f"{kills.deaths[kind]} {words}" for kind, words in ways.items())
     yield "## Kills under load"
     yield (
-        f"A server killed {sum(kills.deaths.values())} times ({told}) by SIGKILL while clients changed two tables, seed "
-        f"{kills.seed}: of {kills.statements:,} acknowledged statements 0 rows were lost and 0 doubled; the loop ends "
-        "with the first that is."
+        f"A server killed {sum(kills.deaths.values())} times ({told}) by SIGKILL while clients changed two tables, "
+        f"seed {kills.seed}: of {kills.statements:,} acknowledged statements 0 rows were lost and 0 doubled; "
+        "the loop ends with the first that is."
     )
     yield ""

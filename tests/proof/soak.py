@@ -66,9 +66,9 @@ def section(soak: Soak) -> Iterator[str]:
     statements = soak.samples[-1].statements
     yield f"## A soak of {soak.minutes:.0f} minutes\n"
     yield (
-        f"{statements:,} statements in {soak.minutes:.0f} minutes. At 10 minutes and at the end: the middle value of two "
-        f"minutes' samples; memory, threads and handles may have grown by {TOLERANCE_SHARE:.0%}. The rest goes up and "
-        "down with flushes and compactions.\n"
+        f"{statements:,} statements in {soak.minutes:.0f} minutes. At 10 minutes and at the end: the middle value of "
+        f"two minutes' samples; memory, threads and handles may have grown by {TOLERANCE_SHARE:.0%}. "
+        "The rest goes up and down with flushes and compactions.\n"
     )
     yield f"![What the server held, minute by minute]({DRAWING.as_posix()})\n"
     yield "| | at 10 minutes | at the end | more | most |\n" + "| --- " * 5 + "|"

@@ -7,9 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datafusion import SessionContext
+from datafusion import RuntimeEnvBuilder, SessionContext
 
-from flight_server.query.cold_scan import ColdScans, list_scan, with_paths
+from flight_server.query.cold_scan import FILES_MAX, PLANS_MIN, ColdScans, list_scan, with_paths
+from flight_server.query.contexts import Contexts
+from flight_server.query.settings import QuerySettings
 from storage.files import only_local
 from storage.local_files import LocalFiles
 from storage.state import ColdFile
@@ -65,6 +67,27 @@ def test_scans_are_kept_by_key_and_the_least_used_leaves_first(paths: list[str],
     assert len(scans) == 2
     assert scans.scan("first", files, SCHEMA) is first
     assert scans.scan("second", files[:1], SCHEMA) is not second
+
+
+def test_long_lists_of_files_leave_earlier(paths: list[str], tmp_path: Path):
+    scans = ColdScans(SessionContext(), only_local(LocalFiles(tmp_path)), plans_max=512)
+    files = [cold_file(Path(path).name) for path in paths] * 300
+    for number in range(40):
+        scans.scan(number, files, SCHEMA)
+        assert len(scans) <= max(PLANS_MIN, FILES_MAX // len(files))
+    for number in range(100):
+        scans.scan(("short", number), files[:1], SCHEMA)
+    assert len(scans) > 100
+
+
+@pytest.mark.parametrize("partitions", [None, 1])
+def test_what_a_context_remembers_of_files_is_bounded(partitions: int | None):
+    contexts = Contexts(QuerySettings(), RuntimeEnvBuilder())
+    for context in (contexts.runner("+00:00", partitions=partitions), contexts.base()):
+        context.sql("SET datafusion.catalog.information_schema = true")
+        for cache in ("metadata_cache", "file_statistics_cache"):
+            [shown] = context.sql(f"SHOW datafusion.runtime.{cache}_limit").to_pydict()["value"]
+            assert shown in ("4M", "16M")
 
 
 def cold_file(path: str) -> ColdFile:
