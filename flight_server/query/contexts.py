@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
-from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
+from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 from datafusion.catalog import CatalogProvider
 
 from flight_server.query.catalog import ScopeCatalog
@@ -156,7 +156,8 @@ class Contexts:
 def _remembering(context: SessionContext, bytes_max: int) -> SessionContext:
     """The context, each of whose caches of what it learned about files is bounded."""
     for cache in ("metadata_cache", "file_statistics_cache"):
-        context.sql(f"SET datafusion.runtime.{cache}_limit = '{bytes_max >> 10}K'")
+        text = f"SET datafusion.runtime.{cache}_limit = '{bytes_max >> 10}K'"
+        context.sql_with_options(text, SQLOptions().with_allow_statements(True))
     return context
 
 
