@@ -69,7 +69,7 @@ def test_a_statement_that_nothing_bounds_ends_by_itself_and_alone(server: Server
         refused = answer(client, sql)
         assert refused is None or refused.sqlstate.startswith(ANSWERS), str(refused)
         assert client.value("SELECT 1") == 1
-    wait_until(lambda: not sandboxed(server.process.pid))
+    wait_until(lambda: not sandboxed(server.process.pid), seconds=60)
     assert resident_bytes(server) < MEMORY_BYTES
 
 
@@ -95,7 +95,7 @@ def test_one_user_takes_half_of_the_places_and_others_go_on(server: ServerProces
 
     with ThreadPoolExecutor(6) as pool:
         begun = [pool.submit(burn, number) for number in range(6)]
-        wait_until(lambda: len(sandboxed(server.process.pid)) == 2)
+        wait_until(lambda: len(sandboxed(server.process.pid)) == 2, seconds=60)
         with server.connect() as connection:
             assert Client(connection).value("SELECT repeat('ab', a - 2147483447) FROM t WHERE a = 2147483449") == "abab"
         assert {one.result() for one in begun} == {"57014"}
@@ -107,8 +107,8 @@ def test_kill_ends_one_that_folds_a_constant(server: ServerProcess):
         begun = pool.submit(client.sqlstate, sql)
         root = Client(connection)
         running = "SELECT query_id FROM system.queries WHERE text = ? AND state = 'running'"
-        wait_until(lambda: bool(root.rows(running, (sql,))) and bool(sandboxed(server.process.pid)))
+        wait_until(lambda: bool(root.rows(running, (sql,))) and bool(sandboxed(server.process.pid)), seconds=60)
         [(query_id,)] = root.rows(running, (sql,))
         root.do(f"KILL QUERY '{query_id}'")
         assert begun.result(timeout=10) == "57014"
-    wait_until(lambda: not sandboxed(server.process.pid))
+    wait_until(lambda: not sandboxed(server.process.pid), seconds=60)

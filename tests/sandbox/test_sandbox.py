@@ -36,7 +36,7 @@ def ours() -> set[int]:
 
 def test_a_cancel_ends_it_at_once_and_leaves_nothing(engine: QueryEngine, directory: Path):
     running = started(engine, BURNING)
-    wait_until(lambda: bool(ours()))
+    wait_until(lambda: bool(ours()), seconds=60)
     reason = Cancelled("somebody killed it")
     ended: list[BaseException] = []
 
@@ -51,15 +51,15 @@ def test_a_cancel_ends_it_at_once_and_leaves_nothing(engine: QueryEngine, direct
     running.cancel(reason)
     reader.join(timeout=10)
     assert ended == [reason]
-    wait_until(lambda: not ours())
+    wait_until(lambda: not ours(), seconds=60)
     assert not list((directory / "server").glob("apart-*"))
 
 
 def test_a_reader_that_goes_away_ends_it(engine: QueryEngine):
     running = started(engine, "SELECT unnest(range(0, 1000000000))")
-    wait_until(lambda: bool(ours()))
+    wait_until(lambda: bool(ours()), seconds=60)
     del running
-    wait_until(lambda: not ours())
+    wait_until(lambda: not ours(), seconds=60)
 
 
 def test_more_memory_than_it_may_take_is_an_error_and_not_the_end(engine: QueryEngine):
@@ -105,9 +105,9 @@ def test_closing_the_engine_ends_what_runs(directory: Path, engine: QueryEngine)
     spill = directory / "closed"
     other = QueryEngine(engine.settings, spill, places, sandbox=ProcessSandbox(engine.settings, spill, places))
     running = started(other, BURNING)
-    wait_until(lambda: bool(ours()))
+    wait_until(lambda: bool(ours()), seconds=60)
     other.close()
-    wait_until(lambda: not ours())
+    wait_until(lambda: not ours(), seconds=60)
     with pytest.raises(FrostlineError):
         list(running.batches())
 
