@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -375,8 +376,9 @@ def _schema(analyzer: SessionContext, frame: DataFrame, plan_text: str) -> pa.Sc
     """As the rows will come. DataFusion settles on a union's types only when it analyzes the plan."""
     try:
         if "Union" in plan_text:
-            analyzed = analyzer.create_dataframe_from_logical_plan(frame.logical_plan()).optimized_logical_plan()
-            return analyzer.create_dataframe_from_logical_plan(analyzed).schema()
+            with suppress(Exception):  # it can't analyze names with quotes once more
+                analyzed = analyzer.create_dataframe_from_logical_plan(frame.logical_plan()).optimized_logical_plan()
+                return analyzer.create_dataframe_from_logical_plan(analyzed).schema()
         return frame.schema()
     except Exception as error:
         raise_mapped(error)

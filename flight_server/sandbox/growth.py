@@ -92,6 +92,8 @@ def bounds_of(plan: Any, shown: str, sql: str, params: Mapping[str, pa.Scalar] |
         own_bytes = _Walk().check(plan)
     except Unbounded as why:
         return Bounds(apart=str(why))
+    except RecursionError:
+        return Bounds(apart="very many operators in a chain")
     return _in_batches(max(own_bytes, row_bytes))
 
 

@@ -32,6 +32,7 @@ from tests.wire.test_gate import CALLS, basic, call_options
 
 OURS = {
     **{name: (sqlstate, status) for name, (sqlstate, _, status) in KINDS.items()},
+    "ClockRefused": ("58000", KINDS["StorageUnavailable"][2]),
     "Unauthenticated": ("28000", flight.FlightUnauthenticatedError),
     "FrostlineError": ("XX000", flight.FlightInternalError),
 }
@@ -141,7 +142,7 @@ def test_an_error_of_ours_arrives_as_its_status_and_one_sentence(running: Runnin
     if point != "call.get_schema":  # which can't send all of them, see flight_server/wire/errors.py
         assert isinstance(error, status)
     logged = [entry["kind"] for entry in running.log.entries if entry["log_level"] == "error"]
-    assert logged == ([kind] if kind in ("Corruption", "StorageUnavailable") else [])
+    assert logged == ([kind] if kind in ("ClockRefused", "Corruption", "StorageUnavailable") else [])
 
 
 @pytest.mark.parametrize("point", BY_POINT)

@@ -95,12 +95,15 @@ def sweep(asked: Iterable[Hostile], seconds: float) -> Iterator[Outcome]:
                     continue
                 ended = "ABORT"
             yield Outcome(one.name, one.what, one.sql, ended, False, 0.0, 0)
-            worker.kill()
-            worker.wait()
+            _end(worker)
             worker = _worker(seconds)
     finally:
-        worker.kill()
-        worker.wait()
+        _end(worker)
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    worker.kill()
+    worker.communicate()
 
 
 def _worker(seconds: float) -> subprocess.Popen[bytes]:
