@@ -75,8 +75,6 @@ RULES: Final = (
     _rule(r"No field named (.+?)\.\s+Valid fields are (.{1,300}?)\.?\s*$", InvalidRequest, "42703",
           r"column \1 does not exist; there are \2"),
     _rule(r"No field named (\S+?)\.?(\s|$)", InvalidRequest, "42703", r"column \1 does not exist"),
-    _rule(r"expression \"(.+)\" at position (\d+) and \".+\" at position (\d+) have the same name",
-          InvalidRequest, "42701", r"two output columns have the same name (\1): give one another name with AS"),
     _rule(r"Schema contains qualified field name \S+ and unqualified field name (\S+) which would be ambiguous",
           InvalidRequest, "42701", r"two columns have the same name (\1): give one another name with AS"),
     _rule(r"Unary operator '\+' only supports", InvalidRequest, "42804",

@@ -48,7 +48,8 @@ PHRASES = (
     "No field named x. Did you mean 'y'?",
     "No field named x. Valid fields are y.",
     "No field named x",
-    'expression "a" at position 0 and "a" at position 1 have the same name',
+    'Projections require unique expression names but the expression "a" at position 0 and "a" at position 1 have the '
+    "same name",
     "Unary operator '+' only supports",
     "Invalid function 'x'. Did you mean 'y'",
     "Invalid function 'x'",
