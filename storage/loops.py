@@ -27,6 +27,7 @@ def forever(name: str, step: Callable[[], bool], failed: Callable[[BaseException
             if not step():
                 return
         except BaseException as error:
+            _let_go_on(error)
             _tell(name, error)
             if failed is not None:
                 attempt(name, lambda error=error: failed(error))  # type: ignore[misc]
@@ -38,9 +39,16 @@ def attempt(name: str, work: Callable[[], object]) -> bool:
     try:
         work()
     except BaseException as error:
+        _let_go_on(error)
         _tell(name, error)
         return False
     return True
+
+
+def _let_go_on(error: BaseException) -> None:
+    """A signal that ends the process is met in its main thread, as a KeyboardInterrupt in whatever runs there."""
+    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        raise error
 
 
 def _tell(name: str, error: BaseException) -> None:
