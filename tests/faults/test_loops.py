@@ -39,7 +39,7 @@ from tests.wire.conftest import start
 from tests.wire.flight_client import wait_until
 
 SECONDS_MAX = 30
-KINDS = (MemoryError, KeyError, RecursionError, KeyboardInterrupt, Conflict)
+KINDS = (MemoryError, KeyError, RecursionError, SystemExit, Conflict)
 FIRST = (*KINDS[:2], Conflict)
 AFTER_ITS_WRITE = "commit.before_publish"
 
@@ -311,3 +311,13 @@ def test_a_job_that_breaks_off_has_failed_and_the_next_one_runs(kind: type[BaseE
             assert states == [JobState.FAILED, JobState.COMPLETED]
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.02))
+
+
+def test_a_signal_in_the_main_thread_is_not_taken_for_a_failed_step():
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        forever("test", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attempt("test", interrupted)
