@@ -17,12 +17,14 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
 from flight_server.access.middleware import Passage
 from flight_server.access.session import Session
+from flight_server.incoming import Wait
 from flight_server.peers import close_connection
 from flight_server.places import Place, Places
 from flight_server.wire.errors import DETAILS_TRAILER, StatementTimedOut
@@ -67,6 +69,7 @@ class RunningCall:
         self._finished = False
         self._was_seen = False  # by the watchdog
         self._reason: Cancelled | None = None
+        self._wait: Wait | None = None  # for the client, in the handler's thread
         self._ended_seconds = math.inf  # since when the watchdog sees it cancelled
         self._when_cancelled: list[Callable[[str], None]] = []
         self._when_finished: list[Callable[[], None]] = []
@@ -80,6 +83,20 @@ class RunningCall:
 
     def is_cancelled(self) -> bool:
         return self._reason is not None
+
+    @property
+    def reason(self) -> Cancelled | None:
+        """Why it was cancelled."""
+        return self._reason
+
+    @contextmanager
+    def waiting(self, wait: Wait) -> Iterator[None]:
+        """While the handler waits for its client, the watchdog looks at `wait`."""
+        self._wait = wait
+        try:
+            yield
+        finally:
+            self._wait = None
 
     def raise_if_cancelled(self) -> None:
         """Ask the client's side right now, in the handler's own thread. Raises Cancelled, StatementTimedOut.
@@ -127,6 +144,9 @@ class RunningCall:
 
     def watch(self, now_seconds: float) -> None:
         """Called by the watchdog, again and again."""
+        wait = self._wait
+        if wait is not None:
+            wait.look()
         # Asking the context costs 0.1 ms, in which nothing else of Python runs: most calls end before it is worth it.
         if not self._was_seen:
             self._was_seen = True

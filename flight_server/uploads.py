@@ -12,13 +12,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final
 
 import pyarrow as pa
 
 from flight_server.calls import RunningCall
-from flight_server.incoming import Incoming
+from flight_server.incoming import Wait, schema_of
 from flight_server.peers import close_connection
 from flight_server.query.interval_units import interval_batch, interval_schema
 from flight_server.wire.errors import StatementTimedOut
@@ -51,32 +50,19 @@ class UploadLimits:
 
 
 class Upload:
-    """What a DoPut brings: one schema, and batches once. Use as a context manager inside of the handler."""
+    """What a DoPut brings: one schema, and batches once."""
 
     def __init__(
         self, reader: Any, call: RunningCall, limits: UploadLimits, share: Share, clock: Clock, log: Any
     ) -> None:
         """share: what its rows in memory count for. Raises InvalidRequest, NotSupported (bad schema), Cancelled."""
-        self._incoming = Incoming(reader, self._close_connection)
+        self._reader = reader
         self._call = call
         self._limits = limits
         self._share = share
         self._clock = clock
         self._log = log
-        self._reason = "the call ends"
-        try:
-            self._sent, self.schema = self._read_schema()
-        except BaseException:
-            self._incoming.leave()
-            raise
-
-    def __enter__(self) -> Upload:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._incoming.leave()
+        self._sent, self.schema = self._read_schema()
 
     def batches(self, stopped: Callable[[], bool] | None = None) -> Iterator[pa.RecordBatch]:
         """Validated batches, empty ones left out; each is forgotten when the next one is asked for.
@@ -101,9 +87,9 @@ class Upload:
         """Read on, a little, after a refusal: some clients that still write when the answer comes tell their user
         that writing failed, and never why."""
         size = 0
-        look = self._patience(DRAINED_SECONDS_MAX, self._call.is_cancelled)
+        wait = self._wait(DRAINED_SECONDS_MAX, self._call.is_cancelled)
         try:
-            while size < DRAINED_BYTES_MAX and (chunk := self._chunk(look)) is not None:
+            while size < DRAINED_BYTES_MAX and (chunk := self._chunk(wait)) is not None:
                 size += max(0 if chunk.data is None else chunk.data.nbytes, DRAINED_MESSAGE_BYTES_MIN)
         except FrostlineError:
             return  # the refusal itself is what the client is told
@@ -111,7 +97,7 @@ class Upload:
     def _sized(self, stopped: Callable[[], bool]) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Batches with what they are, written out."""
         rows = size = 0
-        while (chunk := self._chunk(self._patience(self._limits.idle_seconds_max, stopped))) is not None:
+        while (chunk := self._chunk(self._wait(self._limits.idle_seconds_max, stopped))) is not None:
             if chunk.data is None:  # a message with metadata only
                 continue
             batch, batch_size = self._validated(chunk.data)
@@ -121,12 +107,13 @@ class Upload:
             if batch.num_rows:
                 yield batch, batch_size
         self._call.raise_if_cancelled()
-        self._patience(math.inf, stopped)()
+        self._wait(math.inf, stopped).check()
 
     def _read_schema(self) -> tuple[pa.Schema, pa.Schema]:
         """As sent, and as taken."""
+        wait = self._wait(self._limits.idle_seconds_max, self._call.is_cancelled)
         with _readable():
-            sent = self._incoming.schema(self._patience(self._limits.idle_seconds_max, self._call.is_cancelled))
+            sent = self._read(schema_of, wait)
             sent = pa.schema([]) if sent is None else sent
             if len(sent) > _COLUMNS_MAX:
                 raise InvalidRequest(
@@ -135,40 +122,47 @@ class Upload:
             _read_names(sent)
         return sent, interval_schema(sent)
 
-    def _chunk(self, look: Callable[[], None]) -> Any:
+    def _chunk(self, wait: Wait) -> Any:
         """The next message; None at the end."""
-        look()
+        if self._call.is_cancelled():
+            self._call.raise_if_cancelled()
+        wait.check()
         try:
             with _readable():
-                return self._incoming.chunk(look)
+                return self._read(_next_chunk, wait)
         except StopIteration:
             return None
 
-    def _close_connection(self) -> None:
+    def _read(self, read: Callable[[Any], Any], wait: Wait) -> Any:
+        """What ended the waiting goes before whatever the read then gave: a closed connection looks like an end."""
+        try:
+            with self._call.waiting(wait):
+                return read(self._reader)
+        finally:
+            wait.check()
+
+    def _close_connection(self, reason: FrostlineError) -> None:
         """The client stands still, so it can't be told why."""
-        self._log.info("connection closed", user=self._call.caller.principal.name, reason=self._reason)
+        self._log.info("connection closed", user=self._call.caller.principal.name, reason=reason.message)
         close_connection(self._call.peer)
 
-    def _patience(self, seconds_max: float, stopped: Callable[[], bool]) -> Callable[[], None]:
-        """To be called while nothing comes; raises when that is to have an end."""
+    def _wait(self, seconds_max: float, stopped: Callable[[], bool]) -> Wait:
+        """For the client, from now on for so long at most, and not beyond the end of the call or the statement."""
         until = self._clock.monotonic_seconds() + seconds_max
 
-        def look() -> None:
-            try:
-                if self._call.is_cancelled():
-                    self._call.raise_if_cancelled()
-                if stopped():
-                    raise Cancelled("the statement was cancelled; nothing of the upload was stored")
-                if self._clock.monotonic_seconds() >= until:
-                    raise StatementTimedOut(
-                        f"nothing came for {seconds_max:g} s in the middle of an upload (server.upload_idle_seconds); "
-                        "nothing of it was stored: send it again"
-                    )
-            except FrostlineError as error:
-                self._reason = error.message
-                raise
+        def why() -> FrostlineError | None:
+            if self._call.reason is not None:
+                return self._call.reason
+            if stopped():
+                return Cancelled("the statement was cancelled; nothing of the upload was stored")
+            if self._clock.monotonic_seconds() >= until:
+                return StatementTimedOut(
+                    f"nothing came for {seconds_max:g} s in the middle of an upload (server.upload_idle_seconds); "
+                    "nothing of it was stored: send it again"
+                )
+            return None
 
-        return look
+        return Wait(why, self._close_connection)
 
     def _validated(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
         """The batch as it is taken, and its size, written out."""
@@ -206,6 +200,10 @@ class Upload:
             raise LimitExceeded(
                 f"more than {limits.bytes_max} bytes in one upload; send less at a time", sqlstate=_TOO_MUCH
             )
+
+
+def _next_chunk(reader: Any) -> Any:
+    return reader.read_chunk()
 
 
 def _read_names(schema: Iterable[pa.Field]) -> None:

@@ -71,9 +71,9 @@ def _run_prepared(front: Front, call: RunningCall, prepared: PreparedStatement) 
 
 def _parameters(front: Front, call: RunningCall, reader: Any, prepared: PreparedStatement) -> list[pa.RecordBatch]:
     """All bound rows, checked, and sure to be all; none when there are no columns."""
-    with _upload(front, call, reader, front.wire.bound_rows_max, front.wire.bound_bytes_max) as upload:
-        batches = upload.all_batches()
-        return [as_asked(batch, prepared.parameters) for batch in batches] if len(upload.schema) else []
+    upload = _upload(front, call, reader, front.wire.bound_rows_max, front.wire.bound_bytes_max)
+    batches = upload.all_batches()
+    return [as_asked(batch, prepared.parameters) for batch in batches] if len(upload.schema) else []
 
 
 def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: Any) -> int:
@@ -81,15 +81,15 @@ def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: 
         raise InvalidRequest(
             f"catalog '{command.catalog[:80]}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000"
         )
-    with _upload(front, call, reader, rows_max=0, bytes_max=front.wire.ingest_bytes_max) as upload:
-        try:
-            schema = checked_table_schema(upload.schema)
-            return front.statements.ingest(call.session, command, upload.batches, schema, call.is_cancelled)
-        except Cancelled:
-            raise
-        except FrostlineError:
-            upload.drain()
-            raise
+    upload = _upload(front, call, reader, rows_max=0, bytes_max=front.wire.ingest_bytes_max)
+    try:
+        schema = checked_table_schema(upload.schema)
+        return front.statements.ingest(call.session, command, upload.batches, schema, call.is_cancelled)
+    except Cancelled:
+        raise
+    except FrostlineError:
+        upload.drain()
+        raise
 
 
 def _upload(front: Front, call: RunningCall, reader: Any, rows_max: int, bytes_max: int) -> Upload:
