@@ -25,6 +25,7 @@ from datafusion.catalog import Table
 
 from flight_server.query.apart import BOUNDED, Apart, Bounds, Sandbox
 from flight_server.query.bounds import (
+    JoinWay,
     has_long_join,
     has_unkeyed_join,
     has_unyielding_join,
@@ -276,22 +277,26 @@ class QueryEngine:
 
     def _stream(self, plan: Plan) -> RecordBatchStream | None:
         """None for a join that could not be stopped: it must run apart."""
-        if self._has_unyielding_join(plan):
-            explained = plan.explained()
-            refuse_endless_joins(explained)
-            if self._sandbox is not None and has_long_join(explained, self._settings.batch_rows):
+        if plan.touched.join_way is None:
+            plan.touched.join_way = self._join_way(plan)
+        match plan.touched.join_way:
+            case JoinWay.APART:
                 return None
-            if has_unkeyed_join(explained):
-                return self._frame(plan, partitions=1).execute_stream()  # it may not yield its thread: it gets one only
-        return self._frame(plan).execute_stream()
+            case JoinWay.ONE_THREAD:
+                return self._frame(plan, partitions=1).execute_stream()
+            case _:
+                return self._frame(plan).execute_stream()
 
-    def _has_unyielding_join(self, plan: Plan) -> bool:
-        """Joins are planned once more to look, since a stream that has been made is running already."""
-        if plan.touched.has_unyielding_join is None:
-            plan.touched.has_unyielding_join = may_join(plan.shown) and has_unyielding_join(
-                self._frame(plan).execution_plan().display_indent()
-            )
-        return plan.touched.has_unyielding_join
+    def _join_way(self, plan: Plan) -> JoinWay:
+        """Joins are planned once more to look, since a stream that has been made is running already. Raises
+        LimitExceeded (one that would hardly end)."""
+        if not may_join(plan.shown) or not has_unyielding_join(self._frame(plan).execution_plan().display_indent()):
+            return JoinWay.USUAL
+        explained = plan.explained()
+        refuse_endless_joins(explained)
+        if self._sandbox is not None and has_long_join(explained, self._settings.batch_rows):
+            return JoinWay.APART
+        return JoinWay.ONE_THREAD if has_unkeyed_join(explained) else JoinWay.USUAL
 
     def _frame(self, plan: Plan, partitions: int | None = None) -> DataFrame:
         """A frame of its own for each run: it keeps its last physical plan, with hash tables in it."""

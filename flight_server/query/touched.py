@@ -7,6 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from flight_server.query.bounds import JoinWay
 from storage.names import TableName
 from storage.schema import TableDef, ViewDef
 from storage.state import PartitionState
@@ -30,7 +31,7 @@ class Touched:
              a word that stands for the caller
     is_owned: rows of the caller's own are among them: not what another caller would see
     until_ms: the last moment at which it sees the events that are to be seen: then one of a stream expires
-    has_unyielding_join: None until somebody looked
+    join_way: None until somebody looked
     """
 
     names: list[TableName] = field(default_factory=list)
@@ -43,7 +44,7 @@ class Touched:
     passing: bool = False
     is_owned: bool = False
     until_ms: int = FOR_EVER_MS
-    has_unyielding_join: bool | None = None
+    join_way: JoinWay | None = None
 
     @property
     def row_bytes(self) -> float:

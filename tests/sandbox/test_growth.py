@@ -32,6 +32,7 @@ USUAL = (
     "SELECT [s, r], l[1], array_length(l), array_to_string(l, ','), l[1:2] FROM t",
     "SELECT * FROM t JOIN t u ON t.n = u.n AND t.s < u.s",
     "SELECT s FROM t WHERE n IN (SELECT max(n) FROM t GROUP BY s) AND EXISTS (SELECT 1 FROM t v WHERE v.n > 1)",
+    "SELECT s FROM t WHERE EXISTS (SELECT 1 FROM t v WHERE v.n = t.n) AND n > (SELECT avg(n) FROM t w WHERE w.s = t.s)",
     "SELECT count(*) FROM t GROUP BY ROLLUP (s, r)",
     "SELECT count(*) FROM generate_series(1, 1000000000)",
     "SELECT DISTINCT ON (s) s, n FROM t ORDER BY s, n",
