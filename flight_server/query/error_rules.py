@@ -51,7 +51,7 @@ OPENINGS: Final = (
     _rule(r"table '(?:frostline\.)?([^\n]*?(?:\.\.{0,2}/[^\n]*|//[^\n]*|\.(?:parquet|csv|json|arrow|avro)))' not found",
           NotFound, "42P01", r"table '\1' does not exist; files can't be read as tables: load them with a bulk ingest"),
     _rule(r"table '(?:frostline\.)?(.*)' not found", NotFound, "42P01", r"table '\1' does not exist"),
-    _rule(r"Projections require unique expression names but the expression \"(.+)\" at position \d+ and \".+\" at "
+    _rule(r"[A-Z][a-z]+ require unique expression names but the expression \"(.+)\" at position \d+ and \".+\" at "
           r"position \d+ have the same name", InvalidRequest, "42701",
           r"two output columns have the same name (\1): give one another name with AS"),
     _rule(r"table function '(.*)' not found", InvalidRequest, "42883", r"there is no table function '\1'"),

@@ -157,6 +157,8 @@ CASES = (
         [(2,)],
     ),
     Case("casts_left_out_of_names", "SELECT sum(k) AS a, sum(CAST(k AS DOUBLE)) AS b FROM a", [(10, 10.0)]),
+    Case("casts_left_out_of_names", "SELECT DISTINCT sum(k) OVER () AS a, sum(CAST(k AS DOUBLE)) OVER () AS b FROM a",
+         [(10, 10.0)]),
     Case(
         "column_before_table",
         "SELECT b.id FROM a AS b WHERE EXISTS (SELECT 1 FROM e WHERE e.id = b.id)",
