@@ -34,8 +34,10 @@ from storage.failpoints import reach_loop
 from storage.loops import attempt, forever
 
 WATCH_SECONDS: Final = 0.02
+ASKED_FIRST_SECONDS: Final = 0.05
+ASKED_SECONDS_MAX: Final = 0.2  # between two questions to a call's context
 REST_SECONDS: Final = 0.1  # while no call runs; calls do not wake the watchdog, that would cost each of them
-APART_SECONDS: Final = 1.0  # between two looks at the client of a live query: asking 1,000 takes 0.1 s
+APART_SECONDS: Final = 1.0  # between two looks at a live query: asking 1,000 takes 0.1 s
 HOUSEKEEPING_SECONDS: Final = 1.0
 CUT_OFF_SECONDS: Final = 1.0
 CLOSED_SECONDS: Final = 10.0  # a reader that is only slow has read the last message by then
@@ -67,7 +69,7 @@ class RunningCall:
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
         self._finished = False
-        self._was_seen = False  # by the watchdog
+        self._asked_again_seconds = begun_seconds + ASKED_FIRST_SECONDS
         self._reason: Cancelled | None = None
         self._wait: Wait | None = None  # for the client, in the handler's thread
         self._ended_seconds = math.inf  # since when the watchdog sees it cancelled
@@ -147,10 +149,6 @@ class RunningCall:
         wait = self._wait
         if wait is not None:
             wait.look()
-        # Asking the context costs 0.1 ms, in which nothing else of Python runs: most calls end before it is worth it.
-        if not self._was_seen:
-            self._was_seen = True
-            return
         reason: Cancelled | None = None
         with self._lock:
             if self._finished:
@@ -158,12 +156,21 @@ class RunningCall:
             if self._reason is not None:
                 self._ended_seconds = min(self._ended_seconds, now_seconds)
                 return
-            if self._context.is_cancelled():
+            if self._is_left_alone(now_seconds):
                 reason = _gone()
             elif self._timeout_seconds and now_seconds - self._begun_seconds >= self._timeout_seconds:
                 reason = _too_long(self._timeout_seconds)
         if reason is not None:
             self.cancel(reason)
+
+    def _is_left_alone(self, now_seconds: float) -> bool:
+        """Whether nobody waits for it any more. Asking the context costs 0.1 ms, in which nothing else of Python runs:
+        most calls end before it is worth it, and the longer one runs the less a look more or less matters."""
+        if now_seconds < self._asked_again_seconds:
+            return False
+        pause = min(max(now_seconds - self._begun_seconds, ASKED_FIRST_SECONDS), ASKED_SECONDS_MAX)
+        self._asked_again_seconds = now_seconds + pause
+        return bool(self._context.is_cancelled())
 
     def stands_still(self, now_seconds: float) -> bool:
         """Whether it was cancelled a while ago, and its stream goes on nevertheless."""

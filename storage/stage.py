@@ -29,9 +29,10 @@ _FEW_ROWS: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Either `batches` (few rows) or `files` (many), never both. `load_id` is 0 without files."""
+    """Either `batches` (few rows; `batches_bytes`: what they hold) or `files` (many). `load_id` is 0 without files."""
 
     batches: tuple[pa.RecordBatch, ...] = ()
+    batches_bytes: int = 0
     files: tuple[ColdFile, ...] = ()
     load_id: int = 0
 
@@ -75,7 +76,7 @@ class RowStage:
     def finish(self) -> Staged:
         """No more rows. Raises StorageUnavailable."""
         if self.is_in_memory:
-            return Staged(batches=_combined(self._batches))
+            return Staged(_combined(self._batches), self._batches_bytes)
         self._close_file()
         return Staged(files=tuple(self._finished), load_id=self._new_id())
 

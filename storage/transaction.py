@@ -89,6 +89,11 @@ class Transaction:
         return self._state
 
     @property
+    def catalog(self) -> Catalog:
+        """The snapshot's with the own changes, without putting own rows in first."""
+        return self._state.catalog
+
+    @property
     def has_temporary(self) -> bool:
         """Whether there may be temporary tables in its catalog."""
         return TEMPORARY in self._state.catalog.namespaces
@@ -196,7 +201,7 @@ class Transaction:
         self._check_free(table, staged, keys, frozenset(deleted_keys))
         if len(gone):
             self._check_live(table, gone)
-        self._share.hold(self._share.bytes + gone.nbytes + sum(batch.nbytes for batch in staged.batches))
+        self._share.hold(self._share.bytes + gone.nbytes + staged.batches_bytes)
         if len(gone):
             self._delete(table, gone, deleted_keys)
         if staged.rows:

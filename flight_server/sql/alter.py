@@ -60,18 +60,18 @@ _EACH_ROW_ITS_OWN: Final = ("uuid_v7", "snowflake_id", "uuid(", "gen_random_uuid
 def alter_table(call: Call, statement: AlterTable) -> Changed:
     """Apply the actions in order, all or none. Raises InvalidRequest, NotFound, NotSupported, ConstraintViolated."""
     name = writable_name(call.name(statement.table))
-    if name in call.transaction.state.catalog.views and len(statement.actions) == 1:
+    if name in call.transaction.catalog.views and len(statement.actions) == 1:
         [action] = statement.actions
         if isinstance(action, RenameTable):
             rename_view(call, name, action.new_name)
             return Changed(0)
-    if statement.if_exists and name not in call.transaction.state.catalog.tables:
+    if statement.if_exists and name not in call.transaction.catalog.tables:
         return Changed(0)
     rules = {action.rule for action in statement.actions if isinstance(action, DropColumn)} - {None}
     cascade = any(isinstance(action, DropConstraint) and action.cascade for action in statement.actions)
     cascade = cascade or DropRule.CASCADE in rules
     views = working(call, dependent_views(call, name)) if rules else ()
-    seen = call.transaction.state.catalog.table(name)
+    seen = call.transaction.catalog.table(name)
     table = seen
     for action in statement.actions:
         table = _altered(call, table, action)
@@ -88,7 +88,7 @@ def alter_table(call: Call, statement: AlterTable) -> Changed:
     call.transaction.change_catalog(alter)
     broken = sorted(set(views) - set(working(call, views)))
     if broken and DropRule.RESTRICT in rules:
-        refuse_dependents(call.transaction.state.catalog, table.name, broken)
+        refuse_dependents(call.transaction.catalog, table.name, broken)
     if broken:
         call.transaction.change_catalog(lambda catalog: without_views(catalog, broken))
     return Changed(0)

@@ -26,7 +26,7 @@ Audited = Definition | UserStatement | StorageStatement
 
 def run_definition(call: Call, statement: Audited) -> Changed:
     """Apply it; if it changed anything, say so in the audit log. Raises as `define` and its kin."""
-    before = call.transaction.definitions, call.transaction.state.catalog
+    before = call.transaction.definitions, call.transaction.catalog
     if isinstance(statement, UserStatement):
         define_user(call, statement)
         changed = Changed(0)
@@ -35,7 +35,7 @@ def run_definition(call: Call, statement: Audited) -> Changed:
         changed = Changed(0)
     else:
         changed = define(call, statement)
-    after = call.transaction.definitions, call.transaction.state.catalog
+    after = call.transaction.definitions, call.transaction.catalog
     # A definition that changes nothing (IF NOT EXISTS) counts, but leaves the catalog; temporary tables are in the
     # catalog, but do not count: they are nobody else's business.
     if after[0] != before[0] and after[1] is not before[1]:

@@ -82,7 +82,7 @@ class Call:
     @property
     def catalog(self) -> Catalog:
         """What the caller may know of."""
-        return self.rights.visible(self.transaction.state.catalog)
+        return self.rights.visible(self.transaction.catalog)
 
     @property
     def namespace(self) -> str:
@@ -92,7 +92,7 @@ class Call:
         """What the reference means: a bare name a temporary table, if there is such a one, as in a query."""
         if ref.namespace is None and self.transaction.has_temporary:
             own = TableName(TEMPORARY, ref.table)
-            if own in self.transaction.state.catalog.tables:
+            if own in self.transaction.catalog.tables:
                 return own
         return self.new_name(ref)
 
@@ -127,7 +127,7 @@ class Call:
 
     def require(self, privilege: Privilege, name: TableName) -> None:
         """Now, and again at COMMIT. Raises PermissionDenied, NotFound."""
-        self.rights.require(privilege, name, self.transaction.state.catalog)
+        self.rights.require(privilege, name, self.transaction.catalog)
         self.pledges.add(self.session, (privilege, name))
 
     def require_deed(self, deed: Deed) -> None:

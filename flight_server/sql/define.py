@@ -65,7 +65,7 @@ def create_table(call: Call, statement: CreateTable) -> Changed:
     if statement.kind is TableKind.STREAM and is_temporary(statement):
         raise NotSupported("a stream table can't be temporary: leave out TEMP, its events expire by themselves")
     name = _new_name(call, statement)
-    if call.transaction.state.catalog.is_taken(name):
+    if call.transaction.catalog.is_taken(name):
         if statement.if_not_exists:
             return Changed(0)
         if not statement.or_replace:
@@ -103,7 +103,7 @@ def _new_name(call: Call, statement: CreateTable) -> TableName:
 def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statement: CreateTable) -> TableDef:
     """A checked definition under a new id. Raises InvalidRequest, NotSupported."""
     if not name.is_temporary:
-        call.transaction.state.catalog.namespace(name.namespace)
+        call.transaction.catalog.namespace(name.namespace)
     if not specs:
         raise InvalidRequest(f"table '{name}' needs at least one column", sqlstate="42P16")
     columns: list[Column] = []
@@ -145,7 +145,7 @@ def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Ca
 
 def _drop_table(call: Call, statement: DropTable) -> None:
     name = writable_name(call.name(statement.table))
-    catalog = call.transaction.state.catalog
+    catalog = call.transaction.catalog
     if statement.if_exists and not catalog.is_taken(name):
         return
     table = catalog.table(name)
@@ -164,7 +164,7 @@ def _drop_table(call: Call, statement: DropTable) -> None:
 
 def _comment(call: Call, statement: CommentOn) -> None:
     name = writable_name(call.name(statement.table))
-    if name in call.transaction.state.catalog.views and statement.column is not None:
+    if name in call.transaction.catalog.views and statement.column is not None:
         check_view_column(call, name, statement.column)
 
     def comment(catalog: Catalog) -> Catalog:

@@ -87,7 +87,7 @@ def _reference(call: Call, table: TableDef, target: ForeignTarget) -> Reference:
         )
     columns = target.columns
     if not columns:
-        referred = table if name == table.name else call.transaction.state.catalog.table(name)
+        referred = table if name == table.name else call.transaction.catalog.table(name)
         columns = referred.primary_key
         if not columns:
             raise InvalidRequest(

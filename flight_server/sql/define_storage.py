@@ -99,7 +99,7 @@ def _alter(call: Call, statement: AlterStorage) -> None:
 
 
 def _drop(call: Call, statement: DropStorage) -> None:
-    catalog = call.transaction.state.catalog
+    catalog = call.transaction.catalog
     if statement.if_exists and statement.name not in catalog.storages:
         return
     catalog.without_storage(statement.name)

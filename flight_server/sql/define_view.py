@@ -26,7 +26,7 @@ def create_view(call: Call, statement: CreateView) -> None:
     sql = statement.sql
     if number_parameters(sql).count:
         raise InvalidRequest(f"view '{name}' can't have parameters", sqlstate="42P02")
-    if statement.if_not_exists and call.transaction.state.catalog.is_taken(name):
+    if statement.if_not_exists and call.transaction.catalog.is_taken(name):
         return
     if statement.columns:
         listed = ", ".join(quoted(checked_column(column)) for column in statement.columns)
@@ -43,7 +43,7 @@ def alter_view(call: Call, statement: AlterView) -> None:
     Raises AlreadyExists, InvalidRequest, NotFound.
     """
     name = writable_name(call.new_name(statement.view))
-    if statement.if_exists and not call.transaction.state.catalog.is_taken(name):
+    if statement.if_exists and not call.transaction.catalog.is_taken(name):
         return
     rename_view(call, name, statement.new_name)
 
@@ -62,7 +62,7 @@ def rename_view(call: Call, name: TableName, new_name: str) -> None:
 def drop_view(call: Call, statement: DropView) -> None:
     """Raises InvalidRequest, NotFound."""
     name = writable_name(call.new_name(statement.view))
-    catalog = call.transaction.state.catalog
+    catalog = call.transaction.catalog
     if statement.if_exists and not catalog.is_taken(name):
         return
     catalog.view(name)

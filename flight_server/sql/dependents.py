@@ -19,7 +19,7 @@ from storage.schema import ViewDef
 
 def dependent_views(call: Call, name: TableName) -> tuple[TableName, ...]:
     """The views that read `name`, directly or through other views, sorted."""
-    reads = {view.name: _reads(call, view) for view in call.transaction.state.catalog.views.values()}
+    reads = {view.name: _reads(call, view) for view in call.transaction.catalog.views.values()}
     found = {name}
     while more := {view for view, names in reads.items() if view not in found and not names.isdisjoint(found)}:
         found |= more

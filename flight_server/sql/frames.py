@@ -116,7 +116,7 @@ class Frames:
         try:
             call = self.call(session, transaction, stop)
             changed = change(call)
-            call.pledges.check(self.rights, lambda: transaction.state.catalog)  # it may have run for long
+            call.pledges.check(self.rights, lambda: transaction.catalog)  # it may have run for long
             committed = self._commit(session, transaction, last=last)
         finally:
             transaction.rollback()

@@ -150,7 +150,7 @@ class _Stored:
     ) -> None:
         scope = call.scope()
         # Not the transaction itself, whose snapshot would be held for as long as the live query goes on.
-        self._scope = replace(scope, state=replace(state, catalog=call.transaction.state.catalog), virtual={})
+        self._scope = replace(scope, state=replace(state, catalog=call.transaction.catalog), virtual={})
         self._queries = call.services.queries
         self._selection = selection
         self._statements = statements

@@ -48,7 +48,7 @@ class QueryStatements:
         else:
             transaction, plan = self._planned_alone(session, sql, params, stop)
             release = transaction.rollback
-        catalog = transaction.state.catalog
+        catalog = transaction.catalog
 
         def still_allowed() -> None:
             rights = self._frames.rights(session)

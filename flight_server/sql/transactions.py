@@ -200,7 +200,7 @@ class SessionTransactions:
 
     def _check(self, ending: SessionTransaction) -> None:
         try:
-            ending.pledges.check(self._rights_of, lambda: ending.transaction.state.catalog)
+            ending.pledges.check(self._rights_of, lambda: ending.transaction.catalog)
         except FrostlineError:
             ending.rollback()
             raise
