@@ -41,6 +41,7 @@ from flight_server.query.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
 from flight_server.query.errors import query_error, raise_mapped, raise_unplanned
 from flight_server.query.framing import Bound, Params, Unbound
 from flight_server.query.kept_rewrites import KeptRewrite, KeptRewrites
+from flight_server.query.opening_room import OpeningRoom
 from flight_server.query.plan_cache import PlanCache
 from flight_server.query.running import FinishedQuery, QueryLoop, Running, RunningQuery
 from flight_server.query.scan import RowView, TableScans
@@ -59,6 +60,8 @@ from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
 POLL_SECONDS: Final = 0.05
 LONG_JOIN: Final = "a join without an equality looks at very many pairs of rows"
+OPENING_MIN: Final = 32  # files that plans may look up at once
+OPENING_A_THREAD: Final = 8
 COLD_PLANS_MAX: Final = 512  # list-of-files scans kept, with the statistics of their files
 
 _EXPLAIN = re.compile(r"\A\s*explain\s+(analyze\s+)?(verbose\s+)?", re.IGNORECASE)
@@ -138,6 +141,7 @@ class QueryEngine:
         self._scans = TableScans(self._base, ColdScans(self._base, places, COLD_PLANS_MAX))
         self._plans: PlanCache[Plan] = PlanCache()
         self._rewrites = KeptRewrites()
+        self._opening = OpeningRoom(max(OPENING_MIN, OPENING_A_THREAD * settings.engine_threads))
         self._loop = QueryLoop()
 
     def plan(
@@ -261,7 +265,8 @@ class QueryEngine:
             return self._start_apart(plan, admit)
         try:
             if is_short(plan.shown, plan.touched.rows):
-                return FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
+                with self._opening.of(plan.touched.files):
+                    return FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
             admit(False)
             stream = self._stream(plan)
         except BaseException as error:
@@ -279,24 +284,27 @@ class QueryEngine:
         """None for a join that could not be stopped: it must run apart."""
         if plan.touched.join_way is None:
             plan.touched.join_way = self._join_way(plan)
-        match plan.touched.join_way:
-            case JoinWay.APART:
-                return None
-            case JoinWay.ONE_THREAD:
-                return self._frame(plan, partitions=1).execute_stream()
-            case _:
-                return self._frame(plan).execute_stream()
+        if plan.touched.join_way is JoinWay.APART:
+            return None
+        partitions = 1 if plan.touched.join_way is JoinWay.ONE_THREAD else None
+        with self._opening.of(plan.touched.files):
+            return self._frame(plan, partitions).execute_stream()
 
     def _join_way(self, plan: Plan) -> JoinWay:
         """Joins are planned once more to look, since a stream that has been made is running already. Raises
         LimitExceeded (one that would hardly end)."""
-        if not may_join(plan.shown) or not has_unyielding_join(self._frame(plan).execution_plan().display_indent()):
+        if not may_join(plan.shown) or not has_unyielding_join(self._physical(plan)):
             return JoinWay.USUAL
-        explained = plan.explained()
+        with self._opening.of(plan.touched.files):
+            explained = plan.explained()
         refuse_endless_joins(explained)
         if self._sandbox is not None and has_long_join(explained, self._settings.batch_rows):
             return JoinWay.APART
         return JoinWay.ONE_THREAD if has_unkeyed_join(explained) else JoinWay.USUAL
+
+    def _physical(self, plan: Plan) -> str:
+        with self._opening.of(plan.touched.files):
+            return self._frame(plan).execution_plan().display_indent()
 
     def _frame(self, plan: Plan, partitions: int | None = None) -> DataFrame:
         """A frame of its own for each run: it keeps its last physical plan, with hash tables in it."""

@@ -51,6 +51,11 @@ class Touched:
         """Of the largest rows that are read from files, written out, with what is put into rows older than a column."""
         return max((_row_bytes(table, partition) for table, partition in self.stored), default=0.0)
 
+    @property
+    def files(self) -> int:
+        """How many cold files all inputs have, as far as they are known."""
+        return sum(len(partition.cold) for _, partition in self.stored)
+
     def add_stored(self, table: TableDef, partition: PartitionState) -> None:
         self.stored.append((table, partition))
         self.rows += partition.hot_rows + sum(file.rows for file in partition.cold)
