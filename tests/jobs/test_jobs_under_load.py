@@ -36,13 +36,16 @@ STEPS_MAX = 2000  # of all jobs; those that never end would make more
 class Load:
     """Each tick brings new rows, and deletes half of those of an earlier tick and the rest of a still earlier one."""
 
-    def __init__(self, engine: Engine, clock: ManualClock) -> None:
+    def __init__(
+        self, engine: Engine, clock: ManualClock, lives: int = LIVES, retention_seconds: int = RETENTION_SECONDS
+    ) -> None:
         self._engine = engine
         self._clock = clock
         policy = FlushPolicy(rows=10_000, interval_seconds=10, bytes=1 << 30)
         self.table: TableDef = make_table(
-            engine, deleted_retention_seconds=RETENTION_SECONDS, flush_policy=policy, key=("k",)
+            engine, deleted_retention_seconds=retention_seconds, flush_policy=policy, key=("k",)
         )
+        self._lives = lives
         self.ticks = 0
         self.steps = 0
 
@@ -50,8 +53,8 @@ class Load:
         self._clock.advance(seconds)
         insert(self._engine, self.table, *((k, "x") for k in self._keys(self.ticks)))
         for half in (0, 1):
-            if self.ticks >= (1 + half) * LIVES:
-                delete(self._engine, self.table, "k", *self._keys(self.ticks - (1 + half) * LIVES)[half::2])
+            if self.ticks >= (1 + half) * self._lives:
+                delete(self._engine, self.table, "k", *self._keys(self.ticks - (1 + half) * self._lives)[half::2])
         self.ticks += 1
 
     def amid(self, executor: Executor) -> Executor:
@@ -78,33 +81,51 @@ def executors_amid(engine: Engine, load: Load, ledger: Ledger) -> dict[JobType, 
     return {type_: load.amid(does) for type_, does in executors_of(engine, ledger, JobSettings(), GRACE_MS).items()}
 
 
-def test_a_purge_ends_though_more_rows_expire_at_each_of_its_steps(engine: Engine, clock: ManualClock):
-    load = Load(engine, clock)
+def ended(engine: Engine, load: Load, job_type: JobType) -> tuple[JobRecord, int]:
+    """A job with what it came to, and its steps."""
     ledger = Ledger(engine)
-    for number in range(40):
-        load.tick(STEP_SECONDS)
-        if number % 5 == 4:
-            flush(engine, load.table)
-    load.steps = STEPS_MAX - 20
     record = JobRecord(
-        job_id="RT-1",
-        job_type=JobType.RETENTION,
+        job_id="X-1",
+        job_type=job_type,
         target=str(load.table.name),
         trigger=Trigger.SCHEDULE,
         priority=1,
         created_ms=0,
         parameters=table_parameters(load.table),
     )
-    purge = executors_amid(engine, load, ledger)[JobType.RETENTION]
-    expired = len(partition(engine, load.table).deletes)
-    steps, outcome = 1, purge(Step(record, 0, lambda: False, lambda _: None))
-    while isinstance(outcome, Continue):
-        record = record.with_figures(outcome.figures)
-        outcome = purge(Step(record, steps, lambda: False, lambda _: None))
-        steps += 1
+    does, steps = executors_amid(engine, load, ledger)[job_type], 1
+    while isinstance(outcome := does(Step(record, steps - 1, lambda: False, lambda _: None)), Continue):
+        record, steps = record.with_figures(outcome.figures), steps + 1
     assert isinstance(outcome, Completed)
+    return record.with_figures(outcome.figures), steps
+
+
+def test_a_purge_ends_though_more_rows_expire_at_each_of_its_steps(engine: Engine, clock: ManualClock):
+    load = Load(engine, clock)
+    for number in range(40):
+        load.tick(STEP_SECONDS)
+        if number % 5 == 4:
+            flush(engine, load.table)
+    load.steps = STEPS_MAX - 20
+    expired = len(partition(engine, load.table).deletes)
+    record, steps = ended(engine, load, JobType.RETENTION)
     assert steps <= 3
+    assert record.rows > 0
     assert len(partition(engine, load.table).deletes) < expired
+
+
+def test_a_compaction_ends_though_more_rows_expire_at_each_of_its_steps(engine: Engine, clock: ManualClock):
+    load = Load(engine, clock, lives=1, retention_seconds=1)
+    for number in range(40):
+        load.tick(STEP_SECONDS)
+        if number % 4 == 3:
+            flush(engine, load.table)
+    load.steps = STEPS_MAX - 20
+    assert len(partition(engine, load.table).cold) == 10
+    record, steps = ended(engine, load, JobType.COMPACT)
+    assert steps <= 3
+    assert record.files > 0
+    assert len(partition(engine, load.table).cold) <= 2
 
 
 MINUTES = 20
