@@ -128,7 +128,7 @@ def test_a_compaction_ends_though_more_rows_expire_at_each_of_its_steps(engine: 
     assert len(partition(engine, load.table).cold) <= 2
 
 
-MINUTES = 20
+MINUTES = 12
 FILES_MAX = 8 + 30 // 10 + 3  # what is not merged yet, flushes between two looks, and those while jobs work
 
 
