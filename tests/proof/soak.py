@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from tests.soak.sample import Sample
-from tests.soak.verdict import SETTLED_SECONDS, TOLERANCE_SHARE, Mark, marks
+from tests.soak.verdict import (
+    GAP_SECONDS_MAX,
+    SETTLED_SECONDS,
+    SHORTEST_SECONDS,
+    TOLERANCE_SHARE,
+    WINDOW_SECONDS,
+    Mark,
+    is_long_enough,
+    longest_gap_seconds,
+    marks,
+)
 
 SERIES: Final = "soak.jsonl"
 DRAWING: Final = Path("proof") / "soak.svg"  # beside the page
@@ -54,7 +64,13 @@ def read(folder: Path) -> Soak | None:
 
 
 def misses(soak: Soak) -> Iterator[str]:
-    """What grew though it must not."""
+    """What says nothing, and what grew though it must not."""
+    if not is_long_enough(soak.samples):
+        yield f"- soak: {soak.minutes:.0f} minutes are too short to say anything; {SHORTEST_SECONDS // 60} are needed."
+        return
+    gap = longest_gap_seconds(soak.samples)
+    if gap > GAP_SECONDS_MAX:
+        yield f"- soak: it stood still for {gap:,} seconds."
     for mark in soak.marks:
         if not mark.is_flat:
             grown = f"{mark.settled:,.0f} at 10 minutes, {mark.end:,.0f} at the end ({mark.more_share:+.1%})"
@@ -67,8 +83,8 @@ def section(soak: Soak) -> Iterator[str]:
     yield f"## A soak of {soak.minutes:.0f} minutes\n"
     yield (
         f"{statements:,} statements in {soak.minutes:.0f} minutes. At 10 minutes and at the end: the middle value of "
-        f"two minutes' samples; memory, threads and handles may have grown by {TOLERANCE_SHARE:.0%}. "
-        "The rest goes up and down with flushes and compactions.\n"
+        f"{WINDOW_SECONDS // 60} minutes' samples. Memory, threads and handles may have grown by {TOLERANCE_SHARE:.0%}; "
+        "the rest goes up and down with flushes and compactions.\n"
     )
     yield f"![What the server held, minute by minute]({DRAWING.as_posix()})\n"
     yield "| | at 10 minutes | at the end | more | most |\n" + "| --- " * 5 + "|"

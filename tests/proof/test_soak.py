@@ -35,6 +35,13 @@ def test_what_grew_is_told_first():
     assert "| cold files | 10 | 400 | +3900.0% | 400 |" in rows
 
 
+def test_a_run_that_is_too_short_or_stood_still_is_a_miss():
+    short = Soak(soaked().samples[:100])
+    assert "- soak: 16 minutes are too short to say anything; 20 are needed.\n" in page([], Results({}), [], (), short)
+    halted = Soak([sample for sample in soaked().samples if not 1200 < sample.seconds < 1800])
+    assert "- soak: it stood still for 600 seconds.\n" in page([], Results({}), [], (), halted)
+
+
 def test_the_series_is_read_as_it_was_written(tmp_path: Path):
     run = soaked(threads=99)
     lines = "".join(json.dumps(asdict(sample)) + "\n" for sample in run.samples)

@@ -1,7 +1,7 @@
 """Run a soak and write what the server held: `python -m tests.soak --minutes 60` (`make soak`).
 
 One line of JSON each ten seconds. The exit code is 1 when the server held more at the end than after ten minutes, by
-more than `verdict` allows.
+more than `verdict` allows, and 2 when the run was too short to say so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from tests.server_process import REPOSITORY, ServerProcess
 from tests.soak.load import Load
 from tests.soak.sample import Sample, sampled
-from tests.soak.verdict import marks
+from tests.soak.verdict import SHORTEST_SECONDS, is_long_enough, marks
 
 SAMPLE_SECONDS: Final = 10.0
 OUT: Final = REPOSITORY / "build" / "proof" / "soak.jsonl"
@@ -30,6 +30,9 @@ def main() -> int:
     seed = given.seed if given.seed is not None else Random().randrange(10**9)
     with tempfile.TemporaryDirectory(prefix="soak-", dir=given.folder) as folder:
         samples = soaked(Path(folder), seed, given.minutes * 60, given.out)
+    if not is_long_enough(samples):
+        print(f"too short to say anything: {SHORTEST_SECONDS // 60} minutes are needed")
+        return 2
     found = marks(samples)
     for mark in found:
         print(f"{mark.name}: {mark.settled:g} at 10 min, {mark.end:g} at the end ({mark.more_share:+.1%})")

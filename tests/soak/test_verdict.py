@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.soak.sample import Sample
-from tests.soak.verdict import HELD, marks
+from tests.soak.verdict import HELD, is_long_enough, longest_gap_seconds, marks
 
 FIRST = Sample(0, 300, 200, 60, 70, 1000, 500, 10, 100, 100, 50, 0, 2, 1, 0, 0)
 
@@ -37,5 +37,14 @@ def test_what_goes_up_and_down_is_told_and_not_judged():
     assert found["cold_files"].is_flat
 
 
-def test_a_short_run_has_marks_too():
-    assert all(mark.is_flat for mark in marks([FIRST]))
+@pytest.mark.parametrize(("minutes", "is_enough"), [(0.2, False), (10, False), (18, False), (20, True), (60, True)])
+def test_a_run_needs_time_for_both_looks(minutes: float, is_enough: bool):
+    samples = [replace(FIRST, seconds=seconds) for seconds in range(0, int(minutes * 60), 10)]
+    assert is_long_enough(samples) is is_enough
+    assert all(mark.is_flat for mark in marks(samples))
+
+
+def test_a_gap_is_seen():
+    samples = [replace(FIRST, seconds=seconds) for seconds in (0, 10, 20, 500, 510)]
+    assert longest_gap_seconds(samples) == 480
+    assert longest_gap_seconds(samples[:1]) == 0
