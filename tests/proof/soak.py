@@ -83,8 +83,8 @@ def section(soak: Soak) -> Iterator[str]:
     yield f"## A soak of {soak.minutes:.0f} minutes\n"
     yield (
         f"{statements:,} statements in {soak.minutes:.0f} minutes. At 10 minutes and at the end: the middle value of "
-        f"{WINDOW_SECONDS // 60} minutes' samples. Memory, threads and handles may have grown by {TOLERANCE_SHARE:.0%}; "
-        "the rest goes up and down with flushes and compactions.\n"
+        f"{WINDOW_SECONDS // 60} minutes' samples. Memory, threads and handles may have grown by "
+        f"{TOLERANCE_SHARE:.0%}; the rest goes up and down with flushes and compactions.\n"
     )
     yield f"![What the server held, minute by minute]({DRAWING.as_posix()})\n"
     yield "| | at 10 minutes | at the end | more | most |\n" + "| --- " * 5 + "|"
