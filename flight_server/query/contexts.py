@@ -24,10 +24,10 @@ from storage.names import CATALOG, DEFAULT_NAMESPACE
 
 IDLE_MAX: Final = 64  # kept contexts, of all namespaces and time zones together
 RUNNERS_MAX: Final = 64
+FOOTERS_AT_ONCE: Final = 8
 # What each context keeps of files that were read in it: their footers and statistics. The engine does not learn that a
 # file is gone, so these fill up to their limits, which by themselves are 50 MB and 20 MB for every context. Footers of
 # 80 M rows in 16 columns take some 16 MB.
-FOOTERS_AT_ONCE: Final = 8
 FILES_BYTES_MAX: Final = 16 << 20
 FEW_FILES_BYTES_MAX: Final = 4 << 20  # in contexts that few statements run in
 NO_RULES: Final[frozenset[str]] = frozenset()
@@ -171,8 +171,7 @@ def _config(settings: QuerySettings, namespace: str, time_zone: str, *, explaine
         # It makes room for as many groups as LIMIT says before it sees one: a large LIMIT ends the process.
         "datafusion.optimizer.enable_topk_aggregation": "false",
         "datafusion.sql_parser.map_string_types_to_utf8view": "false",
-        # Footers read at once. Each takes a thread of the engine, and such a thread stays, with some 6 MB, as long as
-        # there is anything to read: by itself 32, which a first look at a table with many files brought about.
+        # Footers read at once, by itself 32. Each takes a thread of the engine, which stays: see `opening_room`.
         "datafusion.execution.meta_fetch_concurrency": str(FOOTERS_AT_ONCE),
         "datafusion.execution.time_zone": time_zone,
         "datafusion.explain.show_statistics": "true" if explained else "false",

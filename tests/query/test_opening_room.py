@@ -47,6 +47,13 @@ engine.close()
 """
 
 
+def test_nobody_waits_long_for_a_storage_that_does_not_answer():
+    room = OpeningRoom(FILES_MAX, wait_seconds_max=0.05)
+    with room.of(FILES_MAX), room.of(1):  # this would wait for ever
+        assert repr(room) == f"<OpeningRoom [{FILES_MAX + 1} of {FILES_MAX} files, 0 waiting]>"
+    assert repr(room) == f"<OpeningRoom [0 of {FILES_MAX} files, 0 waiting]>"
+
+
 def test_no_more_files_than_there_is_room_for_are_looked_up_at_once():
     room, lock, random = OpeningRoom(FILES_MAX), threading.Lock(), Random(1)
     now, most = 0, 0
