@@ -34,10 +34,10 @@ from storage.failpoints import reach_loop
 from storage.loops import attempt, forever
 
 WATCH_SECONDS: Final = 0.02
-ASKED_FIRST_SECONDS: Final = 0.05
-ASKED_SECONDS_MAX: Final = 0.2  # between two questions to a call's context
+ASKED_FIRST_AT_LOOK: Final = 2
+LOOKS_BETWEEN_MAX: Final = 10  # between two questions to a call's context
 REST_SECONDS: Final = 0.1  # while no call runs; calls do not wake the watchdog, that would cost each of them
-APART_SECONDS: Final = 1.0  # between two looks at a live query: asking 1,000 takes 0.1 s
+APART_SECONDS: Final = 1.0  # between two looks at the client of a live query: asking 1,000 takes 0.1 s
 HOUSEKEEPING_SECONDS: Final = 1.0
 CUT_OFF_SECONDS: Final = 1.0
 CLOSED_SECONDS: Final = 10.0  # a reader that is only slow has read the last message by then
@@ -69,7 +69,9 @@ class RunningCall:
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
         self._finished = False
-        self._asked_again_seconds = begun_seconds + ASKED_FIRST_SECONDS
+        self._looks = 0  # of the watchdog
+        self._asked_at_look = ASKED_FIRST_AT_LOOK
+        self._looks_between_max = LOOKS_BETWEEN_MAX
         self._reason: Cancelled | None = None
         self._wait: Wait | None = None  # for the client, in the handler's thread
         self._ended_seconds = math.inf  # since when the watchdog sees it cancelled
@@ -81,6 +83,7 @@ class RunningCall:
         """This call does not end by itself: it counts no more among those that run, and has no timeout. Whoever makes
         such calls limits them."""
         self._timeout_seconds = 0.0
+        self._asked_at_look, self._looks_between_max = 0, 1  # looks are rare then
         self.leave_limits()
 
     def is_cancelled(self) -> bool:
@@ -156,20 +159,20 @@ class RunningCall:
             if self._reason is not None:
                 self._ended_seconds = min(self._ended_seconds, now_seconds)
                 return
-            if self._is_left_alone(now_seconds):
+            if self._is_left_alone():
                 reason = _gone()
             elif self._timeout_seconds and now_seconds - self._begun_seconds >= self._timeout_seconds:
                 reason = _too_long(self._timeout_seconds)
         if reason is not None:
             self.cancel(reason)
 
-    def _is_left_alone(self, now_seconds: float) -> bool:
+    def _is_left_alone(self) -> bool:
         """Whether nobody waits for it any more. Asking the context costs 0.1 ms, in which nothing else of Python runs:
         most calls end before it is worth it, and the longer one runs the less a look more or less matters."""
-        if now_seconds < self._asked_again_seconds:
+        self._looks += 1
+        if self._looks < self._asked_at_look:
             return False
-        pause = min(max(now_seconds - self._begun_seconds, ASKED_FIRST_SECONDS), ASKED_SECONDS_MAX)
-        self._asked_again_seconds = now_seconds + pause
+        self._asked_at_look = self._looks + min(self._looks, self._looks_between_max)
         return bool(self._context.is_cancelled())
 
     def stands_still(self, now_seconds: float) -> bool:

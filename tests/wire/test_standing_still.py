@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-from flight_server.calls import CLOSED_SECONDS, CUT_OFF_SECONDS
+from flight_server.calls import CLOSED_SECONDS, CUT_OFF_SECONDS, RunningCall
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.faults.raw_grpc import silent
 from tests.wire.conftest import ACCESS, Running, start
@@ -67,6 +68,23 @@ def test_an_upload_that_stands_still_is_ended_and_nothing_is_stored(kind: str, r
         assert client.fetch(client.query("ROWS 1")).num_rows == 1
         [session] = [s for s in server.sessions if s.principal.name == "root"]
         wait_until(lambda: session.calls == 0)
+
+
+def test_a_long_call_is_asked_less_often_and_one_apart_at_each_look():
+    asked: list[int] = []
+    at = SimpleNamespace(look=0)
+    context = SimpleNamespace(peer=lambda: "", is_cancelled=lambda: bool(asked.append(at.look)))  # gRPC's
+    passage: Any = SimpleNamespace(caller=None, reads_details=False, binds_milliseconds=False)
+    session: Any = None
+    place: Any = None
+    call = RunningCall(context, passage, session, 0.0, 0.0, place)
+    for at.look in range(1, 101):
+        call.watch(0.0)
+    assert asked == [2, 4, 8, *range(16, 100, 10)]
+    call.set_apart()
+    for at.look in range(101, 106):
+        call.watch(0.0)
+    assert asked[-5:] == [101, 102, 103, 104, 105]
 
 
 def test_the_deadline_of_a_client_ends_its_upload():
