@@ -74,7 +74,7 @@ from storage.snapshots import Snapshot, SnapshotRegistry
 from storage.stage import RowStage
 from storage.state import ColdFile, DatabaseState, PartitionState
 from storage.sweep import SweepFigures, sweep
-from storage.temporary import TemporarySpace, TemporaryTables
+from storage.temporary import TemporaryTables
 from storage.transaction import Transaction
 from storage.user_rows import UserRows
 
@@ -93,7 +93,7 @@ class Engine:
         self.snapshots = SnapshotRegistry()
         self.feed = ChangeFeed(self.snapshots)
         self.retired = RetiredFiles(self)
-        self.temporary = TemporarySpace(settings.temporary_total_bytes_max)
+        self.temporary = Shares(_temporary_limits(settings))
         self.uncommitted = Shares(_uncommitted_limits(settings))
         self._moving: dict[int, threading.Lock] = {}
         self._ids_lock = threading.Lock()
@@ -374,6 +374,16 @@ class Engine:
             reach("close.after_rows")
         finally:
             self._lock.release()
+
+
+def _temporary_limits(settings: StorageSettings) -> ShareLimits:
+    return ShareLimits(
+        "the temporary tables",
+        settings.temporary_total_bytes_max,
+        "storage.temporary_total_bytes_max",
+        settings.temporary_per_user_bytes_max,
+        "storage.temporary_per_user_bytes_max",
+    )
 
 
 def _uncommitted_limits(settings: StorageSettings) -> ShareLimits:

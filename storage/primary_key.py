@@ -25,6 +25,7 @@ from storage.schema import TableDef
 _SEQ = struct.Struct(">Q")
 _LOAD = struct.Struct(">QQ")
 SHOWN_KEYS_MAX: Final = 3
+_KEY_ENTRY_BYTES: Final = 165  # CPython: 33 beside the text, 32 for the number, 100 of a dict that is two thirds full
 
 
 def encode_keys(columns: Sequence[pa.Array], names: Sequence[str]) -> list[bytes]:
@@ -36,6 +37,11 @@ def encode_keys(columns: Sequence[pa.Array], names: Sequence[str]) -> list[bytes
     if len(parts) == 1:
         return parts[0]
     return [b"".join(row) for row in zip(*parts, strict=True)]
+
+
+def key_bytes(key: bytes) -> int:
+    """What an encoded key takes in memory with its number: as objects and as an entry of a dict."""
+    return len(key) + _KEY_ENTRY_BYTES
 
 
 def check_key_type(data_type: pa.DataType, name: str) -> None:

@@ -28,6 +28,7 @@ class StorageSettings:
     audit_records_max:       records of the audit log that are kept, whatever their age
     backup_directories:      folders that BACKUP and RESTORE statements may use, and all below them; empty = none
     temporary_bytes_max:     bytes of the temporary tables of one session
+    temporary_per_user_bytes_max: bytes of the temporary tables of all sessions of one user
     temporary_total_bytes_max: bytes of the temporary tables of all sessions
     uncommitted_bytes_max:   bytes of rows in memory that transactions changed and did not commit yet
     uncommitted_per_user_bytes_max: of them, by one user
@@ -55,6 +56,7 @@ class StorageSettings:
     audit_records_max: Positive = 100_000
     backup_directories: tuple[str, ...] = ()
     temporary_bytes_max: Positive = 64 << 20
+    temporary_per_user_bytes_max: Positive = 128 << 20
     temporary_total_bytes_max: Positive = 512 << 20
     uncommitted_bytes_max: Positive = 2 << 30
     uncommitted_per_user_bytes_max: Positive = 1 << 30

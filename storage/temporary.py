@@ -21,11 +21,13 @@ from storage import partition as transition
 from storage.catalog import Catalog
 from storage.database_time import Now
 from storage.edits import RowChange
-from storage.errors import Cancelled, Conflict, LimitExceeded
+from storage.errors import Cancelled, Conflict
 from storage.hot_codec import with_seq
 from storage.names import TEMPORARY, TableName
+from storage.primary_key import key_bytes
 from storage.schema import NamespaceDef, TableDef, fill_arrays
 from storage.seq import first_seq
+from storage.shares import Share, Shares
 from storage.state import DatabaseState, HotChunk, PartitionState
 
 _NAMESPACE: Final = NamespaceDef(name=TEMPORARY, description="this session's own tables")
@@ -52,25 +54,21 @@ class TemporaryChange:
     rows: Sequence[RowChange]
 
 
-class TemporarySpace:
-    """Bytes of the temporary tables of all sessions together. Safe from any thread."""
+class _Keys:
+    """The `_seq` of each encoded primary key, and what they take."""
 
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self.seqs: dict[bytes, int] = {}
         self.bytes = 0
 
-    def exchange(self, old: int, new: int) -> None:
-        """A session's bytes change. Raises LimitExceeded."""
-        with self._lock:
-            total = self.bytes - old + new
-            if new > old and total > self._bytes_max:
-                raise LimitExceeded(
-                    "the temporary tables of all sessions fill their limit (storage.temporary_total_bytes_max); drop "
-                    "some, or try again later",
-                    sqlstate="53200",
-                )
-            self.bytes = total
+    def put(self, key: bytes, seq: int | None) -> int | None:
+        """From here on; None: no more. Returns what it was."""
+        old = self.seqs.pop(key, None)
+        self.bytes -= 0 if old is None else key_bytes(key)
+        if seq is not None:
+            self.seqs[key] = seq
+            self.bytes += key_bytes(key)
+        return old
 
 
 class TemporaryTables:
@@ -79,8 +77,8 @@ class TemporaryTables:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state = TemporaryState()
-        self._keys: dict[int, dict[bytes, int]] = {}  # partition -> encoded primary key -> `_seq`
-        self._space: TemporarySpace | None = None
+        self._keys: dict[int, _Keys] = {}  # of each partition
+        self._share: Share | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -95,23 +93,23 @@ class TemporaryTables:
 
     def find(self, partition_id: int, keys: Sequence[bytes]) -> list[int | None]:
         """The `_seq` of each key's live version, or None."""
-        found = self._keys.get(partition_id, {})
-        return [found.get(key) for key in keys]
+        found = self._keys.get(partition_id)
+        return [None if found is None else found.seqs.get(key) for key in keys]
 
     def close(self) -> None:
         """The session ended: forget everything."""
         with self._lock:
             self._closed = True
-            if self._space is not None:
-                self._space.exchange(self._state.bytes, 0)
+            if self._share is not None:
+                self._share.close()
             self._state = TemporaryState()
             self._keys.clear()
 
     @contextmanager
     def committing(
-        self, base: TemporaryState, change: TemporaryChange, space: TemporarySpace, now: Now
+        self, base: TemporaryState, change: TemporaryChange, shares: Shares, user: str, now: Now
     ) -> Iterator[None]:
-        """Check `change`, and make it after the body, unless that raises.
+        """Check `change`, and make it after the body, unless that raises. What is held counts for `user`.
 
         Raises Conflict, LimitExceeded, Cancelled, ClockRefused.
         """
@@ -121,12 +119,13 @@ class TemporaryTables:
             if self._state is not base:
                 raise Conflict("another statement of the session changed its temporary tables first; try again")
             made, undo_keys = self._next(base, change, now)
-            space.exchange(base.bytes, made.bytes)
-            self._space = space
+            share = self._share = self._share or Share(shares, user)
+            held = share.bytes
             try:
+                share.hold(made.bytes + sum(keys.bytes for id_, keys in self._keys.items() if id_ in made.partitions))
                 yield
             except BaseException:
-                space.exchange(made.bytes, base.bytes)
+                share.hold(held)
                 undo_keys()
                 raise
             self._state = made
@@ -141,7 +140,7 @@ class TemporaryTables:
             table.partition_id: _altered(base, table) for table in sorted(change.tables.values(), key=lambda t: t.name)
         }
         seq = first_seq(base.last_seq, now.database_ms, now.clock_ms)
-        before: list[tuple[dict[bytes, int], bytes, int | None]] = []
+        before: list[tuple[_Keys, bytes, int | None]] = []
         for rows in change.rows:
             id_ = rows.table.partition_id
             if id_ not in partitions:
@@ -151,19 +150,14 @@ class TemporaryTables:
 
         def undo() -> None:
             for known, key, old in reversed(before):
-                if old is None:
-                    known.pop(key, None)
-                else:
-                    known[key] = old
+                known.put(key, old)
 
         return TemporaryState(change.tables, MappingProxyType(partitions), seq), undo
 
-    def _enter_keys(self, rows: RowChange, seq: int, before: list[tuple[dict[bytes, int], bytes, int | None]]) -> None:
-        known = self._keys.setdefault(rows.table.partition_id, {})
-        before += [(known, key, known.pop(key, None)) for key in rows.deleted_keys]
-        for place, key in enumerate(rows.new_keys):
-            before.append((known, key, known.get(key)))
-            known[key] = seq + place
+    def _enter_keys(self, rows: RowChange, seq: int, before: list[tuple[_Keys, bytes, int | None]]) -> None:
+        known = self._keys.setdefault(rows.table.partition_id, _Keys())
+        before += [(known, key, known.put(key, None)) for key in rows.deleted_keys]
+        before += [(known, key, known.put(key, seq + place)) for place, key in enumerate(rows.new_keys)]
 
 
 def with_temporary(state: DatabaseState, own: TemporaryState) -> DatabaseState:

@@ -24,9 +24,10 @@ _NONE: Final = TemporaryState()
 class TemporaryPart:
     """Of one transaction. `tables` is None for those that have no session: jobs, tests, the server itself."""
 
-    def __init__(self, engine: Engine, tables: TemporaryTables | None) -> None:
+    def __init__(self, engine: Engine, tables: TemporaryTables | None, user: str) -> None:
         self._engine = engine
         self._tables = tables
+        self._user = user
         self._base = _NONE if tables is None else tables.state
 
     @property
@@ -71,5 +72,6 @@ class TemporaryPart:
             yield
             return
         change = TemporaryChange(temporary_tables(state.catalog), rows)
-        with self._tables.committing(self._base, change, self._engine.temporary, self._engine.time.now()):
+        now = self._engine.time.now()
+        with self._tables.committing(self._base, change, self._engine.temporary, self._user, now):
             yield

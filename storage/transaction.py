@@ -30,7 +30,7 @@ from storage.keys import table_of_partition
 from storage.load_claims import LoadClaims, file_keys
 from storage.names import TEMPORARY
 from storage.pending import Own, Pending, add_live, all_of
-from storage.primary_key import key_taken, repeated_rows
+from storage.primary_key import key_bytes, key_taken, repeated_rows
 from storage.schema import TableDef
 from storage.seq import first_provisional
 from storage.shares import Share
@@ -65,10 +65,10 @@ class Transaction:
     def __init__(
         self, engine: Engine, snapshot: Snapshot, temporary: TemporaryTables | None = None, user: str = ""
     ) -> None:
-        """user: for whom its changes count as long as they are not committed"""
+        """user: for whom its changes count as long as they are not committed, and its temporary tables after that"""
         self._engine = engine
         self._snapshot = snapshot
-        self._temporary = TemporaryPart(engine, temporary)
+        self._temporary = TemporaryPart(engine, temporary, user)
         self._state = self._temporary.over(snapshot.state)
         self._unshown: list[Callable[[], None]] = []
         self._pending: dict[int, Pending] = {}
@@ -201,7 +201,8 @@ class Transaction:
         self._check_free(table, staged, keys, frozenset(deleted_keys))
         if len(gone):
             self._check_live(table, gone)
-        self._share.hold(self._share.bytes + gone.nbytes + staged.batches_bytes)
+        more = gone.nbytes + staged.batches_bytes + sum(map(key_bytes, (*keys, *deleted_keys)))
+        self._share.hold(self._share.bytes + more)
         if len(gone):
             self._delete(table, gone, deleted_keys)
         if staged.rows:

@@ -208,7 +208,7 @@ class Load:
 def rows_of(server: ServerProcess) -> dict[str, list[tuple[int, int]]]:
     """All rows of both tables."""
     found = {}
-    with server.connect() as connection, connection.cursor() as cursor:
+    with gone_quietly(server.connect()) as connection, gone_quietly(connection.cursor()) as cursor:
         for table in TABLES:
             cursor.execute(f"SELECT k, v FROM {table}")
             found[table] = [(k, v) for k, v in cursor.fetchall()]

@@ -46,9 +46,9 @@ class House:
         services = Services(engine, queries, no_jobs, clock, Generator(clock, engine.time), Passwords(), 0)
         self.statements = StatementExecutor(services, GuardLimits(), self.sessions, {}, live)
 
-    def enter(self, id_: str = "s") -> Session:
+    def enter(self, id_: str = "s", principal: Principal = ROOT) -> Session:
         """A session without a running call."""
-        session = self.sessions.enter(id_, ROOT)
+        session = self.sessions.enter(id_, principal)
         self.sessions.leave(session)
         return session
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from flight_server.access.principal import Principal
 from flight_server.access.session import SessionLost
-from storage.errors import Cancelled, LimitExceeded, NotFound
+from storage.errors import Cancelled, ConstraintViolated, LimitExceeded, NotFound
 from storage.settings import StorageSettings
+from storage.users import Role
 from tests.sql_end_to_end.in_process import House, house
 
 
@@ -83,6 +85,44 @@ def test_temporary_tables_are_limited_for_a_session_and_for_all(tmp_path: Path) 
         home.do(one, "DROP TABLE t")
         home.do(three, f"CREATE TEMP TABLE t AS {few}")
         assert not list((tmp_path / "data" / "cold").rglob("*.parquet"))
+
+
+def test_one_user_with_many_sessions_does_not_take_the_room_for_all_temporary_tables(tmp_path: Path) -> None:
+    storage = StorageSettings(temporary_per_user_bytes_max=1 << 20, temporary_total_bytes_max=3 << 20)
+    few = "SELECT value AS n FROM generate_series(1, 40000)"
+    with house(tmp_path, storage) as home:
+        home.do(home.enter("c"), "CREATE USER 'ann' PASSWORD 'a long one' ROLE user")
+        user = Principal("ann", Role.USER)
+        ann, again, root = home.enter("a", user), home.enter("b", user), home.enter("c")
+        home.do(ann, f"CREATE TEMP TABLE t AS {few}")
+        with pytest.raises(LimitExceeded, match=r"of user 'ann' .*storage\.temporary_per_user_bytes_max") as caught:
+            home.do(again, f"CREATE TEMP TABLE t AS {few}")
+        assert caught.value.sqlstate == "53200"
+        home.do(root, f"CREATE TEMP TABLE t AS {few}")
+        home.sessions.close(ann.id, 0)
+        home.do(again, f"CREATE TEMP TABLE t AS {few}")
+
+
+def test_keys_of_temporary_tables_count_and_are_given_back(home: House) -> None:
+    session = home.enter()
+    home.do(session, "CREATE TEMP TABLE plain (n BIGINT); CREATE TEMP TABLE keyed (n BIGINT PRIMARY KEY)")
+    rows = "SELECT value FROM generate_series(1, 10000)"
+    home.do(session, f"INSERT INTO plain {rows}")
+    plain = home.engine.temporary.bytes
+    home.do(session, f"INSERT INTO keyed {rows}")
+    keyed = home.engine.temporary.bytes - plain
+    assert keyed - plain > 10_000 * 165
+    home.do(session, "BEGIN")
+    home.do(session, "DELETE FROM keyed")
+    home.do(session, "ROLLBACK")
+    assert home.engine.temporary.bytes == plain + keyed
+    with pytest.raises(ConstraintViolated):
+        home.do(session, "INSERT INTO keyed VALUES (20000), (1)")
+    assert home.engine.temporary.bytes == plain + keyed
+    home.do(session, "DROP TABLE keyed")
+    assert home.engine.temporary.bytes == plain
+    home.do(session, "DROP TABLE plain")
+    assert home.engine.temporary.bytes == 0
 
 
 def test_rows_that_are_replaced_again_and_again_do_not_pile_up(home: House) -> None:
