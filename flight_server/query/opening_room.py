@@ -3,7 +3,7 @@
 When the engine makes a physical plan it asks for the size of every file of a scan at once, and each such question takes
 a blocking thread of it. These threads stay as long as there is anything to read, with some 6 MB each: eight plans over
 thirty files came to 190 threads and 1.3 GB. So a plan waits until there is room for its files; the questions
-themselves take microseconds. Where a storage takes longer, nobody waits long for others: threads are the lesser evil.
+themselves take microseconds. Where a storage does not answer, those behind go on: threads are the lesser evil.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-WAIT_SECONDS_MAX: Final = 1.0
+STALLED_SECONDS: Final = 5.0
 
 
 class OpeningRoom:
-    """Room for some files, first come first served; whoever waited for `wait_seconds_max` goes on without it.
+    """Room for some files, first come first served; when nobody gave any back for `stalled_seconds`, who waits goes on
+    without it.
 
     Safe from any thread; do not enter it twice in one.
     """
 
-    def __init__(self, files_max: int, wait_seconds_max: float = WAIT_SECONDS_MAX) -> None:
+    def __init__(self, files_max: int, stalled_seconds: float = STALLED_SECONDS) -> None:
         self._files_max = files_max
-        self._wait_seconds_max = wait_seconds_max
+        self._stalled_seconds = stalled_seconds
         self._taken = 0
         self._line: deque[object] = deque()
         self._changed = threading.Condition()
@@ -49,9 +50,9 @@ class OpeningRoom:
         me = object()
         with self._changed:
             self._line.append(me)
-            self._changed.wait_for(
-                lambda: self._line[0] is me and self._taken + wanted <= self._files_max, self._wait_seconds_max
-            )
+            while self._line[0] is not me or self._taken + wanted > self._files_max:
+                if not self._changed.wait(self._stalled_seconds):
+                    break
             self._line.remove(me)
             self._taken += wanted
             self._changed.notify_all()  # the next one may fit beside
