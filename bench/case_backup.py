@@ -15,9 +15,9 @@ from bench.measure import in_turn, timed
 from bench.processes import Server, frostline
 from bench.scale import Run
 from bench.tpch_data import tpch_files, tpch_rows
-from storage.backup_folder import BackupFolder
-from storage.local_files import checksum_of
-from storage.restore import restore_into
+from storage.backup.folder_target import BackupFolder
+from storage.backup.restore import restore_into
+from storage.durable_files import checksum_of
 
 MEGABYTE: Final = 1e6
 

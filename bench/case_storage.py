@@ -25,21 +25,21 @@ from bench.measure import in_turn, timed
 from bench.peers import datafusion
 from bench.processes import late_s3
 from bench.scale import Run
-from flight_server.query.cold_scan import list_scan
 from flight_server.query.engine import QueryEngine
-from flight_server.query.scope import QueryScope
-from flight_server.query.settings import QuerySettings
+from flight_server.query.scan.cold_scan import list_scan
+from flight_server.query.scan.scope import QueryScope
+from flight_server.query.sessions.settings import QuerySettings
+from storage.catalog.credentials import S3Credentials
+from storage.catalog.names import TableName
+from storage.catalog.schema import SEQ, Column, TableDef, TableKind
+from storage.catalog.storages import StorageDef, StorageType
+from storage.catalog.table_options import TableOptions
 from storage.clock import SystemClock
-from storage.compaction import compact_partition, plan_compaction
-from storage.credentials import S3Credentials
-from storage.edits import Edit, RowChange
 from storage.engine import Engine
-from storage.flush import flush_partition
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.schema import SEQ, Column, TableDef, TableKind
+from storage.maintenance.compaction import compact_partition, plan_compaction
+from storage.maintenance.flush import flush_partition
 from storage.settings import StorageSettings
-from storage.storages import StorageDef, StorageType
+from storage.state.edits import Edit, RowChange
 
 LATE_SECONDS: Final = 0.005
 BUCKET: Final = "frostline-bench"
@@ -155,7 +155,7 @@ def _compact(engine: Engine, table: TableDef) -> None:
 
 
 def _write(rows: pa.Table, path: Path) -> None:
-    """With what `storage/cold.py` asks of the writer."""
+    """With what `storage/cold/parquet.py` asks of the writer."""
     pq.write_table(
         rows,
         path,

@@ -27,16 +27,16 @@ from bench.process_figures import rss_bytes
 from bench.processes import PASSWORD, Server, started
 from bench.scale import Run
 from bench.tpch_data import NEVER_FLUSHED
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName
+from storage.catalog.schema import TableDef
 from storage.clock import SystemClock
-from storage.edits import Edit, RowChange
 from storage.engine import Engine
-from storage.flush import flush_partition
-from storage.names import TableName
-from storage.owners import OwnerKey
-from storage.primary_key import encode_keys
-from storage.schema import TableDef
+from storage.maintenance.flush import flush_partition
+from storage.primary_keys.encoding import encode_keys
+from storage.rowstore.owners import OwnerKey
 from storage.settings import StorageSettings
+from storage.state.edits import Edit, RowChange
 
 ROWS_EACH: Final = 100
 ASKER: Final = "asker"

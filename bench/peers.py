@@ -14,7 +14,7 @@ import pyarrow as pa
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
 from rocksdict import Options, Rdict, WriteBatch
 
-from flight_server.query.settings import QuerySettings
+from flight_server.query.sessions.settings import QuerySettings
 
 KEYS_WRITTEN_AT_ONCE: Final = 65_536
 

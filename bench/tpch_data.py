@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from bench.bare_flight import BATCH_ROWS
 from bench.flight_sql_client import FlightSql, ingest_into
 from bench.processes import Server
-from flight_server.sql.type_names import sql_type_name
+from flight_server.parser.text.type_names import sql_type_name
 
 TABLES: Final = ("region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem")
 COLD: Final = "cold"  # namespace with all rows in Parquet

@@ -31,17 +31,17 @@ from typing import Final
 import structlog
 import trio
 
-from flight_server.health import Health, serve_health
-from flight_server.listen import AddressUnavailable, check_exposure, check_free
-from flight_server.opening import FrontSettings, OpenServer, open_server
-from flight_server.settings import ServerSettings
-from jobs.door import JobsDoor
-from jobs.executors import executors_of
+from flight_server.flight.listen_address import AddressUnavailable, check_exposure, check_free
+from flight_server.flight.settings import ServerSettings
+from flight_server.monitoring.health import Health, serve_health
+from flight_server.open_server import FrontSettings, OpenServer, open_server
+from jobs.client import JobsDoor
+from jobs.executors.registry import executors_of
 from jobs.ledger import Ledger
 from jobs.manager import JobManager
-from jobs.schedule import Schedule
+from jobs.planning.schedule import Schedule
 from jobs.settings import JobSettings
-from storage.audit import DAY_MS
+from storage.catalog.audit_record import DAY_MS
 from storage.clock import Clock, SystemClock
 from storage.engine import Engine
 from storage.errors import FrostlineError

@@ -12,11 +12,13 @@ from typing import Final
 
 import structlog
 
-from flight_server import app, log, offline, settings
+from flight_server import app, settings
+from flight_server import offline_commands as offline
 from flight_server.app import Settings
-from flight_server.listen import AddressUnavailable
+from flight_server.flight.listen_address import AddressUnavailable
+from flight_server.monitoring import log
+from storage.data_directory import DirectoryInUse
 from storage.errors import Corruption, FrostlineError, InvalidRequest, StorageUnavailable
-from storage.lock import DirectoryInUse
 
 # From the particular to the general: the first kind that fits gives the code.
 EXIT_CODES: Final[tuple[tuple[type[FrostlineError], int], ...]] = (

@@ -21,16 +21,16 @@ import structlog
 import trio
 
 from jobs.executor import Executor, Step
-from jobs.guarded import no_executor, once_more, run_guarded
 from jobs.ledger import ID_PREFIX, JobRecord, JobType, Ledger, Trigger
 from jobs.outcome import Completed, Continue, Failed, Outcome, Retry, Skipped, Stopped
 from jobs.policy import PRIORITY, UNCANCELLABLE, USER_BONUS, Waiting, next_job, retry_wait_seconds, with_room
+from jobs.run_step import no_executor, once_more, run_guarded
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.clock import Clock
-from storage.durations import Durations
 from storage.errors import Cancelled, FrostlineError, NotSupported
 from storage.failpoints import reach_loop
+from storage.histograms import Durations
 
 AGAIN_SECONDS: Final = 1.0  # after which it is tried again to start jobs
 TARGETS_REMEMBERED_MAX: Final = 10_000  # of those served lately, to be fair between them
@@ -56,7 +56,7 @@ class _Live:
 
 
 class JobManager:
-    """See the module. Every `async` method is for the trio thread; other threads go through `jobs.door`."""
+    """See the module. Every `async` method is for the trio thread; other threads go through `jobs.client`."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from jobs.ledger import JobType, Trigger
 from jobs.targets import DATABASE, table_parameters
-from storage.schema import TableDef
+from storage.catalog.schema import TableDef
 
 
 @dataclass(frozen=True, slots=True)

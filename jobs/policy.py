@@ -9,8 +9,8 @@ from typing import Final
 
 from jobs.ledger import JobRecord, JobType
 from jobs.settings import JobSettings
-from storage.schema import TableKind
-from storage.state import DatabaseState
+from storage.catalog.schema import TableKind
+from storage.state.state import DatabaseState
 
 # What frees memory goes first, then what somebody waits for, then what frees the disk, then what may take its time.
 PRIORITY: Final = {

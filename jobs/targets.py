@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from jobs.ledger import JobRecord
+from jobs.executor import Step
+from jobs.ledger import JobRecord, Trigger
+from jobs.policy import fullest_partitions
+from storage.catalog.partition_ids import table_of_partition
+from storage.catalog.schema import TableDef
+from storage.engine import Engine
 from storage.errors import NotFound
-from storage.schema import TableDef
-from storage.state import DatabaseState
+from storage.maintenance.flush import is_interval_over, plan_flush
+from storage.state.state import DatabaseState, partitions_by_table
 
 DATABASE: Final = "database"
 _TABLE_ID: Final = "table_id"
@@ -25,3 +31,21 @@ def table_of(state: DatabaseState, record: JobRecord) -> TableDef:
         if table.table_id == table_id:
             return table
     raise NotFound(f"table '{record.target}' does not exist any more")
+
+
+def partitions_to_flush(engine: Engine, table: TableDef, step: Step) -> Iterator[int]:
+    """What is due now; for a user who asks all that was hot when they asked."""
+    state, now = engine.state, engine.time.now()
+    now_ms = now.database_ms
+    waiting = {id_: ms for id_, ms in engine.owned.waiting().items() if table_of_partition(id_) == table.table_id}
+    loaded = partitions_by_table(state).get(table.table_id, [])
+    if step.record.trigger is Trigger.USER:
+        oldest = waiting | {p.partition_id: p.oldest_hot_ms for p in loaded if p.oldest_hot_ms is not None}
+        asked_ms = step.record.created_ms + now_ms - now.wall_ms  # rows are dated by the database's time
+        yield from (id_ for id_, oldest_ms in oldest.items() if oldest_ms <= asked_ms)
+        return
+    pressed = frozenset(fullest_partitions(state, engine.settings.hot_bytes_max))
+    for partition in loaded:
+        if partition.partition_id in pressed or plan_flush(table, partition, now_ms) is not None:
+            yield partition.partition_id
+    yield from (id_ for id_, oldest_ms in waiting.items() if is_interval_over(table, oldest_ms, now_ms))

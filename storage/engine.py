@@ -1,10 +1,5 @@
 """The door to storage: open a data directory, read snapshots, commit edits.
 
-    data directory
-      frostline.lock   who holds it
-      rows/            RocksDB: hot rows and everything that must be atomic
-      cold/            Parquet files of the storage `local`, {namespace}/{table}/{file}; others: see `files`
-
 Guarantees: a commit that returned survives kill -9 and, on an honest disk, a power cut; one that raised or never
 answered is there whole or not at all; a reader sees one moment; damage is reported, never skipped.
 """
@@ -13,41 +8,39 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from storage.audit import AuditRecord, read_audit, trim_operations
-from storage.cleanup import FILES_AT_ONCE, CleanFigures, clean_step, files_needed
+from storage.catalog.audit_record import AuditRecord
+from storage.catalog.credentials import secret_box
+from storage.catalog.schema import TableDef, TableKind
 from storage.clock import Clock
-from storage.committer import Committer, Listener
+from storage.cold.file_names import holds_cold_files
+from storage.cold.file_store import Places
+from storage.cold.local_store import LocalFiles
+from storage.cold.obsolete_files import RetiredFiles
+from storage.cold.open_store import PlaceOpener
+from storage.commit.backpressure import Room, full_of
+from storage.commit.change_feed import ChangeFeed, Hearer, Listening
+from storage.commit.checkpoints import Moments
+from storage.commit.committer import Committer, Listener
+from storage.commit.partition_locks import PartitionLocks
+from storage.commit.user_partitions import OwnedPartitions
+from storage.commit.user_tables import UserRows
 from storage.counters import Counters
-from storage.credentials import secret_box
+from storage.data_directory import COLD, ROWS, SPOOL, DirectoryLock, take_over
 from storage.database_time import DatabaseTime
-from storage.delete_records import oldest_deletes
-from storage.edits import Committed, Edit
+from storage.durable_files import made_folder
 from storage.failpoints import reach
-from storage.feed import ChangeFeed, Hearer, Listening
-from storage.files import Places
-from storage.first_look import first_look, read_through
-from storage.history import read_dropped_tables, read_versions, trim_dropped
-from storage.hot import HotStore, Put, Remove
-from storage.key_claims import KeyClaim, UnseenClaim
-from storage.key_index import KeyIndex
-from storage.key_release import release_keys
-from storage.keys import (
-    DELETES,
-    HOT,
-    JOBS,
-    MANIFEST,
-    META,
-    PK,
-    dropped_range,
-)
-from storage.local_files import LocalFiles, made_folder
-from storage.lock import DirectoryLock
-from storage.meta import (
+from storage.primary_keys.index import KeyIndex
+from storage.primary_keys.release import release_keys
+from storage.primary_keys.row_group_cache import RowGroups
+from storage.primary_keys.row_lookup import RowLookup
+from storage.rowstore.audit_log import read_audit, trim_operations
+from storage.rowstore.catalog_records import (
     DROPPED_KEYS,
     DroppedPartition,
     MetaRecords,
@@ -55,28 +48,23 @@ from storage.meta import (
     next_id_operation,
     read_dropped,
 )
-from storage.moments import Moments
-from storage.moving import misplaced_on_disk
-from storage.owned_partitions import OwnedPartitions
-from storage.owners import Owners
-from storage.place_opener import PlaceOpener
-from storage.recover import live_files, recover
-from storage.restore import take_over
-from storage.retired import RetiredFiles
-from storage.room import Room, full_of
-from storage.row_groups import RowGroups
-from storage.row_lookup import RowLookup
-from storage.schema import TableDef, TableKind
+from storage.rowstore.delete_records import oldest_deletes
+from storage.rowstore.keys import DELETES, HOT, JOBS, MANIFEST, META, PK, dropped_range
+from storage.rowstore.load_state import recover
+from storage.rowstore.owners import Owners
+from storage.rowstore.row_store import HotStore, Put, Remove
+from storage.rowstore.startup_check import first_look, read_through
+from storage.rowstore.table_versions import read_dropped_tables, read_versions, trim_dropped
 from storage.seq import ms_of
 from storage.settings import StorageSettings
 from storage.shares import ShareLimits, Shares
-from storage.snapshots import Snapshot, SnapshotRegistry
-from storage.stage import RowStage
-from storage.state import ColdFile, DatabaseState, PartitionState
-from storage.sweep import SweepFigures, sweep
-from storage.temporary import TemporaryTables
-from storage.transaction import Transaction
-from storage.user_rows import UserRows
+from storage.state.edits import Committed, Edit
+from storage.state.snapshots import Snapshot, SnapshotRegistry
+from storage.state.state import ColdFile, DatabaseState, PartitionState, live_files
+from storage.transactions.row_stage import RowStage
+from storage.transactions.services import TransactionServices
+from storage.transactions.temporary_tables import TemporaryTables
+from storage.transactions.transaction import Transaction
 
 IDS_AT_ONCE: Final = 1024  # ids reserved by one durable write
 
@@ -92,25 +80,24 @@ class Engine:
         self.counters = Counters()
         self.snapshots = SnapshotRegistry()
         self.feed = ChangeFeed(self.snapshots)
-        self.retired = RetiredFiles(self)
         self.temporary = Shares(_temporary_limits(settings))
         self.uncommitted = Shares(_uncommitted_limits(settings))
-        self._moving: dict[int, threading.Lock] = {}
+        self.maintenance = PartitionLocks()
         self._ids_lock = threading.Lock()
         self._room = Room(clock)
         with ExitStack() as undo:
             self._lock = DirectoryLock(made_folder(directory))
             undo.callback(self._lock.release)
             take_over(directory)
-            cold = made_folder(directory / "cold")
-            found = first_look(made_folder(directory / "rows"), cold)
-            self._store = HotStore(directory / "rows")
-            undo.callback(self._store.close)
-            self.files = LocalFiles(cold, self._store.refuse_writes)
+            cold = made_folder(directory / COLD)
+            found = first_look(made_folder(directory / ROWS), partial(holds_cold_files, cold))
+            self.row_store = HotStore(directory / ROWS)
+            undo.callback(self.row_store.close)
+            self.files = LocalFiles(cold, self.row_store.refuse_writes)
             self.secrets = secret_box(settings.secrets_key_file)
-            opener = PlaceOpener(directory / "spool", self.secrets, settings, self.counters, clock)
+            opener = PlaceOpener(directory / SPOOL, self.secrets, settings, self.counters, clock)
             self.places = Places(self.files, lambda: self.state.catalog, opener)
-            recovered = found or recover(self._store)
+            recovered = found or recover(self.row_store)
             reach("open.after_recovery")
             self._start(recovered.meta, recovered.state)
             undo.pop_all()
@@ -121,29 +108,44 @@ class Engine:
 
     def _start(self, meta: MetaRecords, state: DatabaseState) -> None:
         if meta.is_new:
-            self._store.write([format_operation()], durable=True)
+            self.row_store.write([format_operation()], durable=True)
         self._next_id = self._reserved_below = meta.next_id
-        self.keys = KeyIndex(self._store, dict(meta.loads), dict(meta.cut_off))
+        self.keys = KeyIndex(self.row_store, dict(meta.loads), dict(meta.cut_off))
         self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
         self.time = DatabaseTime(self.clock, state.last_seq and ms_of(state.last_seq) + 1)
         settings = self.settings
-        self.owners = Owners(self._store, self.new_id)
+        self.owners = Owners(self.row_store, self.new_id)
         self.owned = OwnedPartitions(
-            self._store, self.owners, self.clock, settings.user_partitions_max, settings.user_idle_seconds
+            self.row_store, self.owners, self.clock, settings.user_partitions_max, settings.user_idle_seconds
         )
-        self.users = UserRows(self, self.owners, self.owned, self._partition)
-        state = replace(state, absent=self.users.absent)
+        state = replace(state, absent=lambda seen, partition_id: self.users.absent(seen, partition_id))
         edits_max, feed, counters = settings.group_commit_edits_max, self.feed, self.counters
-        self._committer = Committer(
-            self._store, self.keys, state, self.owned, self.clock, self.time, edits_max, self._settle, feed, counters
+        self.committer = Committer(
+            self.row_store, self.keys, state, self.owned, self.clock, self.time, edits_max, self._settle, feed, counters
         )
-        self._committer.add_listener(lambda _: self._room.tell_waiting())
-        self.moments = Moments(self._store, self._committer)
+        self.committer.add_listener(lambda _: self._room.tell_waiting())
+        self.moments = Moments(self.row_store, self.committer)
+        self.retired = RetiredFiles(
+            self.places, self.snapshots, lambda: self.state, lambda: self.health == "ok", self.rows.forget
+        )
+        self.users = UserRows(self.committer, self.owners, self.owned, self.maintenance, self.retired)
+        self._transactions = TransactionServices(
+            newest_state=lambda: self.state,
+            commit=self.commit,
+            keys=self.keys,
+            places=self.places,
+            claim=self.committer.claim,
+            claim_unseen=self.committer.claim_unseen,
+            temporary=self.temporary,
+            uncommitted=self.uncommitted,
+            settings=settings,
+            time=self.time,
+        )
 
     @property
     def state(self) -> DatabaseState:
         """The newest state; immutable. Hold a `snapshot` instead to read cold files from it."""
-        return self._committer.state
+        return self.committer.state
 
     def partitions_of(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
         """Every partition of a table; see `UserRows`."""
@@ -153,18 +155,14 @@ class Engine:
         """As `partitions_of`, of a user table only those that are in memory."""
         return self.users.partitions_in_memory(table)
 
-    def _partition(self, partition_id: int) -> PartitionState:
-        """A user's partition, in memory from now on."""
-        return self._committer.partition(partition_id)
-
     def leave(self, choose: Callable[[DatabaseState], list[int]]) -> int:
         """Let users' partitions go from memory; returns how many went."""
-        return self._committer.leave(choose)
+        return self.committer.leave(choose)
 
     @property
     def commits_waiting(self) -> int:
         """Edits that wait for the committer."""
-        return self._committer.waiting
+        return self.committer.waiting
 
     @property
     def writers_waiting(self) -> int:
@@ -178,12 +176,12 @@ class Engine:
     @property
     def health(self) -> str:
         """ "ok", or why writes are refused."""
-        return self._store.failed or self.moments.restart_wanted or "ok"
+        return self.row_store.failed or self.moments.restart_wanted or "ok"
 
     @property
     def mends_itself(self) -> bool:
         """Writes are refused for want of room alone: they are taken again, without a restart, once there is some."""
-        return self._store.is_full
+        return self.row_store.is_full
 
     def snapshot(self) -> Snapshot:
         """The newest state, with its files kept on disk until closed."""
@@ -197,12 +195,12 @@ class Engine:
 
     def begin(self, temporary: TemporaryTables | None = None, user: str = "") -> Transaction:
         """A private overlay on a fresh snapshot, and on the temporary tables of whoever asks."""
-        return Transaction(self, self.snapshot(), temporary, user)
+        return Transaction(self._transactions, self.snapshot(), temporary, user)
 
     def commit(self, edit: Edit) -> Committed:
         """Block until the edit is durable. Raises Conflict, ConstraintViolated, AlreadyExists, NotFound,
         StorageUnavailable (outcome unknown), ClockRefused."""
-        committed = self._committer.commit(edit)
+        committed = self.committer.commit(edit)
         for file in edit.files:
             self.places.release(file)
         return committed
@@ -212,7 +210,7 @@ class Engine:
 
         Raises StorageUnavailable (the server is stopping).
         """
-        return self._committer.listen(partition_id, hearer)
+        return self.committer.listen(partition_id, hearer)
 
     def _settle(self, edit: Edit) -> None:
         """It was not known whether `edit` is on disk. Now the state tells: what is not in it is for the sweep."""
@@ -222,25 +220,17 @@ class Engine:
             if change.load_id:
                 self.keys.abort_load(change.load_id)  # does nothing if the load is on disk
 
-    def claim_keys(self, claim: KeyClaim) -> list[tuple[bytes, int]]:
-        """A chunk of a bulk load's primary keys; see `key_claims`."""
-        return self._committer.claim(claim)
-
-    def claim_unseen(self, claim: UnseenClaim) -> bool:
-        """A chunk of keys that nobody can have; False when they must be claimed."""
-        return self._committer.claim_unseen(claim)
-
     def new_id(self) -> int:
         """An id never given out before, for tables, partitions, files and loads alike.
 
         Raises StorageUnavailable, also while writes are refused: whoever asks for an id is about to write, perhaps a
         large file that nothing could make live.
         """
-        self._store.check_writable()
+        self.row_store.check_writable()
         with self._ids_lock:
             if self._next_id >= self._reserved_below:
                 below = self._next_id + IDS_AT_ONCE
-                self._store.write([next_id_operation(below)], durable=True)
+                self.row_store.write([next_id_operation(below)], durable=True)
                 self._reserved_below = below
             self._next_id += 1
             return self._next_id - 1
@@ -251,20 +241,12 @@ class Engine:
 
     def add_commit_listener(self, listener: Listener) -> None:
         """Called on the committer thread after each publish; must be quick. What it raises is logged."""
-        self._committer.add_listener(listener)
+        self.committer.add_listener(listener)
 
     def wait_for_room(self, cancelled: Callable[[], bool], kind: TableKind = TableKind.SHARED) -> None:
         """Wait while hot rows, or the events of all streams, fill their limit. Raises LimitExceeded, Cancelled."""
         seconds_max = self.settings.write_wait_seconds_max
         self._room.wait(lambda: full_of(self.state, self.settings, kind, self.places.trouble), cancelled, seconds_max)
-
-    @contextmanager
-    def moving(self, partition_id: int) -> Iterator[None]:
-        """One flush or compaction of a partition at a time."""
-        with self._ids_lock:
-            lock = self._moving.setdefault(partition_id, threading.Lock())
-        with lock:
-            yield
 
     def purge_limit_seq(self) -> int:
         """Deletes committed from here on must be kept: a transaction that began before them has to meet them."""
@@ -274,65 +256,47 @@ class Engine:
 
     def oldest_deletes(self, table: TableDef) -> Iterator[tuple[int, int]]:
         """(partition, the oldest commit that deleted something in it) of a table. Raises Corruption."""
-        return oldest_deletes(self._store, *dropped_range(table.partition_id))
+        return oldest_deletes(self.row_store, *dropped_range(table.partition_id))
 
     def squeeze(self, table: TableDef) -> None:
         """Have the row store's own files and its log hold nothing of a table that was removed before.
 
         Raises StorageUnavailable.
         """
-        self._store.squeeze((HOT, DELETES, PK, MANIFEST), *dropped_range(table.partition_id))
+        self.row_store.squeeze((HOT, DELETES, PK, MANIFEST), *dropped_range(table.partition_id))
 
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""
         if self.health == "ok" and file.file_id not in {f.file_id for f in self.state.partition(partition_id).cold}:
             self.places.discard(file)
 
-    def files_in(self, storage: str) -> int:
-        """How many files there are needed: of tables that are there, or of a snapshot that is still read."""
-        return files_needed(self, self._store, storage)
-
-    def misplaced_tables(self) -> set[int]:
-        """Ids of the tables whose files do not all lie where new ones would go. Reads the whole manifest."""
-        return misplaced_on_disk(self, self._store)
-
     def dropped(self) -> list[DroppedPartition]:
         """What dropped tables left and `clean_dropped` has not yet removed."""
-        return read_dropped(self._store.scan(META, *DROPPED_KEYS))
-
-    def clean_dropped(
-        self, partition_id: int, *, count: bool = False, files_at_once: int = FILES_AT_ONCE
-    ) -> CleanFigures:
-        """One step of removing what is left of a dropped table; see `cleanup`."""
-        return clean_step(self, self._store, partition_id, count=count, files_at_once=files_at_once)
+        return read_dropped(self.row_store.scan(META, *DROPPED_KEYS))
 
     def table_versions(self, table_id: int) -> list[TableDef]:
         """Every schema version a table had, oldest first."""
-        return read_versions(self._store, table_id)
+        return read_versions(self.row_store, table_id)
 
     def history(self) -> tuple[list[TableDef], list[TableDef]]:
-        """(every version of every table, the last ones of dropped tables); see `history`. Raises Corruption."""
-        return read_versions(self._store), read_dropped_tables(self._store)
+        """(every version of every table, the last ones of dropped tables); see `table_versions`. Raises Corruption."""
+        return read_versions(self.row_store), read_dropped_tables(self.row_store)
 
     def audit(self) -> Iterator[AuditRecord]:
         """The audit log, oldest first. Raises Corruption."""
-        return read_audit(self._store)
+        return read_audit(self.row_store)
 
     def trim_audit(self) -> None:
         """Let records go that are too old or too many, those of dropped tables too. Raises StorageUnavailable."""
         settings, now = self.settings, self.time.settled()
-        gone = trim_operations(self._store, now, settings.audit_kept_days, settings.audit_records_max)
-        gone += trim_dropped(self._store, now, settings.audit_kept_days)
+        gone = trim_operations(self.row_store, now, settings.audit_kept_days, settings.audit_records_max)
+        gone += trim_dropped(self.row_store, now, settings.audit_kept_days)
         if gone:
-            self._store.write(gone, durable=True)
+            self.row_store.write(gone, durable=True)
 
     def release_keys(self) -> int:
-        """Remove what bulk loads that came to nothing left in the key index; see `key_release`."""
-        return release_keys(self.keys, self._store, self._committer.between_commits)
-
-    def sweep_now(self) -> SweepFigures:
-        """Remove what nothing names; see `sweep`."""
-        return sweep(self)
+        """Remove what bulk loads that came to nothing left in the key index; see `release`."""
+        return release_keys(self.keys, self.row_store, self.committer.between_commits)
 
     def verify_cold_files(self) -> int:
         """Compare every live file with its checksum; returns how many. Raises Corruption for the first that differs."""
@@ -347,19 +311,19 @@ class Engine:
 
         pause: called now and then; what it raises ends the reading
         """
-        return read_through(self._store, pause=pause)
+        return read_through(self.row_store, pause=pause)
 
     def put_job(self, job_id: str, record: bytes) -> None:
         """Write a ledger record durably."""
-        self._store.write([Put(JOBS, job_id.encode(), record)], durable=True)
+        self.row_store.write([Put(JOBS, job_id.encode(), record)], durable=True)
 
     def delete_jobs(self, job_ids: Iterable[str]) -> None:
         """All of them or none."""
-        self._store.write([Remove(JOBS, job_id.encode()) for job_id in job_ids], durable=True)
+        self.row_store.write([Remove(JOBS, job_id.encode()) for job_id in job_ids], durable=True)
 
     def jobs(self) -> Iterator[tuple[str, bytes]]:
         """(job id, record) of the whole ledger, by id."""
-        for key, value in self._store.scan(JOBS):
+        for key, value in self.row_store.scan(JOBS):
             yield key.decode(), value
 
     def close(self) -> None:
@@ -367,10 +331,10 @@ class Engine:
 
         Raises StorageUnavailable: nothing that was acknowledged is lost.
         """
-        self._committer.close()
+        self.committer.close()
         try:
             reach("close.before_rows")
-            self._store.close()
+            self.row_store.close()
             reach("close.after_rows")
         finally:
             self._lock.release()

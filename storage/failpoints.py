@@ -25,7 +25,7 @@ VARIABLE: Final = "FROSTLINE_FAILPOINT"
 
 POINTS: Final = frozenset(
     {
-        # each kind of call (flight_server/service.py, access/middleware.py), and rows on their way out
+        # each kind of call (flight_server/flight/service.py, access/middleware.py), and rows on their way out
         "call.handshake",
         "call.list_flights",
         "call.get_flight_info",

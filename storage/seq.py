@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from storage.errors import ClockRefused
-from storage.state import SEQ_TIME_SHIFT
 
+SEQ_TIME_SHIFT: Final = 20  # `_seq` >> this = commit time in ms since 1970; never change: it is on disk
 SEQ_MAX: Final = (1 << 63) - 1
 COMMIT_MS_END: Final = 7_258_118_400_000  # 2200-01-01 UTC; a clock that says so is wrong
 SEQ_END: Final = (1 << 63) - (1 << 50)

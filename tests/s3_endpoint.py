@@ -16,7 +16,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
-from storage.credentials import S3Credentials
+from storage.catalog.credentials import S3Credentials
 
 REGION = "us-east-1"
 _numbers = itertools.count(1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flight_server.cli import main
-from flight_server.listen import flight_uri, is_loopback
+from flight_server.flight.listen_address import flight_uri, is_loopback
 from tests.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from flight_server.health import REQUEST_BYTES_MAX, Health, serve_health
+from flight_server.monitoring.health import REQUEST_BYTES_MAX, Health, serve_health
 
 
 def exchange(health: Health, *requests: bytes) -> list[bytes]:

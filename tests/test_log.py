@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from flight_server import log
+from flight_server.monitoring import log
 
 
 class Terminal(io.StringIO):

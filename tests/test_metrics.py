@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.figures import Figure
-from flight_server.health import Health
-from flight_server.metrics import _families
+from flight_server.monitoring.health import Health
+from flight_server.monitoring.metrics import _families
+from flight_server.sql.system.stats import Figure
 from storage.counters import EVERY, Count, Counters
-from storage.durations import Durations
+from storage.histograms import Durations
 from tests.server_process import ServerProcess
 
 LABELS = {

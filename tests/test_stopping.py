@@ -18,7 +18,7 @@ from tests.server_process import REPOSITORY, ServerProcess
 # The signal watch alone, in a process that does not come to its end.
 STUCK = """
 import sys, time, trio
-from flight_server import log
+from flight_server.monitoring import log
 from flight_server.app import _watch_signals
 
 async def main():

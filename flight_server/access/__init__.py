@@ -1,1 +1,4 @@
-"""Who is calling, for how long, and what a caller's session remembers."""
+"""Access: who may do what.
+
+`grants` answers with pure functions, `rights` from the newest catalog. Log-in and sessions are rooms of their own.
+"""

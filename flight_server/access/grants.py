@@ -25,8 +25,8 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from flight_server.access.principal import Principal
-from storage.schema import TableKind
-from storage.users import Privilege, Role
+from storage.catalog.schema import TableKind
+from storage.catalog.users import Privilege, Role
 
 
 class Decision(Enum):

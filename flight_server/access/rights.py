@@ -27,12 +27,12 @@ from flight_server.access.grants import (
     rights_on,
 )
 from flight_server.access.principal import Principal
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
+from storage.catalog.references import with_known_references
+from storage.catalog.schema import TableDef
+from storage.catalog.users import GrantName, Privilege
 from storage.errors import NotFound, PermissionDenied
-from storage.names import DEFAULT_NAMESPACE, RESERVED_NAMESPACES, TableName
-from storage.references import with_known_references
-from storage.schema import TableDef
-from storage.users import GrantName, Privilege
 
 _CALLERS_MAX: Final = 1000
 _KEPT_CATALOGS_MAX: Final = 4

@@ -13,8 +13,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from storage.names import CATALOG
-from storage.schema import Column, TableDef
+from storage.catalog.names import CATALOG
+from storage.catalog.schema import Column, TableDef
 
 _PREFIX: Final = "ARROW:FLIGHT:SQL:"
 _T = pa.types

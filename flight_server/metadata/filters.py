@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Final
 
-from storage.names import CATALOG
+from storage.catalog.names import CATALOG
 
 ESCAPE: Final = "\\"
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from flight_server.metadata.filters import is_our_catalog
 from flight_server.wire.requests import GetForeignKeys, GetPrimaryKeys
-from storage.catalog import Catalog
-from storage.constraints import Constraint, ForeignRule
-from storage.names import CATALOG, TableName
-from storage.references import foreign_keys, key_referred_to
-from storage.schema import TableDef
+from storage.catalog.catalog import Catalog
+from storage.catalog.constraints import Constraint, ForeignRule
+from storage.catalog.names import CATALOG, TableName
+from storage.catalog.references import foreign_keys, key_referred_to
+from storage.catalog.schema import TableDef
 
 PRIMARY_KEYS_SCHEMA: Final = pa.schema(
     [

@@ -11,9 +11,9 @@ import pyarrow as pa
 from flight_server.metadata.columns import described_schema, described_table
 from flight_server.metadata.filters import is_our_catalog, like_one_of
 from flight_server.wire.requests import GetDbSchemas, GetTables
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import CATALOG, TableName
 from storage.errors import FrostlineError
-from storage.names import CATALOG, TableName
 
 TABLE: Final = "TABLE"
 LOCAL_TEMPORARY: Final = "LOCAL TEMPORARY"  # as JDBC names it; tools show it among the tables

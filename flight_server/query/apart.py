@@ -8,11 +8,11 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from flight_server.query.running import Running
-from flight_server.query.scan import RowView
-from flight_server.query.scope import QueryScope
-from flight_server.query.shape import Shape
-from flight_server.query.touched import Touched
+from flight_server.query.results.result_shape import Shape
+from flight_server.query.results.running_query import Running
+from flight_server.query.scan.dependencies import Touched
+from flight_server.query.scan.scope import QueryScope
+from flight_server.query.scan.table_scan import RowView
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,24 +13,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from flight_server.query.scan import DEAD_SEQ
+from flight_server.query.scan.table_scan import DEAD_SEQ
 from storage.errors import LimitExceeded
 
 PAIRS_MAX: Final = 10_000_000_000
 PAIRS_APART: Final = 300_000_000  # more, and it may go on for over a second after it is cancelled
 SHORT_ROWS: Final = 16_384
 DOUBT: Final = 100  # estimates behind a filter or aggregate are divided by this
-
-
-class JoinWay(StrEnum):
-    """How a plan's joins are run. ONE_THREAD: they may not yield theirs, so they get one only."""
-
-    USUAL = "usual"
-    ONE_THREAD = "one thread"
-    APART = "apart"
 
 
 UNKEYED: Final = ("NestedLoopJoinExec", "CrossJoinExec")

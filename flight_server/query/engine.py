@@ -23,9 +23,11 @@ import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuilder, SessionContext
 from datafusion.catalog import Table
 
+from flight_server.parser.dialect.microseconds import in_microseconds
+from flight_server.parser.dialect.session_words import written_out
+from flight_server.parser.text.lexer import mentions
 from flight_server.query.apart import BOUNDED, Apart, Bounds, Sandbox
 from flight_server.query.bounds import (
-    JoinWay,
     has_long_join,
     has_unkeyed_join,
     has_unyielding_join,
@@ -33,30 +35,27 @@ from flight_server.query.bounds import (
     may_join,
     refuse_endless_joins,
 )
-from flight_server.query.careful import CarefulFrame, careful_frame
-from flight_server.query.catalog import Lookup, ScopeCatalog, naming_namespace
-from flight_server.query.cold_scan import ColdScans, outside_runtime
-from flight_server.query.contexts import Contexts
-from flight_server.query.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
-from flight_server.query.errors import query_error, raise_mapped, raise_unplanned
-from flight_server.query.framing import Bound, Params, Unbound
-from flight_server.query.kept_rewrites import KeptRewrite, KeptRewrites
-from flight_server.query.opening_room import OpeningRoom
+from flight_server.query.care.careful_plan import CarefulFrame, careful_frame
+from flight_server.query.care.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
+from flight_server.query.care.kept_rewrites import KeptRewrite, KeptRewrites
+from flight_server.query.errors.mapping import query_error, raise_mapped, raise_unplanned
+from flight_server.query.file_lookups import OpeningRoom
 from flight_server.query.plan_cache import PlanCache
-from flight_server.query.running import FinishedQuery, QueryLoop, Running, RunningQuery
-from flight_server.query.scan import RowView, TableScans
-from flight_server.query.scope import QueryScope
-from flight_server.query.settings import QuerySettings
-from flight_server.query.shape import Shape, check_widths, client_schema, renamed, shown_plan
+from flight_server.query.results.result_shape import Shape, check_widths, client_schema, renamed, shown_plan
+from flight_server.query.results.running_query import FinishedQuery, QueryLoop, Running, RunningQuery
+from flight_server.query.scan.catalog import Lookup, ScopeCatalog, naming_namespace
+from flight_server.query.scan.cold_scan import ColdScans, outside_runtime
+from flight_server.query.scan.dependencies import JoinWay, Touched
+from flight_server.query.scan.scope import QueryScope
+from flight_server.query.scan.table_scan import RowView, TableScans
+from flight_server.query.sessions.contexts import Contexts
+from flight_server.query.sessions.framing import Bound, Params, Unbound
+from flight_server.query.sessions.settings import QuerySettings
 from flight_server.query.times.day_times import with_day_times
 from flight_server.query.times.far_times import fitting
-from flight_server.query.times.microseconds import in_microseconds
-from flight_server.query.touched import Touched
-from flight_server.query.words import written_out
-from flight_server.sql.lexer import mentions
+from storage.catalog.schema import DELETED, SYSTEM_COLUMNS, ViewDef
+from storage.cold.file_store import Places
 from storage.errors import Cancelled, InvalidRequest, PermissionDenied
-from storage.files import Places
-from storage.schema import DELETED, SYSTEM_COLUMNS, ViewDef
 
 POLL_SECONDS: Final = 0.05
 LONG_JOIN: Final = "a join without an equality looks at very many pairs of rows"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
 
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 
 PLANS_MAX: Final = 256
 

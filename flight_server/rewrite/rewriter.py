@@ -8,32 +8,32 @@ from itertools import count
 from types import MappingProxyType
 from typing import Final
 
-from flight_server.rewrite.aliases import rename_hidden_aliases
-from flight_server.rewrite.barriers import keep_filters_apart
-from flight_server.rewrite.blocks import Block, Blocks, SchemaOf
-from flight_server.rewrite.casts import tell_casts_apart
-from flight_server.rewrite.correlation import mend_unequal_correlation
-from flight_server.rewrite.dialect import Tree, read, written
-from flight_server.rewrite.equal_floats import mend_equal_floats
-from flight_server.rewrite.equalities import hide_equalities
-from flight_server.rewrite.fields import mend_fields
-from flight_server.rewrite.floats import mend_extremes, mend_keys
-from flight_server.rewrite.grouping import hide_constant_keys
-from flight_server.rewrite.groups import add_determined_columns
-from flight_server.rewrite.guards import guard_divisions
-from flight_server.rewrite.joins import has_mendable_joins, name_keys, turn
-from flight_server.rewrite.lookups import aggregate_lookups
-from flight_server.rewrite.names import HIDDEN
-from flight_server.rewrite.orders import limit_orders
-from flight_server.rewrite.outputs import KeptNames, tell_apart
-from flight_server.rewrite.precompute import needs_columns, precompute
-from flight_server.rewrite.qualifiers import shorten_qualifiers
-from flight_server.rewrite.relations import Relations
-from flight_server.rewrite.sliding import mend_sliding_sums
-from flight_server.rewrite.stars import expand, has_star
+from flight_server.rewrite.clauses.barriers import keep_filters_apart
+from flight_server.rewrite.clauses.equalities import hide_equalities
+from flight_server.rewrite.clauses.grouping import hide_constant_keys
+from flight_server.rewrite.clauses.groups import add_determined_columns
+from flight_server.rewrite.clauses.orders import limit_orders
+from flight_server.rewrite.columns.aliases import rename_hidden_aliases
+from flight_server.rewrite.columns.casts import tell_casts_apart
+from flight_server.rewrite.columns.joins import has_mendable_joins, name_keys, turn
+from flight_server.rewrite.columns.outputs import KeptNames, tell_apart
+from flight_server.rewrite.columns.qualifiers import shorten_qualifiers
+from flight_server.rewrite.columns.stars import expand, has_star
 from flight_server.rewrite.steps import Step
-from flight_server.rewrite.subqueries import mend_subqueries
-from flight_server.rewrite.windows import mend_interval_orders, mend_lead
+from flight_server.rewrite.subqueries.correlation import mend_unequal_correlation
+from flight_server.rewrite.subqueries.lookups import aggregate_lookups
+from flight_server.rewrite.subqueries.precompute import needs_columns, precompute
+from flight_server.rewrite.subqueries.subqueries import mend_subqueries
+from flight_server.rewrite.tree.blocks import Block, Blocks, SchemaOf
+from flight_server.rewrite.tree.dialect import Tree, read, written
+from flight_server.rewrite.tree.names import HIDDEN
+from flight_server.rewrite.tree.relations import Relations
+from flight_server.rewrite.values.equal_floats import mend_equal_floats
+from flight_server.rewrite.values.fields import mend_fields
+from flight_server.rewrite.values.floats import mend_extremes, mend_keys
+from flight_server.rewrite.values.guards import guard_divisions
+from flight_server.rewrite.values.sliding import mend_sliding_sums
+from flight_server.rewrite.values.windows import mend_interval_orders, mend_lead
 
 _STEPS: Final[Mapping[Step, Callable[[Blocks], None]]] = MappingProxyType(
     {

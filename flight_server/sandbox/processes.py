@@ -19,7 +19,6 @@ from typing import Final
 
 import structlog
 
-import flight_server
 from flight_server.sandbox.frames import Ended, Kind, receive, send
 from flight_server.sandbox.shipment import Packed
 from storage.errors import StorageUnavailable
@@ -169,7 +168,7 @@ def _is_readable(channel: socket.socket, seconds: float) -> bool:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    root = str(Path(flight_server.__file__).parent.parent)
+    root = str(Path(__file__).parent.parent.parent)
     kept = {name: environment[name] for name in _ENVIRONMENT if name in environment}
     # One thread until it forks: numpy's own would be lost in the children.
     return {**kept, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

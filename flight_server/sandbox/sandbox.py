@@ -15,19 +15,19 @@ import pyarrow as pa
 import structlog
 
 from flight_server.query.apart import Apart, Bounds
-from flight_server.query.channel import RunState
-from flight_server.query.engine_faults import ALL_MENDED
-from flight_server.query.errors import query_error
-from flight_server.query.running import Batches, Raised
-from flight_server.query.settings import QuerySettings
-from flight_server.query.shape import Shape
+from flight_server.query.care.engine_faults import ALL_MENDED
+from flight_server.query.errors.mapping import query_error
+from flight_server.query.results.channel import RunState
+from flight_server.query.results.result_shape import Shape
+from flight_server.query.results.running_query import Batches, Raised
+from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.failure import Failure, error_of
 from flight_server.sandbox.frames import Ended, Kind, read
 from flight_server.sandbox.growth import bounds_of
 from flight_server.sandbox.processes import ForkServer, SandboxProcess
 from flight_server.sandbox.shipment import packed
+from storage.cold.file_store import Places
 from storage.errors import Cancelled, FrostlineError, LimitExceeded
-from storage.files import Places
 
 BATCH_ROWS: Final = 1024  # few, as each row may become large
 

@@ -14,17 +14,17 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from flight_server.query.scan import RowView
-from flight_server.query.scope import QueryScope
-from flight_server.query.settings import QuerySettings
-from flight_server.query.touched import Touched
+from flight_server.query.scan.dependencies import Touched
+from flight_server.query.scan.scope import QueryScope
+from flight_server.query.scan.table_scan import RowView
+from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.frames import read, written
-from storage.catalog import Catalog
-from storage.deletes import DeleteChunk, DeleteSet
-from storage.files import ObjectStore, Places
-from storage.names import TableName
-from storage.schema import NamespaceDef, TableDef, ViewDef, decode_record, encode_record
-from storage.state import ColdFile, DatabaseState, HotChunk, PartitionState
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName
+from storage.catalog.schema import NamespaceDef, TableDef, ViewDef, decode_record, encode_record
+from storage.cold.file_store import ObjectStore, Places
+from storage.state.delete_set import DeleteChunk, DeleteSet
+from storage.state.state import ColdFile, DatabaseState, HotChunk, PartitionState
 
 Params = Mapping[str, pa.Scalar]
 

@@ -18,9 +18,9 @@ from flight_server.query.engine import QueryEngine
 from flight_server.sandbox.failure import failure_of
 from flight_server.sandbox.frames import Kind, receive, send, written
 from flight_server.sandbox.shipment import ShippedStore, Unpacked
+from storage.cold.file_store import ObjectStore, Places
 from storage.errors import LimitExceeded
-from storage.files import ObjectStore, Places
-from storage.state import ColdFile
+from storage.state.state import ColdFile
 
 SLACK_BYTES: Final = 2 << 30  # address space that allocators and threads reserve and never touch
 ROW_BYTES_MAX: Final = 64 << 20

@@ -13,13 +13,15 @@ from typing import Final, get_args
 from flight_server.access.grants import Deed, may_act_for
 from flight_server.access.principal import Principal
 from flight_server.access.rights import Rights
-from flight_server.access.session import Session
-from flight_server.sql.describe_query import DescribeQuery
-from flight_server.sql.live_statements import Subscribe
-from flight_server.sql.read import read_statement
-from flight_server.sql.statements import DataChange, Definition, Describe, Query, Show, Statement
-from flight_server.sql.user_statements import ExecuteAs
-from storage.catalog import Catalog
+from flight_server.access.sessions.session import Session
+from flight_server.parser.read_text import read_statement
+from flight_server.parser.statements.changes import DataChange
+from flight_server.parser.statements.definitions import Definition
+from flight_server.parser.statements.live import Subscribe
+from flight_server.parser.statements.session import Describe, DescribeQuery, Show
+from flight_server.parser.statements.statement import Query, Statement
+from flight_server.parser.statements.users import ExecuteAs
+from storage.catalog.catalog import Catalog
 from storage.errors import NotSupported, PermissionDenied
 
 _READS: Final = (Query, Show, Describe, DescribeQuery, Subscribe)

@@ -10,18 +10,19 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from flight_server.access.grants import Deed
-from flight_server.sql.audited import event
-from flight_server.sql.call import Call
-from flight_server.sql.columns import columns_of_schema, writable_name
-from flight_server.sql.define import new_table, with_new_table
-from flight_server.sql.insert import full_rows
-from flight_server.sql.stage_change import StagedChange
-from flight_server.sql.statements import CreateTable, TableRef
+from flight_server.parser.statements.definitions import CreateTable
+from flight_server.parser.statements.table_ref import TableRef
+from flight_server.sql.change.change_stage import StagedChange
+from flight_server.sql.change.insert import full_rows
+from flight_server.sql.context.statement_context import Call
+from flight_server.sql.define.columns import columns_of_schema, writable_name
+from flight_server.sql.define.definitions import new_table, with_new_table
+from flight_server.sql.define.run_definition import event
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
+from storage.catalog.names import CATALOG, TEMPORARY, TableName
+from storage.catalog.schema import TableDef, TableKind
+from storage.catalog.users import Privilege
 from storage.errors import AlreadyExists, InvalidRequest, NotFound, NotSupported
-from storage.names import CATALOG, TEMPORARY, TableName
-from storage.schema import TableDef, TableKind
-from storage.users import Privilege
 
 
 def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:

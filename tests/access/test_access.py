@@ -8,23 +8,23 @@ import pyarrow as pa
 import pytest
 from argon2 import PasswordHasher
 
-from flight_server.access.authenticator import Authenticator
-from flight_server.access.lockout import Lockout
-from flight_server.access.login_audit import BURST_MAX, LoginAudit
-from flight_server.access.passwords import Passwords, prepare_root
+from flight_server.access.login.authenticator import Authenticator
+from flight_server.access.login.lockout import Lockout
+from flight_server.access.login.login_audit import BURST_MAX, LoginAudit
+from flight_server.access.login.passwords import Passwords, prepare_root
+from flight_server.access.login.tokens import Tokens, stored_key
 from flight_server.access.principal import Principal
-from flight_server.access.session import PreparedStatement, Session
-from flight_server.access.session_options import session_options, set_session_option
-from flight_server.access.sessions import Sessions
-from flight_server.access.tokens import Tokens, stored_key
-from flight_server.listen import is_local_peer
-from flight_server.settings import AccessSettings
-from storage.audit import AuditRecord
-from storage.catalog import Catalog
+from flight_server.access.sessions.session import PreparedStatement, Session
+from flight_server.access.sessions.session_options import session_options, set_session_option
+from flight_server.access.sessions.sessions import Sessions
+from flight_server.access.settings import AccessSettings
+from flight_server.flight.listen_address import is_local_peer
+from storage.catalog.audit_record import AuditRecord
+from storage.catalog.catalog import Catalog
+from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
 from storage.errors import InvalidRequest, LimitExceeded, NotFound, StorageUnavailable, Unauthenticated
 from storage.shares import ShareLimits, Shares
-from storage.users import UserRecord
 
 ROOT = Principal("root", "system")
 

@@ -21,9 +21,9 @@ from flight_server.access.grants import (
     rights_on,
 )
 from flight_server.access.principal import Principal
-from storage.options import ACCESS_LEVELS
-from storage.schema import TableKind
-from storage.users import Privilege, Role
+from storage.catalog.schema import TableKind
+from storage.catalog.table_options import ACCESS_LEVELS
+from storage.catalog.users import Privilege, Role
 
 SELECT, INSERT, UPDATE, DELETE = Privilege
 # What each role may do without a grant: S(elect), I(nsert), U(pdate), D(elete).

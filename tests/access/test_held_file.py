@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.access import held_file
-from flight_server.access.held_file import IN_TRANSACTION, SETTINGS, HeldFile
 from flight_server.access.principal import Principal
-from flight_server.access.session import Session, SessionLost
-from flight_server.access.sessions import Sessions
+from flight_server.access.sessions import held_file
+from flight_server.access.sessions.held_file import IN_TRANSACTION, SETTINGS, HeldFile
+from flight_server.access.sessions.session import Session, SessionLost
+from flight_server.access.sessions.sessions import Sessions
 from storage.clock import ManualClock
 from tests.access.test_session_shares import Transaction
 

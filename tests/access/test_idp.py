@@ -10,16 +10,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from flight_server.access.authenticator import Authenticator
-from flight_server.access.idp import IdentityProvider, check_settings
-from flight_server.access.jwks import REFRESH_SECONDS_MIN, STALE_SECONDS_MAX, Jwks
-from flight_server.access.login_audit import LoginAudit
-from flight_server.access.tokens import Tokens
-from flight_server.settings import AccessSettings
-from storage.audit import AuditRecord
+from flight_server.access.login.authenticator import Authenticator
+from flight_server.access.login.idp import IdentityProvider, check_settings
+from flight_server.access.login.jwks import REFRESH_SECONDS_MIN, STALE_SECONDS_MAX, Jwks
+from flight_server.access.login.login_audit import LoginAudit
+from flight_server.access.login.tokens import Tokens
+from flight_server.access.settings import AccessSettings
+from storage.catalog.audit_record import AuditRecord
+from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
 from storage.errors import InvalidRequest, Unauthenticated
-from storage.users import UserRecord
 from tests.access.provider import AUDIENCE, ISSUER, ec_key, ed_key, jwk, rsa_key, token, web
 from tests.wire.conftest import QUICK
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typing
 
-from flight_server.sql import statements
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.statements import statement as statements
+from flight_server.parser.statements.statement import Statement
 from flight_server.sql.execute_as import LENT
-from flight_server.sql.parse import parse
-from flight_server.sql.statements import Statement
 
 LENT_TEXTS = (
     "SELECT 1",

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 import pytest
 from argon2 import PasswordHasher
 
-from flight_server.access.authenticator import Authenticator
-from flight_server.access.hash_places import WAITING_MAX, HashPlaces, Rank
-from flight_server.access.lockout import Lockout
-from flight_server.access.passwords import Passwords
-from flight_server.access.tokens import Tokens
-from flight_server.settings import AccessSettings
+from flight_server.access.login.authenticator import Authenticator
+from flight_server.access.login.hash_places import WAITING_MAX, HashPlaces, Rank
+from flight_server.access.login.lockout import Lockout
+from flight_server.access.login.passwords import Passwords
+from flight_server.access.login.tokens import Tokens
+from flight_server.access.settings import AccessSettings
+from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
 from storage.errors import FrostlineError, LimitExceeded, Unauthenticated
-from storage.users import UserRecord
 from tests.access.test_access import basic
 
 GUESSES = 200

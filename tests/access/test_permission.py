@@ -7,12 +7,12 @@ import typing
 import pytest
 
 from flight_server.access.grants import Deed
-from flight_server.sql import statements
-from flight_server.sql.parse import parse
-from flight_server.sql.permission import deed_of, needed
-from flight_server.sql.statements import Statement
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.statements import statement as statements
+from flight_server.parser.statements.statement import Statement
+from flight_server.sql.permissions import deed_of, needed
+from storage.catalog.users import Privilege
 from storage.errors import PermissionDenied
-from storage.users import Privilege
 
 SELECT, INSERT, UPDATE, DELETE = Privilege
 DEEDS = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.access import ended_sessions
-from flight_server.access.cookies import Cookies
-from flight_server.access.ended_sessions import ClosedSessions, LostSessions, LostState
 from flight_server.access.principal import Principal
-from flight_server.access.session import Session, SessionLost
-from flight_server.access.sessions import SessionLimits, Sessions
+from flight_server.access.sessions import ended_sessions
+from flight_server.access.sessions.ended_sessions import ClosedSessions, LostSessions, LostState
+from flight_server.access.sessions.session import Session, SessionLost
+from flight_server.access.sessions.sessions import SessionLimits, Sessions
+from flight_server.calls.cookies import Cookies
 from storage.clock import ManualClock
 from storage.errors import LimitExceeded, Unauthenticated
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bench.corrections import CORRECTIONS
 from bench.flights import by_month, read_tables
-from flight_server.sql.type_names import sql_type_name
+from flight_server.parser.text.type_names import sql_type_name
 from tests.demo.duckdb_side import DuckDbSide, rows_of
 from tests.demo.questions import QUESTIONS
 from tests.server_process import ServerProcess

@@ -46,7 +46,7 @@ def test_every_exit_code_is_documented():
 
 
 def test_every_key_family_is_in_the_format():
-    from storage.keys import FAMILIES, MetaKind
+    from storage.rowstore.keys import FAMILIES, MetaKind
 
     text = (REPOSITORY / "docs" / "on-disk-format.md").read_text(encoding="utf-8")
     assert [family for family in FAMILIES if f"| `{family}` |" not in text] == []

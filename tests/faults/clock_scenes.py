@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from flight_server.access.session import Session
-from storage.compaction import compact_partition, plan_compaction
-from storage.flush import flush_partition
-from storage.retention import purge_step
-from storage.schema import TableDef
+from flight_server.access.sessions.session import Session
+from storage.catalog.schema import TableDef
+from storage.maintenance.compaction import compact_partition, plan_compaction
+from storage.maintenance.flush import flush_partition
+from storage.maintenance.retention import purge_step
 from tests.sql_end_to_end.in_process import House
 from tests.storage.furniture import never
 

@@ -23,12 +23,13 @@ from typing import IO, Any
 import pyarrow as pa
 import pytest
 
+from storage.catalog.schema import TableDef
 from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.errors import DISK_FULL, ConstraintViolated, StorageUnavailable
-from storage.recover import live_files
-from storage.schema import TableDef
+from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
+from storage.state.state import live_files
 from tests.server_process import ServerProcess
 from tests.storage.furniture import compact, flush, insert, make_table, opened, values
 
@@ -98,7 +99,7 @@ def until(holds: Callable[[], bool]) -> None:
 def check_files(engine: Engine) -> None:
     """Every live file is what was written; after a sweep there is no other."""
     engine.verify_cold_files()
-    engine.sweep_now()
+    sweep(engine)
     assert {path for path, _ in engine.files.listed()} == set(live_files(engine.state))
 
 

@@ -17,12 +17,13 @@ import pytest
 
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.states import JobState
+from storage.catalog.names import table_name
+from storage.catalog.schema import Column, TableDef
 from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.errors import ConstraintViolated
-from storage.names import table_name
-from storage.schema import Column, TableDef
-from storage.state import SEQ_TIME_SHIFT
+from storage.maintenance.sweep import sweep
+from storage.seq import SEQ_TIME_SHIFT
 from tests.faults.oracle import NOTHING, SMALL, Content, Journal, pad_of
 from tests.storage import furniture
 
@@ -201,7 +202,7 @@ class Work:
         """Of files that a crash left, for in this work nothing else is left to the sweep."""
         for number in range(3):
             (self.engine.cold_directory / "public" / "kv" / f"left-{number}.parquet").write_bytes(b"of no use")
-        self.engine.sweep_now()
+        sweep(self.engine)
 
     def _jobs(self) -> Iterator[tuple[str, Content, Callable[[], object]]]:
         for number, status in ((1, JobState.RUNNING), (1, JobState.COMPLETED), (2, JobState.QUEUED)):

@@ -15,15 +15,16 @@ from typing import Any, Final
 
 import pytest
 
+from storage.catalog.names import table_name
+from storage.catalog.partition_ids import table_of_partition
+from storage.catalog.schema import TableDef
 from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.errors import ConstraintViolated
-from storage.keys import DELETES, HOT, MANIFEST, PK, table_of_partition
-from storage.names import table_name
-from storage.recover import live_files
-from storage.schema import TableDef
+from storage.maintenance.sweep import SweepFigures, sweep
+from storage.rowstore.keys import DELETES, HOT, MANIFEST, PK
 from storage.settings import StorageSettings
-from storage.sweep import SweepFigures
+from storage.state.state import live_files
 from tests.storage import furniture
 
 # Statements of more than some rows go to files, and files are small: every step of every size within few rows.
@@ -104,7 +105,7 @@ def check(directory: Path, journal: Path) -> None:
         before = picture(engine)
     with furniture.opened(directory, SystemClock(), SMALL) as engine:
         assert picture(engine) == before, "the second restart changed something"
-        assert engine.sweep_now() == SweepFigures(files=0, bytes=0)
+        assert sweep(engine) == SweepFigures(files=0, bytes=0)
         _check_keys(engine, expected)
         _go_on(engine)
         check_files(engine)
@@ -115,10 +116,10 @@ def check_files(engine: Engine) -> None:
     engine.verify_cold_files()
     furniture.clean(engine)
     assert engine.dropped() == []
-    engine.sweep_now()
+    sweep(engine)
     assert furniture.files_on_disk(engine) == set(live_files(engine.state))
     for family in (HOT, DELETES, PK, MANIFEST):
-        kept = {int.from_bytes(key[:8], "big") for key, _ in engine._store.scan(family)}
+        kept = {int.from_bytes(key[:8], "big") for key, _ in engine.row_store.scan(family)}
         assert {table_of_partition(id_) for id_ in kept} <= engine.state.catalog.table_ids(), family
 
 

@@ -15,9 +15,10 @@ import pytest
 import trustme
 from adbc_driver_flightsql import DatabaseOptions
 
-from flight_server.certificates import read_tls
-from flight_server.listen import check_exposure
-from flight_server.settings import AccessSettings, ServerSettings
+from flight_server.access.settings import AccessSettings
+from flight_server.flight.certificates import read_tls
+from flight_server.flight.listen_address import check_exposure
+from flight_server.flight.settings import ServerSettings
 from flight_server.wire import flight_sql_pb2 as pb
 from storage.clock import SystemClock
 from storage.errors import InvalidRequest

@@ -17,8 +17,9 @@ import pytest
 
 from storage.clock import SystemClock
 from storage.engine import Engine
-from storage.recover import live_files
+from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
+from storage.state.state import live_files
 from tests.conftest import FIXED_SEED
 from tests.faults.mixed_load import CONFIG, DEFINITIONS, Load, rows_of
 from tests.server_process import ServerProcess
@@ -56,7 +57,7 @@ def check_files(data: Path) -> None:
     engine = Engine.open(copy, StorageSettings(), SystemClock())
     try:
         engine.verify_cold_files()
-        engine.sweep_now()
+        sweep(engine)
         assert {path for path, _ in engine.files.listed()} == set(live_files(engine.state))
     finally:
         engine.close()

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from storage.clock import ManualClock
+from storage.cold.file_names import holds_cold_files
 from storage.engine import Engine
 from storage.errors import Corruption
-from storage.first_look import first_look
+from storage.rowstore.startup_check import first_look
 from storage.settings import StorageSettings
 from tests.storage.furniture import insert, make_table, opened, read
 
@@ -57,7 +59,7 @@ def keys_in(directory: Path) -> list[int]:
 
 def rows_seen_in(directory: Path) -> int:
     """What recovery sees, without all that goes with opening for writing."""
-    found = first_look(directory / "rows", directory / "cold")
+    found = first_look(directory / "rows", partial(holds_cold_files, directory / "cold"))
     assert found is not None
     (partition,) = found.state.partitions.values()
     return partition.rows

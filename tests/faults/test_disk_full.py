@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import structlog
 
-from flight_server.log import configure
+from flight_server.monitoring.log import configure
 from storage import failpoints
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import DISK_FULL, ConstraintViolated, StorageUnavailable
+from storage.maintenance.sweep import sweep
 from tests.faults.tools import REQUIRED_VARIABLE, needed
 from tests.storage.furniture import SPILLING, files_on_disk, flush, insert, load, make_table, opened, values
 
@@ -74,7 +75,7 @@ def test_a_load_of_unknown_outcome_is_there_whole_once_there_is_room(tmp_path: P
         until_healthy(engine)
         assert values(engine, table) == [1, 2]
         load(engine, table, (3, "c"))
-        engine.sweep_now()
+        sweep(engine)
         assert len(files_on_disk(engine)) == 2
         with pytest.raises(ConstraintViolated):
             load(engine, table, (2, "double"))
@@ -89,7 +90,7 @@ def test_a_flush_of_unknown_outcome_leaves_each_row_once(tmp_path: Path, clock: 
         failing_at_commit(engine, "log.before_sync", lambda: flush(engine, table))
         until_healthy(engine)
         assert values(engine, table) == [1, 2]
-        engine.sweep_now()
+        sweep(engine)
         flush(engine, table)
         assert values(engine, table) == [1, 2]
         assert len(files_on_disk(engine)) == 1

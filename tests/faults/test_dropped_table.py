@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
+from storage.catalog.schema import TableDef
 from storage.clock import SystemClock
-from storage.edits import Edit, FlushChange
 from storage.engine import Engine
-from storage.schema import TableDef
-from storage.state import ColdFile
+from storage.state.edits import Edit, FlushChange
+from storage.state.state import ColdFile
 from tests.faults.engine_cases import Case, EngineCases
 from tests.faults.oracle import SMALL
 from tests.storage import furniture

@@ -12,22 +12,23 @@ import pytest
 import trio
 import trio.testing
 
-from flight_server.access.passwords import Passwords, prepare_root
+from flight_server.access.login.passwords import Passwords, prepare_root
 from flight_server.access.principal import Principal
-from flight_server.query.running import QueryLoop, RunningQuery
-from flight_server.query.shape import Shape
+from flight_server.query.results.result_shape import Shape
+from flight_server.query.results.running_query import QueryLoop, RunningQuery
 from jobs.ledger import JobType, Trigger
 from jobs.outcome import Completed
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.clock import ManualClock
-from storage.edits import Edit
+from storage.commit.change_feed import Hearer
 from storage.engine import Engine
 from storage.errors import Conflict, FrostlineError, StorageUnavailable
 from storage.failpoints import LOOPS, arm, disarm
-from storage.feed import Hearer, PartitionChange
 from storage.loops import attempt, forever
 from storage.settings import StorageSettings
+from storage.state.edits import Edit
+from storage.state.partition_change import PartitionChange
 from tests.jobs.furniture import Scripted
 from tests.jobs.furniture import running as running_jobs
 from tests.jobs.test_with_engine import LONG, counts, insert, jobs_over, make_table
@@ -123,7 +124,7 @@ def test_when_the_committer_fails_all_that_wait_are_told_and_reads_go_on(
         assert engine.health == "the committer failed"
         assert not engine.mends_itself
         assert 1 in values(engine, table)
-        assert engine._committer.between_commits(lambda state: state.last_seq) == engine.state.last_seq
+        assert engine.committer.between_commits(lambda state: state.last_seq) == engine.state.last_seq
     with opened(tmp_path) as engine:
         assert engine.health == "ok"
         assert 1 in values(engine, table)

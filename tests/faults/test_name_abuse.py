@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flight_server.wire import flight_sql_pb2 as pb
+from storage.catalog.folder_templates import portable_folder_name
+from storage.catalog.names import checked_new_namespace
 from storage.errors import InvalidRequest
-from storage.layout import portable_folder_name
-from storage.names import checked_new_namespace
 from tests.faults.abused import AS_ROOT, abused_server, answer, check_refused, quoted, tree
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client, Refused

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from storage import failpoints
+from storage.maintenance.sweep import sweep
 from tests.s3_endpoint import S3Endpoint
 from tests.storage.furniture import compact, flush, insert, make_table, now, opened, partition, values
 from tests.storage.s3_furniture import Cloud, cloud
@@ -61,7 +62,7 @@ def test_a_server_that_dies_around_an_upload(tmp_path: Path, endpoint: S3Endpoin
             assert values(again, table) == [0, 1, 2]
             insert(again, table, (3, "y"))
             flush(again, table)
-            again.sweep_now()
+            sweep(again)
             assert here.keys == {here.key(file) for file in partition(again, table).cold}
             assert again.verify_cold_files() == len(partition(again, table).cold)
             assert values(again, table) == [0, 1, 2, 3]

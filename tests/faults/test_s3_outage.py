@@ -11,12 +11,13 @@ import trio
 
 from jobs.ledger import JobType
 from jobs.manager import JobManager
-from jobs.schedule import Schedule
+from jobs.planning.schedule import Schedule
 from jobs.settings import JobSettings
+from storage.catalog.schema import TableDef
+from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
 from storage.errors import LimitExceeded
-from storage.options import FlushPolicy
-from storage.schema import TableDef
+from storage.maintenance.sweep import sweep
 from tests.faults.s3_proxy import Fault
 from tests.jobs.test_with_engine import jobs_over
 from tests.s3_endpoint import S3Endpoint
@@ -115,5 +116,5 @@ def check_drained(here: Cloud, table: TableDef, writer: Writer) -> None:
     assert values(engine, table) == writer.acknowledged
     assert engine.state.hot_bytes < SMALL.hot_bytes_max
     assert engine.verify_cold_files() == len(partition(engine, table).cold)
-    engine.sweep_now()
+    sweep(engine)
     assert here.keys == {here.key(file) for file in partition(engine, table).cold}

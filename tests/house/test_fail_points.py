@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from storage.failpoints import LOOPS, POINTS
-from tests.house.test_tidy import sources, tree_of
+from tests.house.source_files import sources, tree_of
 
 BY_KIND_OF_CALL = "call."  # reached under a name put together from the call's kind
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from jobs.door import JobsDoor
+from jobs.client import JobsDoor
 from jobs.ledger import JobRecord
 from jobs.states import JobState
 from storage import failpoints
-from storage.backup_folder import BackupFolder
-from storage.backup_record import BackupRecord
-from storage.backup_target import listed
+from storage.backup.folder_target import BackupFolder
+from storage.backup.record import BackupRecord
+from storage.backup.target import listed
 from storage.clock import ManualClock
+from storage.data_directory import RESTORE_PART, RESTORE_READY
 from storage.engine import Engine
-from storage.restore import PART, READY
 from storage.settings import StorageSettings
 from tests.jobs.test_with_engine import finished, insert, make_table, through_the_door
 
@@ -87,7 +87,7 @@ def test_a_restore_that_fails_or_is_killed_leaves_a_server_that_takes_writes(ope
     through_the_door(engine, lambda door: ended(door, "backup", folder))
     [backup] = listed(BackupFolder(folder))
     assert isinstance(backup, BackupRecord)
-    staged = fresh.directory / PART
+    staged = fresh.directory / RESTORE_PART
 
     def calls(door: JobsDoor) -> None:
         failpoints.arm("restore.after_file", killing(door))
@@ -101,5 +101,5 @@ def test_a_restore_that_fails_or_is_killed_leaves_a_server_that_takes_writes(ope
 
     through_the_door(fresh, calls)
     assert not staged.exists()
-    assert not (fresh.directory / READY).exists()
+    assert not (fresh.directory / RESTORE_READY).exists()
     assert fresh.health == "ok"

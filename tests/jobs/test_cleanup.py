@@ -11,18 +11,18 @@ import msgspec
 import pytest
 import trio
 
-from jobs.cleanup import CleanupExecutor
 from jobs.executor import Step
-from jobs.job_cleanup import DAY_MS, JobCleanupExecutor
+from jobs.executors.cleanup import CleanupExecutor
+from jobs.executors.job_cleanup import DAY_MS, JobCleanupExecutor
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.outcome import Completed, Continue, Figures, Skipped
 from jobs.settings import JobSettings
 from jobs.states import JobState
-from storage import cleanup
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import StorageUnavailable
 from storage.failpoints import arm, disarm
+from storage.maintenance import cleanup
 from tests.jobs.furniture import MemoryLedgerStore, Scripted, running
 from tests.jobs.test_with_engine import insert, jobs_over, make_table
 from tests.server_process import ServerProcess
@@ -80,7 +80,7 @@ def test_a_cleanup_that_a_crash_prevented_is_done_after_the_next_start(tmp_path:
 
 
 def test_a_large_table_goes_in_steps_that_tell_how_far_they_are(engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Engine.clean_dropped, "__kwdefaults__", {"count": False, "files_at_once": 1})
+    monkeypatch.setattr(cleanup.clean_dropped, "__kwdefaults__", {"count": False, "files_at_once": 1})
     shares: list[float | None] = []
     put = Ledger.put
 

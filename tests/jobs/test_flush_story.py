@@ -15,15 +15,15 @@ import trio
 
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.manager import JobManager
-from jobs.schedule import Schedule
+from jobs.planning.schedule import Schedule
 from jobs.settings import JobSettings
 from jobs.states import FINISHED, TRANSITIONS, JobState
+from storage.catalog.names import TableName
+from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import NotSupported, StorageUnavailable
 from storage.failpoints import VARIABLE, arm, disarm
-from storage.names import TableName
-from storage.options import FlushPolicy
 from tests.faults.mixed_load import gone_quietly
 from tests.jobs.test_with_engine import counts, insert, jobs_over, make_table
 from tests.server_process import ServerProcess

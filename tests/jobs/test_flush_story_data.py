@@ -18,7 +18,8 @@ from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import StorageUnavailable
 from storage.failpoints import arm, disarm
-from storage.keys import HOT
+from storage.maintenance.sweep import sweep
+from storage.rowstore.keys import HOT
 from tests.server_process import ServerProcess
 from tests.storage.furniture import compact, delete, files_on_disk, flush, insert, make_table, partition, values
 
@@ -111,7 +112,7 @@ def test_atomic_deletion(engine: Engine, point: str):
     assert files_on_disk(engine) == set()
     assert values(engine, table) == list(range(100))
     flush(engine, table)
-    assert list(engine._store.scan(HOT)) == []
+    assert list(engine.row_store.scan(HOT)) == []
     assert (partition(engine, table).hot_rows, partition(engine, table).rows) == (0, 100)
     assert values(engine, table) == list(range(100))
 
@@ -127,7 +128,7 @@ def test_snapshot_consistency(engine: Engine):
         with engine.snapshot() as late:
             flush(engine, table)
             compact(engine, table, force=True)
-            engine.sweep_now()
+            sweep(engine)
             assert values(engine, table, state=early.state) == list(range(10))
             assert values(engine, table, state=late.state) == [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]
     assert values(engine, table) == [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]

@@ -8,20 +8,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flight_server.sql.define_user import without_gone
-from jobs.eviction_planner import EvictionPlanner
-from jobs.planners import due_compactions, due_purges
-from jobs.schedule import plan_flushes
+from flight_server.sql.define.users import without_gone
+from jobs.executors.user_cleanup import due_user_cleanups
+from jobs.planning.eviction_planner import EvictionPlanner
+from jobs.planning.planners import due_compactions, due_purges
+from jobs.planning.schedule import plan_flushes
 from jobs.settings import JobSettings
-from jobs.user_cleanup import due_user_cleanups
-from storage.audit import AuditRecord
+from storage.catalog.audit_record import AuditRecord
+from storage.catalog.schema import TableDef, TableKind
+from storage.catalog.table_options import FlushPolicy
+from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
-from storage.edits import Edit
 from storage.engine import Engine
-from storage.options import FlushPolicy
-from storage.schema import TableDef, TableKind
 from storage.settings import StorageSettings
-from storage.users import UserRecord
+from storage.state.edits import Edit
 from tests.storage.furniture import compact, delete, drop, flush, insert, make_table, opened, partition, purge, read
 
 DAY_MS = 86_400_000

@@ -9,19 +9,19 @@ import pytest
 import trio
 
 from jobs.executor import Executor, Step
-from jobs.executors import executors_of
+from jobs.executors.registry import executors_of
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.manager import JobManager
 from jobs.outcome import Completed, Continue, Outcome
 from jobs.planner import Wish
-from jobs.planners import due_compactions, due_purges
-from jobs.schedule import Schedule
+from jobs.planning.planners import due_compactions, due_purges
+from jobs.planning.schedule import Schedule
 from jobs.settings import JobSettings
 from jobs.targets import table_parameters
+from storage.catalog.schema import TableDef
+from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
 from storage.engine import Engine
-from storage.options import FlushPolicy
-from storage.schema import TableDef
 from tests.jobs.test_with_engine import GRACE_MS
 from tests.storage.furniture import delete, flush, insert, make_table, partition, values
 

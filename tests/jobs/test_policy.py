@@ -10,7 +10,7 @@ from jobs.ledger import ID_PREFIX, JobRecord, JobType, Trigger
 from jobs.outcome import Figures
 from jobs.policy import PRIORITY, Waiting, fullest_partitions, next_job, retry_wait_seconds
 from jobs.settings import JobSettings
-from storage.state import DatabaseState, HotChunk, PartitionState
+from storage.state.state import DatabaseState, HotChunk, PartitionState
 
 
 def waiting(job_id: str, *, priority: int = 1, waited: float = 0, target: str = "t", created_ms: int = 0) -> Waiting:

@@ -6,12 +6,12 @@ import trio
 
 from jobs.ledger import JobType, Trigger
 from jobs.planner import table_wish
-from jobs.planners import due_purges
+from jobs.planning.planners import due_purges
 from jobs.settings import JobSettings
 from jobs.states import JobState
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
-from storage.schema import TableDef
 from tests.jobs.test_with_engine import jobs_over
 from tests.storage.furniture import delete, files_on_disk, flush, insert, make_table, now, partition, values
 

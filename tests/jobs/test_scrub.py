@@ -10,16 +10,15 @@ import pytest
 import structlog
 import trio
 
-from jobs.door import JobsDoor
+from jobs.client import JobsDoor
 from jobs.ledger import JobType
 from jobs.settings import JobSettings
 from jobs.states import JobState
+from storage.catalog.names import TableName, table_name
 from storage.engine import Engine
 from storage.errors import Cancelled, Corruption, NotFound
-from storage.names import TableName, table_name
-from storage.recover import live_files
-from storage.scrub import scrub
-from storage.state import ColdFile
+from storage.maintenance.scrub import scrub
+from storage.state.state import ColdFile, live_files
 from tests.jobs.test_with_engine import finished, insert, jobs_over, make_table, through_the_door
 from tests.storage.furniture import never
 

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.eviction_pace import EVENTS_AT_ONCE, Arrivals, DueTimes, pace_seconds
-from jobs.eviction_planner import EvictionPlanner
 from jobs.executor import Step
+from jobs.executors.stream_eviction import StreamEvictionExecutor
 from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.outcome import Completed, Continue, Outcome, Skipped
-from jobs.schedule import plan_flushes
+from jobs.planning.eviction_pace import EVENTS_AT_ONCE, Arrivals, DueTimes, pace_seconds
+from jobs.planning.eviction_planner import EvictionPlanner
+from jobs.planning.schedule import plan_flushes
 from jobs.settings import JobSettings
-from jobs.stream_eviction import StreamEvictionExecutor
 from jobs.targets import table_parameters
+from storage.catalog.table_options import Eviction, TableOptions
 from storage.clock import ManualClock
-from storage.edits import Edit
-from storage.options import Eviction, TableOptions
 from storage.settings import StorageSettings
+from storage.state.edits import Edit
 from tests.storage.stream_furniture import NAME, Stream
 
 SETTINGS = JobSettings(eviction_seconds_min=2.0, eviction_seconds_max=50.0, eviction_rows_max=100)

@@ -12,7 +12,7 @@ import structlog
 import trio
 from trio.testing import MockClock
 
-from flight_server import log
+from flight_server.monitoring import log
 from jobs.executor import Step
 from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.outcome import Completed, Continue, Figures, Outcome, Retry

@@ -10,19 +10,20 @@ import pytest
 import trio
 
 from jobs.executor import Step
+from jobs.executors.user_cleanup import UserCleanupExecutor, due_user_cleanups
 from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.outcome import Completed, Continue, Outcome, Skipped
 from jobs.states import JobState
-from jobs.user_cleanup import UserCleanupExecutor, due_user_cleanups
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import table_name
+from storage.catalog.partition_ids import is_owned, owner_of_partition
+from storage.catalog.schema import TableDef
+from storage.catalog.users import Grant, GrantName, Privilege, UserRecord
 from storage.clock import ManualClock
-from storage.edits import Edit
 from storage.engine import Engine
-from storage.keys import HOT, MANIFEST, OWNERS, PK, is_owned, owner_of_partition, partition_of
-from storage.names import table_name
-from storage.owners import OwnerKey
-from storage.schema import TableDef
-from storage.users import Grant, GrantName, Privilege, UserRecord
+from storage.rowstore.keys import HOT, MANIFEST, OWNERS, PK, partition_of
+from storage.rowstore.owners import OwnerKey
+from storage.state.edits import Edit
 from tests.jobs.test_with_engine import GRACE_MS, jobs_over
 from tests.storage.furniture import files_on_disk, flush, insert, opened, read
 from tests.storage.test_user_partitions import user_table
@@ -80,12 +81,12 @@ class House:
             assert [row["v"] for row in read(engine, own(engine, table, self.ben))] == ["ben"] * 3
             assert number not in engine.users.owner_numbers(table)
         for family in (HOT, MANIFEST, PK):
-            found = {partition_of(key) for key, _ in engine._store.scan(family)}
+            found = {partition_of(key) for key, _ in engine.row_store.scan(family)}
             assert number not in {owner_of_partition(id_) for id_ in found if is_owned(id_)}, family
         assert len(files_on_disk(engine)) == 2
         assert not [path for path in files_on_disk(engine) if "ann" in path]
         assert [key for key, _ in engine.owners.every()] == [self.ben]
-        assert len(list(engine._store.scan(OWNERS))) == 2
+        assert len(list(engine.row_store.scan(OWNERS))) == 2
 
 
 @pytest.fixture

@@ -11,21 +11,21 @@ import pyarrow as pa
 import pytest
 import trio
 
-from jobs.door import JobsDoor
-from jobs.executors import executors_of
+from jobs.client import JobsDoor
+from jobs.executors.registry import executors_of
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.manager import JobManager
-from jobs.schedule import Schedule, plan_flushes
+from jobs.planning.schedule import Schedule, plan_flushes
 from jobs.settings import JobSettings
 from jobs.states import JobState
+from storage.catalog.names import TableName, table_name
+from storage.catalog.schema import Column, TableDef, TableKind
+from storage.catalog.table_options import FlushPolicy, TableOptions
 from storage.clock import ManualClock
-from storage.edits import Edit, RowChange
 from storage.engine import Engine
 from storage.errors import Cancelled, NotFound
-from storage.names import TableName, table_name
-from storage.options import FlushPolicy, TableOptions
-from storage.schema import Column, TableDef, TableKind
 from storage.settings import StorageSettings
+from storage.state.edits import Edit, RowChange
 
 GRACE_MS = 7 * 86_400_000  # for which a dropped user can be brought back
 LONG = FlushPolicy(rows=1_000_000, interval_seconds=300, bytes=1 << 30)

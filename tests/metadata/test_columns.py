@@ -7,9 +7,9 @@ import pytest
 
 from flight_server.metadata import columns
 from flight_server.metadata.columns import described_rows, described_schema, described_table
-from storage.names import table_name
-from storage.options import TableOptions
-from storage.schema import Column, TableDef, TableKind
+from storage.catalog.names import table_name
+from storage.catalog.schema import Column, TableDef, TableKind
+from storage.catalog.table_options import TableOptions
 
 PREFIX = "ARROW:FLIGHT:SQL:"
 

@@ -9,11 +9,11 @@ import pytest
 from flight_server.metadata.keys import FOREIGN_KEYS_SCHEMA, foreign_key_rows, primary_keys
 from flight_server.metadata.objects import Objects, catalogs, db_schemas, table_types, tables
 from flight_server.wire.requests import GetDbSchemas, GetForeignKeys, GetPrimaryKeys, GetTables
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName, table_name
+from storage.catalog.schema import Column, NamespaceDef, TableDef, TableKind, ViewDef
+from storage.catalog.table_options import TableOptions
 from storage.errors import NotFound
-from storage.names import TableName, table_name
-from storage.options import TableOptions
-from storage.schema import Column, NamespaceDef, TableDef, TableKind, ViewDef
 
 REMARKS = b"ARROW:FLIGHT:SQL:REMARKS"
 COLUMNS = (

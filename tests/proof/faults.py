@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from tests.proof.junit import Result, Results
 
-MODULE: Final = "flight_server.query.engine_faults"
+MODULE: Final = "flight_server.query.care.engine_faults"
 
 
 class Fault(Protocol):

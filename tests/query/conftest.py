@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from flight_server.query import QueryEngine, QuerySettings
-from storage.files import only_local
-from storage.local_files import LocalFiles
+from storage.cold.file_store import only_local
+from storage.cold.local_store import LocalFiles
 from tests.query.database import Database
 
 

@@ -14,14 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flight_server.query import QueryEngine, QueryScope
-from storage.catalog import Catalog
-from storage.cold_types import to_file_batch
-from storage.deletes import DeleteSet, delete_chunk
-from storage.local_files import checksum_of
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.schema import Column, TableDef, TableKind, ViewDef
-from storage.state import SEQ_TIME_SHIFT, ColdFile, DatabaseState, HotChunk, PartitionState
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName
+from storage.catalog.schema import Column, TableDef, TableKind, ViewDef
+from storage.catalog.table_options import TableOptions
+from storage.cold.parquet_types import to_file_batch
+from storage.durable_files import checksum_of
+from storage.seq import SEQ_TIME_SHIFT
+from storage.state.delete_set import DeleteSet, delete_chunk
+from storage.state.state import ColdFile, DatabaseState, HotChunk, PartitionState
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flight_server.query import QueryEngine, QueryScope
-from flight_server.query.bounds import PAIRS_MAX, JoinWay, pairs, parsed, refuse_endless_joins
+from flight_server.query.bounds import PAIRS_MAX, pairs, parsed, refuse_endless_joins
+from flight_server.query.scan.dependencies import JoinWay
 from storage.errors import LimitExceeded
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 
 SCOPE = QueryScope(DatabaseState())
 MILLION = "generate_series(1, 1000000)"

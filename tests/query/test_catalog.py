@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from storage.catalog.names import TableName
+from storage.catalog.schema import TableDef
 from storage.errors import InvalidRequest, NotFound, PermissionDenied
-from storage.names import TableName
-from storage.schema import TableDef
 from tests.query.database import NOW_MS, Database, column, seq_at
 
 ONE = pa.table({"x": [1]})

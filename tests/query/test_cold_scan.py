@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from datafusion import RuntimeEnvBuilder, SessionContext
 
-from flight_server.query.cold_scan import FILES_MAX, PLANS_MIN, ColdScans, list_scan, with_paths
-from flight_server.query.contexts import Contexts
-from flight_server.query.settings import QuerySettings
-from storage.files import only_local
-from storage.local_files import LocalFiles
-from storage.state import ColdFile
+from flight_server.query.scan.cold_scan import FILES_MAX, PLANS_MIN, ColdScans, list_scan, with_paths
+from flight_server.query.sessions.contexts import Contexts
+from flight_server.query.sessions.settings import QuerySettings
+from storage.cold.file_store import only_local
+from storage.cold.local_store import LocalFiles
+from storage.state.state import ColdFile
 
 SCHEMA = pa.schema([("a", pa.int64()), ("s", pa.string()), ("later", pa.list_(pa.int32()))])
 

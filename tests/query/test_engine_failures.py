@@ -11,7 +11,7 @@ import pytest
 from datafusion import SessionConfig, SessionContext
 from structlog.testing import capture_logs
 
-from flight_server.query.errors import query_error
+from flight_server.query.errors.mapping import query_error
 from storage.errors import FrostlineError
 from tests.query.database import Database
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from flight_server.query import QueryEngine, QuerySettings
-from flight_server.query.engine_faults import ALL_MENDED, FAULTS
+from flight_server.query.care.engine_faults import ALL_MENDED, FAULTS
+from storage.cold.file_store import only_local
+from storage.cold.local_store import LocalFiles
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
-from storage.files import only_local
-from storage.local_files import LocalFiles
 from tests.query.states import STATES, in_state, sorted_rows
 
 TRIES = 150  # which part of a scan is read first is chance, and one of the faults depends on it

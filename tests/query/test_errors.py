@@ -7,7 +7,7 @@ import time
 import pyarrow as pa
 import pytest
 
-from flight_server.query.errors import clean, query_error
+from flight_server.query.errors.mapping import clean, query_error
 from storage.errors import Corruption, FrostlineError, InvalidRequest, LimitExceeded, NotFound, NotSupported
 from tests.query.database import NOW_MS, Database, column, seq_at
 

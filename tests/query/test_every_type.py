@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flight_server.query.client_types import client_type
-from storage.casts import cast
-from storage.cold_types import from_file_batch, is_storable, to_file_batch
-from storage.hot_codec import decode_rows, encode_rows
-from storage.nested_nulls import cleared
-from storage.row_filter import kept_rows, rows_at
+from flight_server.query.results.client_types import client_type
+from storage.cold.parquet_types import from_file_batch, is_storable, to_file_batch
+from storage.rowstore.row_codec import decode_rows, encode_rows
+from storage.state.batch_rows import kept_rows, rows_at
+from storage.state.casts import cast
+from storage.state.nested_nulls import cleared
 from tests.query.database import NOW_MS, Database, column, seq_at
 from tests.sql_end_to_end.nested_columns import columns_and_nested
 

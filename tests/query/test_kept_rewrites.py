@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from flight_server.query.kept_rewrites import KEPT_MAX, KeptRewrite, KeptRewrites
-from storage.catalog import Catalog
-from storage.flush import flush_partition
+from flight_server.query.care.kept_rewrites import KEPT_MAX, KeptRewrite, KeptRewrites
+from storage.catalog.catalog import Catalog
+from storage.maintenance.flush import flush_partition
 from tests.sql_end_to_end.in_process import House, house
 
 JOINED = "SELECT * FROM a FULL JOIN b USING (id) ORDER BY d, id DESC"

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from random import Random
 
-from flight_server.query.opening_room import OpeningRoom
+from flight_server.query.file_lookups import OpeningRoom
 from tests.server_process import REPOSITORY
 
 FILES_MAX = 10
@@ -19,8 +19,8 @@ import sys, threading
 from pathlib import Path
 import pyarrow as pa
 from flight_server.query import QueryEngine, QuerySettings
-from storage.files import only_local
-from storage.local_files import LocalFiles
+from storage.cold.file_store import only_local
+from storage.cold.local_store import LocalFiles
 from tests.query.database import Database, column, seq_at
 
 folder = Path(sys.argv[1])

@@ -9,9 +9,9 @@ import pytest
 
 from flight_server.query import QueryEngine, QueryScope
 from flight_server.query.plan_cache import PlanCache
+from storage.catalog.names import TableName
 from storage.errors import Corruption, PermissionDenied
-from storage.names import TableName
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 from tests.query.database import Database, column, seq_at
 
 

@@ -8,8 +8,8 @@ import pytest
 from sqlglot import exp
 
 from flight_server.query import QueryEngine
-from flight_server.rewrite.dialect import Tree, read, written
-from flight_server.rewrite.names import folded, identifier
+from flight_server.rewrite.tree.dialect import Tree, read, written
+from flight_server.rewrite.tree.names import folded, identifier
 from storage.errors import FrostlineError
 from tests.query.states import in_state, sorted_rows
 from tests.query.test_engine_faults import CASES, TABLES, Case, answer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flight_server.query import QueryEngine
-from flight_server.sql.admission import Admission, Limits
-from flight_server.sql.result import RowsResult
-from flight_server.sql.running import RunningState, RunningStatements
+from flight_server.sql.context.admission import Admission, Limits
+from flight_server.sql.context.results import RowsResult
+from flight_server.sql.context.running_statements import RunningState, RunningStatements
 from storage.clock import ManualClock
 from storage.errors import Cancelled
 from tests.query.database import Database

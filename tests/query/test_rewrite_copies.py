@@ -11,8 +11,8 @@ import pytest
 
 from bench.tpch_data import queries as tpch_queries
 from flight_server.query import QueryEngine, QueryScope, QuerySettings
-from flight_server.rewrite.dialect import read, written
 from flight_server.rewrite.rewriter import copied
+from flight_server.rewrite.tree.dialect import read, written
 from storage.errors import FrostlineError
 from tests.sql_end_to_end.in_process import House, house
 from tests.sqllogic.script import Query, Statement, parse

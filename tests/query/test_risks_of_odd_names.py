@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.query.risky_conditions import equates_within_a_table, may_fail_beside_a_guard
+from flight_server.query.care.risky_conditions import equates_within_a_table, may_fail_beside_a_guard
 
 
 @pytest.mark.parametrize("left", ["t.a", "t.A", "t.é", "t.a b", "t.1a", "t.a.b", "t.*", "A", "é", "1a", "🦀"])

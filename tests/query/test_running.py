@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 
 from flight_server.query import QueryEngine, QueryScope, QuerySettings, RunningQuery, RunState
-from flight_server.query.shape import cut
+from flight_server.query.results.result_shape import cut
+from storage.cold.file_store import only_local
+from storage.cold.local_store import LocalFiles
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
-from storage.files import only_local
-from storage.local_files import LocalFiles
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 
 SCOPE = QueryScope(DatabaseState())
 LONG = "SELECT count(*) FROM generate_series(1, 100000000000) WHERE value % 7 = 3"

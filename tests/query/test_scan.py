@@ -8,10 +8,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from flight_server.query.scan import NOT_IN_MAX
+from flight_server.query.scan.table_scan import NOT_IN_MAX
+from storage.catalog.schema import TableDef, TableKind, write_fill
+from storage.catalog.table_options import KEEP_FOR_EVER, TableOptions
 from storage.errors import InvalidRequest
-from storage.options import KEEP_FOR_EVER, TableOptions
-from storage.schema import TableDef, TableKind, write_fill
 from tests.query.database import DAY_MS, NOW_MS, Database, column, seq_at
 
 OLD = seq_at(NOW_MS - 2 * DAY_MS)  # cold rows were written then

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from flight_server.query import QueryScope
+from storage.catalog.names import TableName
+from storage.catalog.schema import TableDef
 from storage.errors import NotFound, PermissionDenied
-from storage.names import TableName
-from storage.schema import TableDef
 from tests.query.database import NOW_MS, Database, column, seq_at
 
 V = TableName("public", "v")

@@ -10,10 +10,10 @@ import pytest
 
 from flight_server.query.apart import Bounds
 from flight_server.query.engine import QueryEngine
-from flight_server.query.settings import QuerySettings
+from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.sandbox import ProcessSandbox
-from storage.files import Places, only_local
-from storage.local_files import LocalFiles
+from storage.cold.file_store import Places, only_local
+from storage.cold.local_store import LocalFiles
 
 SETTINGS = QuerySettings(memory_bytes_max=64 << 20, sandbox_bytes_max=256 << 20)
 

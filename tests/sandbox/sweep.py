@@ -25,13 +25,13 @@ from typing import Final
 import structlog
 
 from flight_server.query.engine import QueryEngine
-from flight_server.query.scope import QueryScope
-from flight_server.query.settings import QuerySettings
+from flight_server.query.scan.scope import QueryScope
+from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.sandbox import ProcessSandbox
+from storage.cold.file_store import only_local
+from storage.cold.local_store import LocalFiles
 from storage.errors import Cancelled, FrostlineError
-from storage.files import only_local
-from storage.local_files import LocalFiles
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 from tests.sandbox.hostile import Hostile, big, engine_functions, hostile_calls, hostile_shapes, hostile_types
 from tests.server_process import REPOSITORY
 

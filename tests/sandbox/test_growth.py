@@ -13,7 +13,7 @@ from flight_server.query.apart import Bounds
 from flight_server.query.engine import QueryEngine
 from flight_server.sandbox import functions
 from flight_server.sandbox.growth import bounds_of
-from storage.schema import write_fill
+from storage.catalog.schema import write_fill
 from tests.query.database import NOW_MS, Database, column, seq_at
 from tests.sandbox.hostile import engine_functions
 

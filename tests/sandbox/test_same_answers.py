@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from flight_server.parser.text.made_names import version_name
 from flight_server.query.engine import QueryEngine
-from flight_server.query.made_names import version_name
+from storage.catalog.names import TableName
+from storage.catalog.schema import TableKind
+from storage.catalog.table_options import TableOptions
 from storage.errors import FrostlineError
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.schema import TableKind
 from tests.query.database import NOW_MS, Database, column, seq_at
 from tests.query.states import STATES, in_state
 

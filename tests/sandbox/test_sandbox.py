@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from flight_server.query.engine import QueryEngine
-from flight_server.query.running import Running
-from flight_server.query.scope import QueryScope
+from flight_server.query.results.running_query import Running
+from flight_server.query.scan.scope import QueryScope
 from storage.errors import Cancelled, FrostlineError, LimitExceeded
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 from tests.sandbox.descendants import fork_servers, sandboxed
 from tests.wire.flight_client import wait_until
 
@@ -98,8 +98,8 @@ def test_the_fork_server_is_begun_anew_when_it_was_killed(engine: QueryEngine):
 
 def test_closing_the_engine_ends_what_runs(directory: Path, engine: QueryEngine):
     from flight_server.sandbox.sandbox import ProcessSandbox
-    from storage.files import only_local
-    from storage.local_files import LocalFiles
+    from storage.cold.file_store import only_local
+    from storage.cold.local_store import LocalFiles
 
     places = only_local(LocalFiles(directory / "cold"))
     spill = directory / "closed"

@@ -9,14 +9,16 @@ from typing import Any, Final
 
 import pytest
 
+from flight_server.query.care.engine_faults import FAULTS
 from flight_server.query.engine import QueryEngine
-from flight_server.query.engine_faults import FAULTS
-from flight_server.query.settings import QuerySettings
-from storage.files import Places
+from flight_server.query.sessions.settings import QuerySettings
+from storage.cold.file_store import Places
 
 KINDS: Final = tuple(dict.fromkeys(fault.kind for fault in FAULTS))
 # What lies beneath a NULL struct is cleared where rows come in; each of these modules has the name for itself.
-_CLEARING: Final = {"K5": ("flight_server.sql.rows.cleared", "flight_server.query.catalog.cleared_batch")}
+_CLEARING: Final = {
+    "K5": ("flight_server.sql.change.row_conversion.cleared", "flight_server.query.scan.catalog.cleared_batch")
+}
 
 
 class NoMendings(Exception):

@@ -19,12 +19,12 @@ import pyarrow as pa
 
 from flight_server.query import bounds
 from flight_server.query import engine as engine_module
-from flight_server.query.settings import QuerySettings
+from flight_server.query.sessions.settings import QuerySettings
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
+from storage.catalog.names import TableName
 from storage.clock import ManualClock
 from storage.engine import Engine
-from storage.flush import flush_partition
-from storage.names import TableName
+from storage.maintenance.flush import flush_partition
 from storage.settings import StorageSettings
 from tests.second_opinion.mended import query_engine
 from tests.second_opinion.tables import DEAD_ID, Place, Row, Table

@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from flight_server.sql.admission import Admission, Limits
-from flight_server.sql.running import RunningState, RunningStatements
+from flight_server.sql.context.admission import Admission, Limits
+from flight_server.sql.context.running_statements import RunningState, RunningStatements
 from storage.clock import ManualClock, SystemClock
 from storage.errors import Cancelled, LimitExceeded
 from tests.wire.flight_client import wait_until

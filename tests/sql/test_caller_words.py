@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flight_server.access.principal import Principal
-from flight_server.access.sessions import Sessions
-from flight_server.sql.caller_words import with_caller
+from flight_server.access.sessions.sessions import Sessions
+from flight_server.sql.context.session_functions import with_caller
+from storage.catalog.users import Role
 from storage.clock import ManualClock
-from storage.users import Role
 
 ANN, ROOT = Principal("o'ann", Role.USER), Principal("root", Role.DBA)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.sql.cast_types import with_own_types
+from flight_server.parser.dialect.cast_types import with_own_types
 
 
 @pytest.mark.parametrize(

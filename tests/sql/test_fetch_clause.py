@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from flight_server.sql.fetch_clause import rewrite_fetch
-from flight_server.sql.guard import check_text
-from flight_server.sql.guard_limits import GuardLimits
-from flight_server.sql.lexer import lex
+from flight_server.parser.dialect.fetch_clause import rewrite_fetch
+from flight_server.parser.guard.check import check_text
+from flight_server.parser.guard.limits import GuardLimits
+from flight_server.parser.text.lexer import lex
 from storage.errors import FrostlineError
 
 SPELLINGS = list(itertools.product(("FIRST", "next"), ("2", "$1", "(1 + 1)", ""), ("ROW", "rows")))

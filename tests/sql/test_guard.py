@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from flight_server.sql.guard import _pieces, check_text
-from flight_server.sql.guard_limits import GuardLimits
-from flight_server.sql.guard_piece import Piece
-from flight_server.sql.lexer import TokenKind, lex
+from flight_server.parser.guard.check import _pieces, check_text
+from flight_server.parser.guard.limits import GuardLimits
+from flight_server.parser.guard.pieces import Piece
+from flight_server.parser.text.lexer import TokenKind, lex
 from storage.errors import FrostlineError, LimitExceeded
 from tests.sql.test_lexer import TRICKY
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.query.functions import functions, names_of, only_scalar
-from flight_server.sql.parse import parse
+from flight_server.parser.grammar.statement import parse
+from flight_server.query.sessions.functions import functions, names_of, only_scalar
 from storage.errors import FrostlineError, NotSupported
 
 CLAUSES = [

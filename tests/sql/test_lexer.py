@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.sql.lexer import TokenKind, lex, mentions, without_comments
+from flight_server.parser.text.lexer import TokenKind, lex, mentions, without_comments
 from storage.errors import FrostlineError, InvalidRequest
 
 # Whatever may open or close something in SQL, so that random texts are full of traps.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.sql.parse import parse
+from flight_server.parser.grammar.statement import parse
 from storage.errors import NotSupported
 
 WRONG = [

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flight_server.access.session import Session
-from flight_server.query.functions import functions
-from flight_server.sql.guard_limits import GuardLimits
-from flight_server.sql.other_calls import with_own_calls
-from flight_server.sql.read import read_text
+from flight_server.access.sessions.session import Session
+from flight_server.parser.dialect.other_calls import with_own_calls
+from flight_server.parser.guard.limits import GuardLimits
+from flight_server.parser.read_text import read_text
+from flight_server.query.sessions.functions import functions
 from storage.errors import FrostlineError, LimitExceeded
 from tests.sql_end_to_end.in_process import House, house
 

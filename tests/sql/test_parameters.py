@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.sql.lexer import TokenKind, lex
-from flight_server.sql.parameters import number_parameters
+from flight_server.parser.text.lexer import TokenKind, lex
+from flight_server.parser.text.number_parameters import number_parameters
 from storage.errors import FrostlineError, InvalidRequest
 from tests.sql.test_lexer import TRICKY
 

@@ -6,27 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.sql.backup_statements import BackupDatabase, RestoreDatabase, ShowBackup
-from flight_server.sql.describe_query import DescribeQuery
-from flight_server.sql.parse import parse
-from flight_server.sql.statements import (
-    CompactTable,
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.statements.backups import BackupDatabase, RestoreDatabase, ShowBackup
+from flight_server.parser.statements.jobs import CompactTable, FlushTable, KillJob, Scrub, WaitForJob
+from flight_server.parser.statements.session import (
     Describe,
-    FlushTable,
-    KillJob,
+    DescribeQuery,
     KillQuery,
-    Query,
-    Scrub,
     SetVariable,
     Show,
     ShowKind,
-    Statement,
-    TableRef,
     TransactionAction,
     TransactionControl,
     Use,
-    WaitForJob,
 )
+from flight_server.parser.statements.statement import Query, Statement
+from flight_server.parser.statements.table_ref import TableRef
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
 from tests.sql.test_lexer import TRICKY
 

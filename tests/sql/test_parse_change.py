@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.sql.parse import parse
-from flight_server.sql.statements import (
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.statements.changes import (
     Assignment,
     DefaultRow,
     Delete,
@@ -16,12 +16,12 @@ from flight_server.sql.statements import (
     MergeClause,
     OnConflict,
     QueryRows,
-    Statement,
-    TableRef,
     Truncate,
     Update,
     ValuesRows,
 )
+from flight_server.parser.statements.statement import Statement
+from flight_server.parser.statements.table_ref import TableRef
 from storage.errors import FrostlineError
 
 T = TableRef(None, "t")

@@ -5,34 +5,30 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from flight_server.sql.constraint_statements import DropRule
-from flight_server.sql.parse import parse
-from flight_server.sql.statements import (
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.statements.constraints import DropRule
+from flight_server.parser.statements.definitions import (
     AddColumn,
-    AlterNamespace,
     AlterTable,
-    AlterView,
     ChangeColumnDefault,
     ChangeColumnNullable,
     ChangeColumnType,
     ColumnSpec,
     CommentOn,
-    CreateNamespace,
     CreateTable,
-    CreateView,
     DropColumn,
-    DropNamespace,
     DropTable,
-    DropView,
     RenameColumn,
     RenameTable,
     SetOptions,
-    Statement,
     TableAction,
-    TableRef,
 )
+from flight_server.parser.statements.namespaces import AlterNamespace, CreateNamespace, DropNamespace
+from flight_server.parser.statements.statement import Statement
+from flight_server.parser.statements.table_ref import TableRef
+from flight_server.parser.statements.views import AlterView, CreateView, DropView
+from storage.catalog.schema import TableKind
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
-from storage.schema import TableKind
 
 T = TableRef(None, "t")
 A = ColumnSpec("a", pa.int32(), "INTEGER")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.sql.parse import parse
-from flight_server.sql.secrets import UNREADABLE, without_secrets
-from flight_server.sql.statements import Show, ShowKind, TableRef
-from flight_server.sql.user_statements import (
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.statements.session import Show, ShowKind
+from flight_server.parser.statements.table_ref import TableRef
+from flight_server.parser.statements.users import (
     AlterUser,
     CreateUser,
     DropUser,
@@ -16,8 +16,9 @@ from flight_server.sql.user_statements import (
     Secret,
     UndropUser,
 )
+from flight_server.parser.text.redaction import UNREADABLE, without_secrets
+from storage.catalog.users import Privilege, Role
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
-from storage.users import Privilege, Role
 
 T, SECRET = TableRef(None, "t"), "hunter2"
 

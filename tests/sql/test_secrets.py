@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from flight_server.sql.parse import parse
-from flight_server.sql.secrets import HIDDEN, UNREADABLE, without_secrets
-from flight_server.sql.split import split_statements
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.text.redaction import HIDDEN, UNREADABLE, without_secrets
+from flight_server.parser.text.split_statements import split_statements
 from storage.errors import FrostlineError
 
 SECRET = "hunter2Qz"

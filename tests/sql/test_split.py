@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.sql.split import split_statements
+from flight_server.parser.text.split_statements import split_statements
 from storage.errors import FrostlineError, InvalidRequest
 from tests.sql.test_lexer import TRICKY
 

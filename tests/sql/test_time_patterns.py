@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from flight_server.access.session import Session
-from flight_server.sql.time_patterns import chrono_pattern
+from flight_server.access.sessions.session import Session
+from flight_server.parser.dialect.time_patterns import chrono_pattern
 from storage.errors import InvalidRequest
 from tests.sql_end_to_end.in_process import House, house
 

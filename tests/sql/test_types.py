@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.sql.types import arrow_type, sql_type_name
+from flight_server.parser.text.types import arrow_type, sql_type_name
 from storage.errors import FrostlineError, InvalidRequest
 
 

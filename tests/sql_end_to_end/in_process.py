@@ -9,21 +9,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from flight_server.access.passwords import Passwords
+from flight_server.access.login.passwords import Passwords
 from flight_server.access.principal import Principal
-from flight_server.access.session import Session
-from flight_server.access.sessions import Sessions
-from flight_server.live.settings import LiveSettings
+from flight_server.access.sessions.session import Session
+from flight_server.access.sessions.sessions import Sessions
+from flight_server.parser.guard.limits import GuardLimits
 from flight_server.query.engine import QueryEngine
-from flight_server.query.settings import QuerySettings
-from flight_server.sql.call import Services
-from flight_server.sql.defaults import Generator
-from flight_server.sql.execute import StatementExecutor
-from flight_server.sql.guard_limits import GuardLimits
+from flight_server.query.sessions.settings import QuerySettings
+from flight_server.sql.context.default_values import Generator
+from flight_server.sql.context.statement_context import Services
+from flight_server.sql.executor import StatementExecutor
+from flight_server.sql.live.settings import LiveSettings
+from storage.catalog.users import Role
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
-from storage.users import Role
 
 ROOT = Principal("root", Role.SYSTEM)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from storage.names import quoted
+from storage.catalog.names import quoted
 
 NAMES: Final = (
     *("é", "É", "Ünï", "E\u0301", "日本", "🦀" * 64, "\u200bzero"),

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from storage.hot import HotStore, Put
-from storage.hot_codec import encode_rows, schema_version_of
-from storage.keys import HOT
+from storage.rowstore.keys import HOT
+from storage.rowstore.row_codec import encode_rows, schema_version_of
+from storage.rowstore.row_store import HotStore, Put
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client
 from tests.storage.nested_arrays import KEYS, arrays, nested_types

@@ -8,9 +8,9 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.schema import Column, TableDef, TableKind, decode_record, encode_record
+from storage.catalog.names import TableName
+from storage.catalog.schema import Column, TableDef, TableKind, decode_record, encode_record
+from storage.catalog.table_options import TableOptions
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client
 

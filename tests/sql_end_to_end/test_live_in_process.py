@@ -10,16 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from flight_server.access.passwords import Passwords, prepare_root
-from flight_server.access.session import Session
-from flight_server.live.queries import LiveQueries
-from flight_server.live.selection import Selection
-from flight_server.live.settings import LiveSettings
-from flight_server.sql.running import RunningState
-from storage.changes import Delta
-from storage.edits import Edit
+from flight_server.access.login.passwords import Passwords, prepare_root
+from flight_server.access.sessions.session import Session
+from flight_server.sql.context.running_statements import RunningState
+from flight_server.sql.live.live_queries import LiveQueries
+from flight_server.sql.live.selection import Selection
+from flight_server.sql.live.settings import LiveSettings
+from storage.commit.deltas import Delta
 from storage.errors import FrostlineError, LimitExceeded
 from storage.settings import StorageSettings
+from storage.state.edits import Edit
 from tests.sql_end_to_end.in_process import House, house
 
 ALL = "SUBSCRIBE TO SELECT id, v FROM t"

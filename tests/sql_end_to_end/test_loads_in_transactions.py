@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.access.session import Session
+from flight_server.access.sessions.session import Session
 from storage.errors import ConstraintViolated, FrostlineError
 from storage.settings import StorageSettings
 from tests.sql_end_to_end.in_process import House, house

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from flight_server.access.session import Session, SessionLost
+from flight_server.access.sessions.session import Session, SessionLost
 from storage.errors import FrostlineError
 from tests.access.test_lent_rights import LENT_TEXTS, NEVER_TEXTS
 from tests.sql_end_to_end.in_process import House, house

@@ -14,8 +14,8 @@ import pytest
 
 from flight_server.cli import main
 from flight_server.wire import flight_sql_pb2 as pb
-from storage.layout import portable_folder_name
-from storage.names import RESERVED_NAMESPACES, TableName, quoted
+from storage.catalog.folder_templates import portable_folder_name
+from storage.catalog.names import RESERVED_NAMESPACES, TableName, quoted
 from tests.faults.abused import AS_ROOT
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client, Refused

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from flight_server.access.session import Session
-from flight_server.live.settings import LiveSettings
-from storage.edits import Edit
+from flight_server.access.sessions.session import Session
+from flight_server.sql.live.settings import LiveSettings
+from storage.catalog.names import RESERVED_NAMESPACES, quoted
+from storage.catalog.users import Role, UserRecord
 from storage.errors import FrostlineError
-from storage.names import RESERVED_NAMESPACES, quoted
-from storage.users import Role, UserRecord
+from storage.state.edits import Edit
 from tests.sql_end_to_end.in_process import House, house
 from tests.sql_end_to_end.odd_names import NAMES, NO_NAMES, TAKEN, text, with_tail
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flight_server.access.sessions import Session
+from flight_server.access.sessions.sessions import Session
 from storage.errors import FrostlineError
 from storage.whole_numbers import whole_number
 from tests.sql_end_to_end.in_process import House, house

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from flight_server.access.session import Session
-from flight_server.sql.transactions import SessionTransaction
+from flight_server.access.sessions.session import Session
+from flight_server.sql.context.session_transactions import SessionTransaction
 from storage.errors import FrostlineError, LimitExceeded
 from tests.sql_end_to_end.in_process import House, house
 

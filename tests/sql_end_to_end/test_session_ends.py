@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from flight_server.access.principal import Principal
-from flight_server.access.session import SessionLost
+from flight_server.access.sessions.session import SessionLost
+from storage.catalog.users import Role
 from storage.errors import Cancelled, ConstraintViolated, LimitExceeded, NotFound
 from storage.settings import StorageSettings
-from storage.users import Role
 from tests.sql_end_to_end.in_process import House, house
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.flight as flight
 import pytest
 
-from flight_server.sql.running import TEXT_CHARACTERS_MAX
+from flight_server.sql.context.running_statements import TEXT_CHARACTERS_MAX
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.clients.messages import RawClient
 from tests.faults.cancel_storm import cpu_seconds

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from flight_server.access.session import Session
+from flight_server.access.sessions.session import Session
 from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
 from storage.settings import StorageSettings
 from tests.sql_end_to_end.in_process import House, house

@@ -19,15 +19,16 @@ from typing import Any
 
 import pytest
 
-from flight_server.access.session import Session
-from storage.compaction import compact_partition, plan_compaction
+from flight_server.access.sessions.session import Session
+from storage.catalog.names import table_name
+from storage.catalog.schema import TableDef
 from storage.errors import InvalidRequest
-from storage.flush import flush_partition
-from storage.names import table_name
-from storage.retention import expired_partitions, purge_step
-from storage.schema import TableDef
+from storage.maintenance.compaction import compact_partition, plan_compaction
+from storage.maintenance.flush import flush_partition
+from storage.maintenance.retention import expired_partitions, purge_step
+from storage.seq import SEQ_TIME_SHIFT
 from storage.settings import StorageSettings
-from storage.state import SEQ_TIME_SHIFT, PartitionState
+from storage.state.state import PartitionState
 from tests.sql_end_to_end.in_process import House, house
 
 RETENTION_SECONDS = 100

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from adbc_driver_manager import Error
 
-from storage.audit import DAY_MS
+from storage.catalog.audit_record import DAY_MS
 from storage.clock import SystemClock
-from storage.edits import Edit
 from storage.engine import Engine
 from storage.settings import StorageSettings
+from storage.state.edits import Edit
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client, Refused
 from tests.sql_end_to_end.people import People

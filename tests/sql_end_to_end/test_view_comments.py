@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.sql.create_sql import literal
-from storage.names import quoted
+from flight_server.parser.text.quoting import literal
+from storage.catalog.names import quoted
 from tests.sql_end_to_end.definer import Definer, definer
 
 COLUMNS = ("a", "B b", 'q"x', "é", "_c")

@@ -10,8 +10,8 @@ from itertools import product
 import pyarrow as pa
 import pytest
 
-from flight_server.access.sessions import Session
-from flight_server.query.error_rules import OPENINGS, RULES
+from flight_server.access.sessions.sessions import Session
+from flight_server.query.errors.rules import OPENINGS, RULES
 from storage.errors import FrostlineError
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client

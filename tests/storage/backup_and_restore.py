@@ -16,9 +16,9 @@ from typing import Final
 import pyarrow as pa
 
 from storage import failpoints
-from storage.backup import take_backup
-from storage.backup_folder import BackupFolder
-from storage.restore import restore_into
+from storage.backup.folder_target import BackupFolder
+from storage.backup.restore import restore_into
+from storage.backup.take_backup import take_backup
 from tests.storage import furniture
 from tests.storage.furniture import never
 

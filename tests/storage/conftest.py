@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from storage.catalog.schema import TableDef
 from storage.engine import Engine
-from storage.schema import TableDef
 from tests.storage.furniture import make_table
 
 

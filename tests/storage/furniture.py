@@ -11,24 +11,24 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from storage.cleanup import CleanFigures
+from storage.catalog.names import table_name
+from storage.catalog.schema import SEQ, Column, TableDef, TableKind, fill_arrays
+from storage.catalog.table_options import KEEP_FOR_EVER, TableOptions
 from storage.clock import Clock, ManualClock
-from storage.cold import read_rows
-from storage.compaction import CompactFigures, compact_partition, plan_compaction
-from storage.edits import Committed, Edit, RowChange
+from storage.cold.parquet import read_rows
 from storage.engine import Engine
-from storage.flush import FlushFigures, flush_partition
-from storage.hot import HotStore, Operation
-from storage.hot_codec import conform
-from storage.names import table_name
-from storage.options import KEEP_FOR_EVER, TableOptions
-from storage.primary_key import encode_keys
-from storage.retention import PurgeFigures, purge_step
-from storage.row_filter import kept_rows
-from storage.schema import SEQ, Column, TableDef, TableKind, fill_arrays
+from storage.maintenance.cleanup import CleanFigures, clean_dropped
+from storage.maintenance.compaction import CompactFigures, compact_partition, plan_compaction
+from storage.maintenance.flush import FlushFigures, flush_partition
+from storage.maintenance.retention import PurgeFigures, purge_step
+from storage.primary_keys.encoding import encode_keys
+from storage.rowstore.row_store import HotStore, Operation
 from storage.settings import StorageSettings
-from storage.state import DatabaseState, PartitionState
-from storage.transaction import Transaction
+from storage.state.batch_rows import kept_rows
+from storage.state.edits import Committed, Edit, RowChange
+from storage.state.row_versions import conform
+from storage.state.state import DatabaseState, PartitionState
+from storage.transactions.transaction import Transaction
 
 # Every row goes straight to Parquet; row groups and files are as small as they may be.
 SPILLING = StorageSettings(hot_statement_bytes_max=1, row_group_rows=1024, file_bytes_target=1 << 20)
@@ -84,9 +84,9 @@ def clean(engine: Engine, files_at_once: int = 100) -> list[CleanFigures]:
     """Remove all that dropped tables left, step by step; what each step came to."""
     steps = []
     for dropped in engine.dropped():
-        steps.append(engine.clean_dropped(dropped.partition_id, count=True, files_at_once=files_at_once))
+        steps.append(clean_dropped(engine, dropped.partition_id, count=True, files_at_once=files_at_once))
         while not steps[-1].is_done:
-            steps.append(engine.clean_dropped(dropped.partition_id, count=True, files_at_once=files_at_once))
+            steps.append(clean_dropped(engine, dropped.partition_id, count=True, files_at_once=files_at_once))
     return steps
 
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from storage.catalog.storages import StorageDef, StorageType
 from storage.clock import ManualClock
-from storage.edits import Edit
 from storage.engine import Engine
 from storage.settings import StorageSettings
-from storage.state import ColdFile
-from storage.storages import StorageDef, StorageType
+from storage.state.edits import Edit
+from storage.state.state import ColdFile
 from tests.faults.s3_proxy import S3Proxy
 from tests.s3_endpoint import REGION, S3Endpoint
 from tests.storage.furniture import opened

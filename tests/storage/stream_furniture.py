@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from storage.catalog.names import TableName
+from storage.catalog.schema import Column, TableDef, TableKind
+from storage.catalog.table_options import TableOptions
 from storage.clock import ManualClock
-from storage.edits import Edit, EvictChange, RowChange
 from storage.engine import Engine
-from storage.eviction import plan_eviction
-from storage.keys import HOT, partition_range
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.schema import Column, TableDef, TableKind
+from storage.maintenance.eviction import plan_eviction
+from storage.rowstore.keys import HOT, partition_range
 from storage.settings import StorageSettings
-from storage.state import PartitionState
-from storage.stream import visible
+from storage.state.edits import Edit, EvictChange, RowChange
+from storage.state.state import PartitionState
+from storage.state.stream_retention import visible
 
 NAME = TableName("public", "ticks")
 
@@ -81,4 +81,4 @@ class Stream:
 
     def stored(self, family: str = HOT) -> int:
         """Keys on disk."""
-        return len(list(self.engine._store.scan(family, *partition_range(self.table.partition_id))))
+        return len(list(self.engine.row_store.scan(family, *partition_range(self.table.partition_id))))

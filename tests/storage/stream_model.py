@@ -12,11 +12,11 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from storage.catalog.table_options import Eviction
 from storage.clock import ManualClock
-from storage.options import Eviction
-from storage.state import SEQ_TIME_SHIFT
-from storage.stream import visible
-from storage.stream_commit import LEFT_ROWS_MIN
+from storage.group_commit.apply_events import LEFT_ROWS_MIN
+from storage.seq import SEQ_TIME_SHIFT
+from storage.state.stream_retention import visible
 from tests.storage.stream_furniture import Stream
 
 ORDERS = (Eviction("ttl"), Eviction("fifo"), Eviction("priority", "p"))

@@ -11,27 +11,22 @@ from typing import Any
 import pytest
 
 from storage import failpoints
-from storage.backup import take_backup
-from storage.backup_folder import BackupFolder
-from storage.backup_record import BackupRecord, decode_backup, encode_backup, record_name, stored_name
-from storage.backup_target import chosen, listed
-from storage.claim import new_claim
+from storage.backup.folder_target import BackupFolder
+from storage.backup.record import BackupRecord, decode_backup, encode_backup, record_name, stored_name
+from storage.backup.restore import check_empty, restore_into, stage
+from storage.backup.take_backup import take_backup
+from storage.backup.target import chosen, listed
+from storage.catalog.schema import TableDef
+from storage.catalog.storages import StorageDef, StorageType
+from storage.catalog.users import Role, UserRecord
 from storage.clock import ManualClock
-from storage.edits import Edit
+from storage.cold.ownership_marker import new_claim
+from storage.data_directory import RESTORE_PART, RESTORE_READY, take_over
 from storage.engine import Engine
-from storage.errors import (
-    Cancelled,
-    Corruption,
-    InvalidRequest,
-    LimitExceeded,
-    NotFound,
-    StorageUnavailable,
-)
-from storage.restore import PART, READY, check_empty, restore_into, stage, take_over
-from storage.schema import TableDef
+from storage.errors import Cancelled, Corruption, InvalidRequest, LimitExceeded, NotFound, StorageUnavailable
+from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
-from storage.storages import StorageDef, StorageType
-from storage.users import Role, UserRecord
+from storage.state.edits import Edit
 from tests.storage import furniture
 from tests.storage.furniture import never
 from tests.storage.test_user_partitions import own, user_table
@@ -125,7 +120,7 @@ def test_files_of_other_storages_come_back_into_the_directory_and_the_storages_a
         [file] = furniture.partition(restored, there).cold
         assert (file.storage, file.path.startswith("_archive/public/t/")) == ("local", True)
         (tmp_path / "away").rename(tmp_path / "archive")
-        restored.sweep_now()
+        sweep(restored)
         furniture.insert(restored, there, (3, "c"))
         with pytest.raises(StorageUnavailable, match="another database keeps its files"):
             furniture.flush(restored, there)
@@ -226,12 +221,12 @@ def test_files_that_compaction_replaced_meanwhile_are_in_the_backup(
     def rewrite() -> None:
         failpoints.disarm()
         furniture.compact(engine, table)
-        engine.sweep_now()
+        sweep(engine)
 
     failpoints.arm("backup.after_checkpoint", rewrite)
     backup(engine, folder)
     assert len(engine.state.partition(table.partition_id).cold) == 1
-    engine.sweep_now()
+    sweep(engine)
     assert len(furniture.files_on_disk(engine)) == 1
     restore(tmp_path / "restored", folder)
     with furniture.opened(tmp_path / "restored") as restored:
@@ -248,12 +243,12 @@ def test_a_table_that_is_dropped_just_after_the_moment_is_in_the_backup(
         failpoints.disarm()
         furniture.drop(engine, table)
         furniture.clean(engine)
-        engine.sweep_now()
+        sweep(engine)
 
     failpoints.arm("backup.after_checkpoint", drop)
     backup(engine, folder)
     assert contents(engine) == {}
-    engine.sweep_now()
+    sweep(engine)
     assert furniture.files_on_disk(engine) == set()
     restore(tmp_path / "restored", folder)
     with furniture.opened(tmp_path / "restored") as restored:
@@ -313,7 +308,7 @@ def test_under_load_each_transaction_is_in_it_whole_or_not_and_all_that_came_bef
                 furniture.flush(engine, left)
             if number % 150 == 0:
                 furniture.compact(engine, left)
-                engine.sweep_now()
+                sweep(engine)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -386,10 +381,10 @@ def test_a_restore_beside_an_empty_database_takes_its_place_at_the_next_start(
     new = tmp_path / "new"
     with furniture.opened(new):
         stage(new, BackupFolder(folder), None, never, lambda _: None)
-        assert (new / READY).exists()
+        assert (new / RESTORE_READY).exists()
     with furniture.opened(new) as started:
         assert contents(started) == contents(engine)
-        assert not (new / PART).exists()
+        assert not (new / RESTORE_PART).exists()
     assert take_over(new) is False
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from storage.backup import take_backup
-from storage.backup_places import allowed_target, any_target
-from storage.backup_record import BackupFile, BackupRecord, stored_name
-from storage.backup_target import BackupTarget, listed
+from storage.backup.allowed_targets import allowed_target, any_target
+from storage.backup.record import BackupFile, BackupRecord, stored_name
+from storage.backup.restore import restore_into
+from storage.backup.take_backup import take_backup
+from storage.backup.target import BackupTarget, listed
 from storage.engine import Engine
 from storage.errors import Corruption, InvalidRequest, PermissionDenied, StorageUnavailable
-from storage.restore import restore_into
+from storage.maintenance.sweep import sweep
 from tests.faults.s3_proxy import PASS, Fault, no_fault
 from tests.s3_endpoint import REGION, S3Endpoint
 from tests.storage import furniture
@@ -74,7 +75,7 @@ def test_a_database_goes_to_a_bucket_and_comes_back(
     assert (second.cold_rows, second.files_written < len(second.files)) == (4, True)
     cold = {file.checksum for file in second.files if file.path.startswith("cold/")}
     assert cold <= {file.checksum for file in record.files}
-    here.engine.sweep_now()  # backups below a storage's prefix are none of its files
+    sweep(here.engine)  # backups below a storage's prefix are none of its files
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.credentials.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.credentials.secret_access_key)
     target = any_target(uri(here), endpoint.url, REGION)

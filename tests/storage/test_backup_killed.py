@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.backup_folder import BackupFolder
-from storage.backup_target import listed
+from storage.backup.folder_target import BackupFolder
+from storage.backup.target import listed
 from storage.errors import InvalidRequest
 from tests.server_process import REPOSITORY
 from tests.storage import furniture

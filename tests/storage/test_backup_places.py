@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.backup_places import allowed_folder, any_target
+from storage.backup.allowed_targets import allowed_folder, any_target
 from storage.errors import InvalidRequest, PermissionDenied
 
 

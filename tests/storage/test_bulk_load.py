@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
+from storage.durable_files import checksum_of
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
-from storage.key_claims import KeyClaim
-from storage.key_index import UNDER_WAY
-from storage.keys import META, PK, MetaKind
-from storage.local_files import checksum_of
-from storage.schema import TableDef
-from storage.transaction import Transaction
+from storage.maintenance.sweep import sweep
+from storage.primary_keys.index import UNDER_WAY
+from storage.primary_keys.reservations import KeyClaim
+from storage.rowstore.keys import META, PK, MetaKind
+from storage.transactions.transaction import Transaction
 from tests.storage.furniture import (
     SPILLING,
     compact,
@@ -128,24 +129,24 @@ def test_several_loads_in_one_transaction_are_one(engine: Engine, table: TableDe
 
 
 def test_keys_of_a_load_under_way_are_taken_for_others(engine: Engine, table: TableDef):
-    engine.claim_keys(claim(table, 77, 1, 2))
+    engine.committer.claim(claim(table, 77, 1, 2))
     assert find(engine, table, 1, 2, 3) == [UNDER_WAY, UNDER_WAY, None]
     with pytest.raises(Conflict, match="under way"):
         insert(engine, table, (1, "a"))
     with pytest.raises(Conflict, match="under way"):
-        engine.claim_keys(claim(table, 78, 2))
+        engine.committer.claim(claim(table, 78, 2))
     engine.keys.abort_load(77)
     insert(engine, table, (1, "a"))
-    engine.claim_keys(claim(table, 78, 2))
+    engine.committer.claim(claim(table, 78, 2))
 
 
 def test_a_key_twice_in_a_load_is_refused_within_and_across_chunks(engine: Engine, table: TableDef):
     for chunks in ([(1, 2, 1)], [(1, 2), (3, 2)]):
         *first, last = chunks
         for ks in first:
-            engine.claim_keys(claim(table, 77, *ks))
+            engine.committer.claim(claim(table, 77, *ks))
         with pytest.raises(ConstraintViolated, match="twice"):
-            engine.claim_keys(claim(table, 77, *last))
+            engine.committer.claim(claim(table, 77, *last))
         engine.keys.abort_load(77)
     with pytest.raises(ConstraintViolated, match="twice"):
         load(engine, table, (5, "a"), (6, "b"), (5, "c"))
@@ -204,7 +205,7 @@ def test_loads_that_race_end_with_each_key_once(engine: Engine, table: TableDef)
     assert values(engine, table) == sorted(set().union(*wins))
     shown = read(engine, table)
     assert find(engine, table, *(row["k"] for row in shown)) == [row["_seq"] for row in shown]
-    engine.sweep_now()
+    sweep(engine)
     assert files_on_disk(engine) == {file.path for file in partition(engine, table).cold}
 
 
@@ -214,12 +215,12 @@ def test_what_a_crash_leaves_of_a_load_means_nothing(tmp_path: Path, clock: Manu
         stage = engine.write_stage(table)
         stage.append(rows_batch(table, [(1, "a"), (2, "b")]))
         done = stage.finish()
-        engine.claim_keys(claim(table, done.load_id, 1, 2))
+        engine.committer.claim(claim(table, done.load_id, 1, 2))
         # The process ends here: neither commit nor rollback.
     with opened(tmp_path, clock, SPILLING) as engine:
         assert find(engine, table, 1, 2) == [None, None]
         assert values(engine, table) == []
-        assert engine.sweep_now().files == 1
+        assert sweep(engine).files == 1
         load(engine, table, (1, "new"), (3, "new"))
         insert(engine, table, (2, "new"))
     with opened(tmp_path, clock, SPILLING) as engine:
@@ -269,7 +270,7 @@ def test_a_load_between_hot_rows_keeps_its_deletes_when_the_flushed_file_is_purg
 def test_loads_of_a_table_without_key_leave_no_record_behind(engine: Engine):
     table = make_table(engine)
     load(engine, table, (1, "a"))
-    assert not [key for key, _ in engine._store.scan(META) if key.startswith(MetaKind.LOAD.value)]
+    assert not [key for key, _ in engine.row_store.scan(META) if key.startswith(MetaKind.LOAD.value)]
 
 
 def test_published_files_match_the_checksum_in_the_manifest(engine: Engine, table: TableDef):
@@ -280,7 +281,7 @@ def test_published_files_match_the_checksum_in_the_manifest(engine: Engine, tabl
 
 
 def key_entries(engine: Engine) -> int:
-    return sum(1 for _ in engine._store.scan(PK))
+    return sum(1 for _ in engine.row_store.scan(PK))
 
 
 def test_the_sweep_takes_entries_of_a_refused_load_and_no_others(tmp_path: Path, clock: ManualClock):
@@ -290,10 +291,10 @@ def test_the_sweep_takes_entries_of_a_refused_load_and_no_others(tmp_path: Path,
         with pytest.raises(ConstraintViolated):
             load(engine, table, *((n, "x") for n in range(90_000, 100_000)))
         assert key_entries(engine) > 4096
-        engine.sweep_now()
+        sweep(engine)
         assert key_entries(engine) == 1
         load(engine, table, *((n, "x") for n in range(20)))
-        engine.sweep_now()
+        sweep(engine)
         assert key_entries(engine) == 21
         with pytest.raises(ConstraintViolated):
             insert(engine, table, (7, "taken"))
@@ -305,13 +306,13 @@ def test_entries_of_a_load_that_a_crash_cut_off_go_after_the_restart(tmp_path: P
         insert(engine, table, (1, "a"))
         encoded = keys(table, rows_batch(table, [(5, "x"), (6, "y")]))
         entries = tuple((key, ordinal) for ordinal, key in enumerate(encoded))
-        engine.claim_keys(KeyClaim(str(table.name), table.partition_id, 77, entries, NONE))
+        engine.committer.claim(KeyClaim(str(table.name), table.partition_id, 77, entries, NONE))
         assert key_entries(engine) == 3
-        engine.sweep_now()
+        sweep(engine)
         assert key_entries(engine) == 3  # it is under way
     with opened(tmp_path, clock) as engine:
-        engine.sweep_now()
+        sweep(engine)
         assert key_entries(engine) == 1
-        engine.sweep_now()
-        assert not [key for key, _ in engine._store.scan(META) if key.startswith(MetaKind.LOADING.value)]
+        sweep(engine)
+        assert not [key for key, _ in engine.row_store.scan(META) if key.startswith(MetaKind.LOADING.value)]
         insert(engine, table, (5, "free"))

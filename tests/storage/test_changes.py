@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from storage.changes import NONE, Delta, deltas_of, merged
+from storage.catalog.schema import TableDef
+from storage.commit.deltas import NONE, Delta, deltas_of, merged
+from storage.commit.replay import check_kept, past_deltas
 from storage.engine import Engine
 from storage.errors import InvalidRequest
-from storage.past_changes import check_kept, past_deltas
-from storage.schema import TableDef
 from storage.settings import StorageSettings
 from tests.storage.furniture import (
     SPILLING,

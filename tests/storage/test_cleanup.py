@@ -6,25 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from storage.cleanup import CleanFigures
+from storage.catalog.partition_ids import owned_partition
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
-from storage.edits import Edit, ForgetRows
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
 from storage.failpoints import arm, disarm
-from storage.keys import (
-    DELETES,
-    HOT,
-    MANIFEST,
-    META,
-    PK,
-    MetaKind,
-    dropped_range,
-    owned_partition,
-    pair_key,
-    partition_range,
-)
-from storage.schema import TableDef
+from storage.maintenance.cleanup import CleanFigures, clean_dropped
+from storage.maintenance.sweep import sweep
+from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, PK, MetaKind, dropped_range, pair_key, partition_range
+from storage.state.edits import Edit, ForgetRows
 from tests.storage.furniture import (
     SPILLING,
     clean,
@@ -44,9 +35,9 @@ ROWS_AND_FILES = (HOT, DELETES, PK, MANIFEST)
 
 def left(engine: Engine) -> list[bytes]:
     """Keys of everything in the row store that belongs to a table, its definitions too."""
-    rows = [key for family in ROWS_AND_FILES for key, _ in engine._store.scan(family)]
+    rows = [key for family in ROWS_AND_FILES for key, _ in engine.row_store.scan(family)]
     kinds = (MetaKind.TABLE, MetaKind.TABLE_VERSION, MetaKind.DROPPED, MetaKind.LOAD)
-    return rows + [key for key, _ in engine._store.scan(META) if MetaKind(key[:1]) in kinds]
+    return rows + [key for key, _ in engine.row_store.scan(META) if MetaKind(key[:1]) in kinds]
 
 
 def test_a_dropped_table_leaves_no_rows_no_keys_no_files_and_no_records(tmp_path: Path, clock: ManualClock):
@@ -78,7 +69,7 @@ def test_records_of_bulk_loads_go_with_their_table_and_no_others(tmp_path: Path,
             load(engine, table, *((n, "x") for n in range(5, 9)))
         drop(engine, first)
         clean(engine)
-        assert len([key for key, _ in engine._store.scan(META) if key.startswith(MetaKind.LOAD.value)]) == 2
+        assert len([key for key, _ in engine.row_store.scan(META) if key.startswith(MetaKind.LOAD.value)]) == 2
     with opened(tmp_path, clock, SPILLING) as engine:
         with pytest.raises(ConstraintViolated):
             insert(engine, second, (3, "taken"))
@@ -111,7 +102,7 @@ def test_a_file_that_a_snapshot_reads_is_left_to_the_sweep(engine: Engine, table
         drop(engine, table)
         assert clean(engine) == [CleanFigures(files_before=1, is_done=True)]
         assert values(engine, table, state=held.state) == [1]
-    assert engine.sweep_now().files == 1
+    assert sweep(engine).files == 1
 
 
 def test_cleanup_waits_for_a_load_that_is_still_to_be_refused(tmp_path: Path, clock: ManualClock):
@@ -123,7 +114,7 @@ def test_cleanup_waits_for_a_load_that_is_still_to_be_refused(tmp_path: Path, cl
         def drop_and_clean() -> None:
             drop(engine, table)
             [dropped] = engine.dropped()
-            waited.append(engine.clean_dropped(dropped.partition_id))
+            waited.append(clean_dropped(engine, dropped.partition_id))
 
         arm("load.after_claim", drop_and_clean)
         try:

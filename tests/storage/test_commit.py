@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
-from storage.edits import Edit, RowChange
 from storage.engine import Engine
 from storage.errors import AlreadyExists, Conflict, ConstraintViolated, FrostlineError, NotFound, StorageUnavailable
-from storage.group import Group
-from storage.schema import TableDef
-from storage.state import SEQ_TIME_SHIFT, DatabaseState
+from storage.group_commit.group import Group
+from storage.maintenance.sweep import sweep
+from storage.seq import SEQ_TIME_SHIFT
+from storage.state.edits import Edit, RowChange
+from storage.state.state import DatabaseState
 from tests.storage.furniture import (
     alter,
     compact,
@@ -74,7 +76,7 @@ def test_seqs_rise_over_a_restart_with_the_clock_gone_back(last_change: str, tmp
         if last_change == "drop":
             insert(engine, table, (2, "b"))
             drop(engine, table)
-            engine.sweep_now()
+            sweep(engine)
         if last_change == "view":
             engine.commit(Edit(catalog=lambda c: c.with_table(now(engine, other))))
         before = engine.state.last_seq
@@ -266,7 +268,7 @@ def test_after_the_close_commits_are_refused_and_none_waits_for_ever(tmp_path: P
 def test_after_a_refused_write_all_later_ones_are_refused_and_reads_go_on(engine: Engine):
     table = make_table(engine)
     insert(engine, table, (1, "a"))
-    engine._store.failed = "the disk refused a write"
+    engine.row_store.failed = "the disk refused a write"
     assert engine.health != "ok"
     with pytest.raises(StorageUnavailable, match="restart"):
         insert(engine, table, (2, "b"))

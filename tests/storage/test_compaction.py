@@ -8,11 +8,12 @@ from random import Random
 
 import pytest
 
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
-from storage.compaction import FILES_KEPT_MAX, compact_partition, plan_compaction
 from storage.engine import Engine
 from storage.errors import Conflict, Corruption, NotFound
-from storage.schema import TableDef
+from storage.maintenance.compaction import FILES_KEPT_MAX, compact_partition, plan_compaction
+from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from tests.storage.furniture import (
     between,
@@ -109,7 +110,7 @@ def test_a_file_whose_rows_are_all_purged_is_replaced_by_none(engine: Engine, cl
     compact(engine, table)
     assert partition(engine, table).cold == ()
     assert len(partition(engine, table).deletes) == 0
-    engine.sweep_now()
+    sweep(engine)
     assert files_on_disk(engine) == set()
 
 
@@ -149,7 +150,7 @@ def test_a_plan_that_was_overtaken_is_a_conflict(engine: Engine, table: TableDef
     plan = plan_compaction(table, state, engine.settings, engine.clock.wall_ms(), force=True)
     assert plan is not None
     compact(engine, table)
-    engine.sweep_now()
+    sweep(engine)
     with pytest.raises(Conflict, match="another job"):
         compact_partition(engine, table, state, plan, never)
     assert values(engine, table) == [0, 1]
@@ -163,7 +164,7 @@ def test_changes_during_a_compaction_hold(engine: Engine, table: TableDef):
     def meanwhile() -> None:
         delete(engine, table, "k", 1)
         insert(engine, table, (7, "y"))
-        engine.sweep_now()
+        sweep(engine)
 
     compact_while(engine, table, meanwhile)
     assert values(engine, table) == [0, 2, 7]
@@ -177,11 +178,11 @@ def test_a_table_dropped_and_swept_during_a_compaction_is_no_damage(engine: Engi
 
     def meanwhile() -> None:
         drop(engine, table)
-        engine.sweep_now()
+        sweep(engine)
 
     with pytest.raises(NotFound):
         compact_while(engine, table, meanwhile)
-    engine.sweep_now()
+    sweep(engine)
     assert files_on_disk(engine) == set()
 
 
@@ -201,7 +202,7 @@ def test_damage_stops_a_compaction_and_keeps_the_old_files(engine: Engine, table
     damaged.unlink()
     with pytest.raises(Corruption, match="missing"):
         engine.verify_cold_files()
-    engine.sweep_now()
+    sweep(engine)
     assert files_on_disk(engine) == files - {partition(engine, table).cold[1].path}
 
 

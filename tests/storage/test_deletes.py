@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.deletes import DeleteSet, delete_chunk
+from storage.state.delete_set import DeleteSet, delete_chunk
 
 # Each commit deletes some versions that are not deleted yet.
 COMMITS = st.lists(st.sets(st.integers(0, 60), max_size=8), max_size=20)

@@ -6,9 +6,10 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storage.catalog.schema import TableDef
 from storage.engine import Engine
-from storage.feed import PartitionChange
-from storage.schema import TableDef
+from storage.maintenance.sweep import sweep
+from storage.state.partition_change import PartitionChange
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -143,10 +144,10 @@ def test_files_of_a_change_stay_on_disk_as_long_as_it_is_kept(tmp_path: Path):
         compact(engine, table)
         paths = {file.path for change in ear.changes for file in change.after.cold}
         assert len(paths) == 2
-        engine.sweep_now()
+        sweep(engine)
         assert all((engine.cold_directory / path).exists() for path in paths)
         ear.changes.clear()
-        engine.sweep_now()
+        sweep(engine)
         assert not any((engine.cold_directory / path).exists() for path in paths)
 
 

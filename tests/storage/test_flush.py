@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from storage.catalog.schema import Column, TableDef
+from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
-from storage.edits import Edit, FlushChange
 from storage.engine import Engine
 from storage.errors import Cancelled, NotFound, StorageUnavailable
-from storage.flush import FlushReason, flush_partition, plan_flush
-from storage.options import FlushPolicy
-from storage.schema import Column, TableDef
+from storage.maintenance.flush import FlushReason, flush_partition, plan_flush
+from storage.maintenance.sweep import sweep
+from storage.state.edits import Edit, FlushChange
 from tests.storage.furniture import (
     alter,
     between,
@@ -144,7 +145,7 @@ def test_a_file_that_a_crash_left_under_the_same_name_does_not_stop_a_flush(engi
     orphan.write_bytes(b"half")
     flush(engine, again)
     assert values(engine, again) == [1]
-    engine.sweep_now()
+    sweep(engine)
     assert not orphan.exists()
     assert values(engine, again) == [1]
 
@@ -167,7 +168,7 @@ def test_flushes_and_writers_at_once_lose_and_double_nothing(engine: Engine):
         while not stop.is_set():
             flush(engine, table)
             compact(engine, table)
-            engine.sweep_now()
+            sweep(engine)
 
     with ThreadPoolExecutor(5) as pool:
         mover = pool.submit(move)

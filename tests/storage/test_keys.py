@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import keys
+from storage.rowstore import keys
 
 NUMBERS = st.integers(0, 2**64 - 2)
 

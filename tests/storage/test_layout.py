@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.errors import InvalidRequest
-from storage.layout import (
+from storage.catalog.folder_templates import (
     FOLDER_CHARACTERS_MAX,
     SHARED_TEMPLATE,
     USER_TEMPLATE,
@@ -25,9 +24,10 @@ from storage.layout import (
     parse_sharding,
     portable_folder_name,
 )
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.schema import PORTABLE, Owner, TableDef, TableKind
+from storage.catalog.names import TableName
+from storage.catalog.schema import PORTABLE, Owner, TableDef, TableKind
+from storage.catalog.table_options import TableOptions
+from storage.errors import InvalidRequest
 
 
 def table(owner: Owner | None = None) -> TableDef:

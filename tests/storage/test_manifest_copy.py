@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from storage.backup.manifest_copy import DELETES_SECONDS, ManifestCopies, ManifestCopy, copy_of, read_copy
+from storage.catalog.folder_templates import folder_of
+from storage.catalog.names import table_name
+from storage.catalog.schema import TableDef, TableKind
 from storage.clock import ManualClock
-from storage.edits import Edit
+from storage.cold.file_names import COPY_NAME
 from storage.engine import Engine
 from storage.errors import StorageUnavailable
-from storage.layout import folder_of
-from storage.local_files import COPY_NAME
-from storage.manifest_copy import DELETES_SECONDS, ManifestCopies, ManifestCopy, copy_of, read_copy
-from storage.names import table_name
-from storage.owners import OwnerKey
-from storage.schema import TableDef, TableKind
+from storage.maintenance.sweep import sweep
+from storage.rowstore.owners import OwnerKey
 from storage.settings import StorageSettings
+from storage.state.edits import Edit
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -112,7 +113,7 @@ def test_copies_are_no_cold_files_and_the_sweep_leaves_them(engine: Engine, cloc
     flush(engine, table)
     ManifestCopies(engine).write_changed()
     clock.advance(10_000)
-    engine.sweep_now()
+    sweep(engine)
     check(engine, table)
     assert len(files_on_disk(engine)) == 1
 

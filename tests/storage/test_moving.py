@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from storage.catalog.schema import TableDef
+from storage.catalog.storages import LOCAL
 from storage.engine import Engine
 from storage.errors import Cancelled, StorageUnavailable
-from storage.moving import misplaced, move_step, placement
-from storage.schema import TableDef
-from storage.storages import LOCAL
+from storage.maintenance.relocation import misplaced, misplaced_tables, move_step, placement
+from storage.maintenance.sweep import sweep
 from tests.storage.furniture import (
     delete,
     files_on_disk,
@@ -74,7 +75,7 @@ def test_a_reader_keeps_the_old_files_until_it_ends(engine: Engine, table: Table
         move_all(engine, table)
         assert len(files_on_disk(engine)) == 2
         assert values(engine, table, state=snapshot.state) == values(engine, table)
-    engine.sweep_now()
+    sweep(engine)
     assert files_on_disk(engine) == set()
 
 
@@ -100,9 +101,9 @@ def test_moves_go_on_after_a_restart(tmp_path: Path):
         table = moved(engine, table, "archive")
         move_step(engine, table, never)
     with opened(tmp_path / "data") as engine:
-        assert engine.misplaced_tables() == {table.table_id}
+        assert misplaced_tables(engine) == {table.table_id}
         assert move_all(engine, now(engine, table)) == 2
-        assert engine.misplaced_tables() == set()
+        assert misplaced_tables(engine) == set()
         assert values(engine, table) == [0, 1, 2]
 
 

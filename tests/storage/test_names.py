@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.errors import InvalidRequest
-from storage.layout import portable_folder_name
-from storage.names import (
+from storage.catalog.folder_templates import portable_folder_name
+from storage.catalog.names import (
     SYSTEM_NAMES,
     TableName,
     checked_column,
@@ -20,7 +19,8 @@ from storage.names import (
     quoted_names,
     table_name,
 )
-from storage.schema import SYSTEM_COLUMNS
+from storage.catalog.schema import SYSTEM_COLUMNS
+from storage.errors import InvalidRequest
 
 NAMES = (
     *(

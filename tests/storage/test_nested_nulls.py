@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.nested_nulls import cleared, cleared_batch
+from storage.state.nested_nulls import cleared, cleared_batch
 from tests.storage.nested_arrays import arrays, is_clear, nested_types
 
 MASK = pa.array([False, True, False])

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.errors import InvalidRequest
-from storage.options import (
+from storage.catalog.table_options import (
     KEEP_FOR_EVER,
     FlushPolicy,
     TableOptions,
@@ -16,6 +15,7 @@ from storage.options import (
     parse_size_bytes,
     with_options,
 )
+from storage.errors import InvalidRequest
 
 COLUMNS = ("a", "b", "c d")
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import partition as transition
-from storage.hot_codec import with_seq
-from storage.schema import SEQ
-from storage.state import ColdFile, PartitionState
+from storage.catalog.schema import SEQ
+from storage.state import transitions as transition
+from storage.state.row_versions import with_seq
+from storage.state.state import ColdFile, PartitionState
 
 
 @dataclass

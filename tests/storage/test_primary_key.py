@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.errors import ConstraintViolated, InvalidRequest
-from storage.primary_key import check_key_type, encode_keys, load_entries, load_entry, read_entry, seq_entries
+from storage.primary_keys.encoding import check_key_type, encode_keys, load_entries, load_entry, read_entry, seq_entries
 
 FLOATS = st.floats(allow_nan=False)
 KINDS: dict[pa.DataType, st.SearchStrategy[Any]] = {

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.claim import new_claim
+from storage.backup.manifest_copy import DELETES_SECONDS, ManifestCopies
+from storage.backup.rebuild import Rebuilt, rebuild
+from storage.catalog.schema import TableDef
+from storage.catalog.storages import StorageDef, StorageType
 from storage.clock import ManualClock
-from storage.edits import Edit
+from storage.cold.file_names import COPY_NAME, holds_cold_files
+from storage.cold.ownership_marker import new_claim
 from storage.engine import Engine
 from storage.errors import Corruption, InvalidRequest
-from storage.first_look import first_look
-from storage.local_files import COPY_NAME
-from storage.manifest_copy import DELETES_SECONDS, ManifestCopies
-from storage.rebuild import Rebuilt, rebuild
-from storage.schema import TableDef
-from storage.storages import StorageDef, StorageType
+from storage.maintenance.sweep import sweep
+from storage.rowstore.startup_check import first_look
+from storage.state.edits import Edit
 from tests.storage import furniture
 from tests.storage.furniture import SPILLING
 
@@ -75,7 +77,7 @@ def test_tables_come_back_with_their_keys_and_their_deletes(tmp_path: Path, cloc
         assert contents(engine) == before
         assert engine.verify_cold_files() == 3
         assert engine.verify_rows() > 0
-        engine.sweep_now()
+        sweep(engine)
         assert contents(engine) == before
         table = next(t for t in engine.state.catalog.tables.values() if t.name.table == "t")
         assert table.comment == "kept"
@@ -150,7 +152,7 @@ def test_what_compaction_replaced_does_not_come_back_twice(tmp_path: Path, clock
     assert len(found.remains.left_out) == 2
     assert all((tmp_path / "left-out" / path).exists() for path in found.remains.left_out)
     with furniture.opened(tmp_path, clock) as engine:
-        engine.sweep_now()
+        sweep(engine)
         assert contents(engine) == before
 
 
@@ -240,7 +242,7 @@ def test_a_damaged_row_store_is_renamed_and_a_whole_one_left_alone(tmp_path: Pat
         data[len(data) // 4] ^= 1
         store.write_bytes(data)
     with pytest.raises(Corruption):
-        first_look(tmp_path / "rows", tmp_path / "cold")
+        first_look(tmp_path / "rows", partial(holds_cold_files, tmp_path / "cold"))
     found = recovered(tmp_path)
     assert found.old_rows == "rows.lost-1"
     assert any((tmp_path / "rows.lost-1").glob("*.sst"))

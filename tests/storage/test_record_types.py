@@ -11,13 +11,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from storage.clock import ManualClock
-from storage.cold_types import is_storable
-from storage.edits import Edit, RowChange
-from storage.engine import Engine
-from storage.errors import Corruption
-from storage.hot_codec import conform, decode_rows, encode_rows, schema_version_of, with_seq
-from storage.schema import (
+from storage.catalog.schema import (
     Column,
     TableDef,
     decode_record,
@@ -27,6 +21,13 @@ from storage.schema import (
     type_to_text,
     write_fill,
 )
+from storage.clock import ManualClock
+from storage.cold.parquet_types import is_storable
+from storage.engine import Engine
+from storage.errors import Corruption
+from storage.rowstore.row_codec import decode_rows, encode_rows, schema_version_of
+from storage.state.edits import Edit, RowChange
+from storage.state.row_versions import conform, with_seq
 from tests.storage.furniture import compact, definition, flush, make_table, now, opened, read
 
 DAY = dt.date(2024, 2, 29)

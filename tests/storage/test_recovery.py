@@ -14,18 +14,18 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from storage.catalog import Catalog
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import table_name
+from storage.catalog.schema import Column, NamespaceDef, TableDef, ViewDef, write_fill
+from storage.catalog.users import Grant, GrantName, Privilege, UserRecord
 from storage.clock import ManualClock
-from storage.edits import Edit
+from storage.data_directory import LOCK_FILE, DirectoryInUse
 from storage.engine import Engine
 from storage.errors import Corruption, StorageUnavailable
-from storage.hot import Put, Remove
-from storage.keys import DELETES, HOT, MANIFEST, META, MetaKind, meta_key, pair_key
-from storage.lock import LOCK_FILE, DirectoryInUse
-from storage.names import table_name
-from storage.schema import Column, NamespaceDef, TableDef, ViewDef, write_fill
+from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, MetaKind, meta_key, pair_key
+from storage.rowstore.row_store import Put, Remove
 from storage.settings import StorageSettings
-from storage.users import Grant, GrantName, Privilege, UserRecord
+from storage.state.edits import Edit
 from tests.storage.furniture import (
     SPILLING,
     alter,

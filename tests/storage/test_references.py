@@ -6,13 +6,13 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from storage.catalog import Catalog
-from storage.constraints import Constraint, ConstraintKind, Reference
+from storage.catalog.catalog import Catalog
+from storage.catalog.constraints import Constraint, ConstraintKind, Reference
+from storage.catalog.names import TableName
+from storage.catalog.references import with_sound_references
+from storage.catalog.schema import Column, Identity, TableDef, TableKind, decode_record, encode_record
+from storage.catalog.table_options import TableOptions
 from storage.errors import InvalidRequest, NotFound
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.references import with_sound_references
-from storage.schema import Column, Identity, TableDef, TableKind, decode_record, encode_record
 
 PARENT, CHILD = TableName("public", "parent"), TableName("public", "child")
 

@@ -12,17 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storage.catalog.schema import SEQ, TableDef, TableKind
+from storage.catalog.table_options import KEEP_FOR_EVER
 from storage.clock import ManualClock
-from storage.edits import CompactChange, Edit
 from storage.engine import Engine
 from storage.errors import Cancelled
-from storage.options import KEEP_FOR_EVER
-from storage.owners import OwnerKey
-from storage.partition import with_deletes, with_files, with_rows
-from storage.retention import expired_partitions, is_due, plan_purge, purge_step
-from storage.schema import SEQ, TableDef, TableKind
+from storage.maintenance.retention import expired_partitions, is_due, plan_purge, purge_step
+from storage.rowstore.owners import OwnerKey
+from storage.seq import SEQ_TIME_SHIFT
 from storage.settings import StorageSettings
-from storage.state import SEQ_TIME_SHIFT, ColdFile, PartitionState
+from storage.state.edits import CompactChange, Edit
+from storage.state.state import ColdFile, PartitionState
+from storage.state.transitions import with_deletes, with_files, with_rows
 from tests.storage.furniture import (
     SPILLING,
     alter,

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Corruption
-from storage.schema import TableDef
 from storage.settings import StorageSettings
 from tests.storage.furniture import compact, delete, delete_in, flush, insert, load, make_table, opened
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.hot import SMALL_TABLES_MAX, HotStore, Put
-from storage.keys import DELETES, FAMILIES, HOT, MANIFEST, PK, dropped_range
+from storage.rowstore.keys import DELETES, FAMILIES, HOT, MANIFEST, PK, dropped_range
+from storage.rowstore.row_store import SMALL_TABLES_MAX, HotStore, Put
 
 ROUNDS = 4 * SMALL_TABLES_MAX
 

@@ -11,17 +11,18 @@ import pyarrow as pa
 import pytest
 
 from flight_server.query import QueryEngine, QueryScope
-from flight_server.query.settings import QuerySettings
-from storage.claim import MARKER
-from storage.credentials import KEY_VARIABLE, S3Credentials, SecretBox, read_credentials, secret_box
-from storage.edits import Edit
+from flight_server.query.sessions.settings import QuerySettings
+from storage.catalog.credentials import KEY_VARIABLE, S3Credentials, SecretBox, read_credentials, secret_box
+from storage.catalog.folder_templates import portable_folder_name
+from storage.catalog.names import TableName, quoted
+from storage.catalog.schema import PORTABLE, TableDef
+from storage.catalog.storages import LOCAL
+from storage.cold.folder_store import PROBE
+from storage.cold.ownership_marker import MARKER
+from storage.cold.s3_client import CHECKSUM_KEY, prepared
 from storage.errors import Corruption, InvalidRequest, StorageUnavailable
-from storage.folder_files import PROBE
-from storage.layout import portable_folder_name
-from storage.names import TableName, quoted
-from storage.s3_client import CHECKSUM_KEY, prepared
-from storage.schema import PORTABLE, TableDef
-from storage.storages import LOCAL
+from storage.maintenance.sweep import sweep
+from storage.state.edits import Edit
 from tests.faults.s3_proxy import PASS, Fault, objects_only
 from tests.s3_endpoint import S3Endpoint
 from tests.storage.furniture import (
@@ -127,7 +128,7 @@ def test_files_here_and_there_are_one_table(tmp_path: Path, here: Cloud, queries
     compact(engine, table)
     assert {file.storage for file in partition(engine, table).cold} == {"second"}
     assert ask(queries, here, "SELECT sum(k) FROM t") == [(9,)]
-    engine.sweep_now()
+    sweep(engine)
     assert here.keys == files_on_disk(engine) == set()
 
 
@@ -172,7 +173,7 @@ def test_what_nothing_names_is_swept_and_nothing_else(here: Cloud):
     orphan = "lake/public/t/2020-01-01T00-00-00-1f.parquet"
     for key in (other, orphan, "elsewhere/public/t/2020-01-01T00-00-00-1f.parquet"):
         here.endpoint.client.put_object(Bucket=here.bucket, Key=key, Body=b"x")
-    assert here.engine.sweep_now().files == 1
+    assert sweep(here.engine).files == 1
     [file] = partition(here.engine, table).cold
     assert here.keys == {here.key(file), other, "elsewhere/public/t/2020-01-01T00-00-00-1f.parquet"}
 
@@ -187,7 +188,7 @@ def test_a_second_database_is_kept_out_by_the_marker(tmp_path: Path, here: Cloud
         insert(second, table, (7, "x"))
         with pytest.raises(StorageUnavailable, match=f"another database keeps its files.*{MARKER}"):
             flush(second, table)
-        second.sweep_now()
+        sweep(second)
         second.places.get("cloud").give_up_claim()
         assert values(second, table) == [7]
     here.engine.places.get("cloud").probe()  # it is ours still
@@ -368,7 +369,7 @@ def test_a_query_of_an_unreachable_storage_says_so_and_others_go_on(here: Cloud,
         ask(queries, here, "SELECT count(*) FROM t")
     assert ask(queries, here, "SELECT count(*) FROM near") == [(1,)]
     with pytest.raises(StorageUnavailable):
-        here.engine.sweep_now()
+        sweep(here.engine)
     here.proxy.heal()
     assert ask(queries, here, "SELECT count(*) FROM t") == [(3,)]
 

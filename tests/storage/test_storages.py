@@ -8,18 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from storage.catalog import Catalog
-from storage.claim import MARKER
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName
+from storage.catalog.schema import Owner, TableDef, TableKind
+from storage.catalog.storages import LOCAL, StorageDef, StorageMode, StorageType, checked_endpoint, checked_uri
+from storage.catalog.table_options import TableOptions
+from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
-from storage.edits import Edit
+from storage.cold.file_store import storage_of
+from storage.cold.ownership_marker import MARKER
 from storage.engine import Engine
 from storage.errors import Conflict, InvalidRequest, NotFound, StorageUnavailable
-from storage.files import storage_of
-from storage.names import TableName
-from storage.options import TableOptions
-from storage.schema import Owner, TableDef, TableKind
-from storage.storages import LOCAL, StorageDef, StorageMode, StorageType, checked_endpoint, checked_uri
-from storage.users import UserRecord
+from storage.maintenance.sweep import sweep
+from storage.state.edits import Edit
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -108,7 +109,7 @@ def test_files_in_several_storages_are_read_together_and_compacted_into_the_newe
     compact(engine, table)
     assert [file.storage for file in partition(engine, table).cold] == ["two"]
     assert values(engine, table) == [0, 1, 2]
-    engine.sweep_now()
+    sweep(engine)
     assert parquet_files(tmp_path / "one") == files_on_disk(engine) == set()
     assert len(parquet_files(tmp_path / "two")) == 1
 
@@ -143,7 +144,7 @@ def test_the_sweep_takes_what_nothing_names_and_nothing_of_others(tmp_path: Path
     (archive / "public" / "t" / "holiday.parquet").write_bytes(b"somebody's own")
     (archive / "public" / "t" / "2020-01-01T00-00-00-1f.parquet").write_bytes(b"left by a crash")
     drop(engine, gone)
-    assert engine.sweep_now().files == 2
+    assert sweep(engine).files == 2
     [file] = partition(engine, table).cold
     assert parquet_files(archive) == {file.path, "public/t/holiday.parquet"}
 
@@ -164,7 +165,7 @@ def test_a_place_that_another_database_has_is_left_alone(tmp_path: Path):
             flush(second, table)
         with pytest.raises(StorageUnavailable, match="another database"):
             second.places.get("archive").probe()
-        second.sweep_now()
+        sweep(second)
         second.places.get("archive").give_up_claim()
         assert (archive / MARKER).exists()
         assert parquet_files(archive) == before
@@ -179,7 +180,7 @@ def test_a_storage_that_is_lost_loses_no_hot_row(tmp_path: Path, engine: Engine)
     with pytest.raises(StorageUnavailable):
         flush(engine, table)
     with pytest.raises(StorageUnavailable):
-        engine.sweep_now()  # the others were swept
+        sweep(engine)  # the others were swept
     assert engine.health == "ok"
     (tmp_path / "blocked").unlink()
     flush(engine, table)
@@ -305,8 +306,8 @@ def test_of_two_servers_on_copies_of_one_directory_the_first_stops_writing_there
         with pytest.raises(StorageUnavailable, match=r"taken over by another server.*stop one of the two"):
             flush(first, table)
         with pytest.raises(StorageUnavailable, match="taken over by another server"):
-            first.sweep_now()
+            sweep(first)
         assert values(second, table) == [1, 3]
         assert values(first, table) == [1, 2, 4]
-        assert second.sweep_now().files == 1  # what the first wrote is nobody's in the place that is the second's
+        assert sweep(second).files == 1  # what the first wrote is nobody's in the place that is the second's
         assert second.verify_cold_files() == 2

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storage.catalog.schema import TableKind
+from storage.catalog.table_options import Eviction
 from storage.clock import ManualClock
-from storage.edits import Edit, EvictChange
 from storage.errors import LimitExceeded
-from storage.eviction import plan_eviction
-from storage.keys import DELETES, HOT, partition_range
-from storage.options import Eviction
-from storage.schema import TableKind
+from storage.maintenance.eviction import plan_eviction
+from storage.rowstore.keys import DELETES, HOT, partition_range
 from storage.settings import StorageSettings
+from storage.state.edits import Edit, EvictChange
 from tests.storage.furniture import clean
 from tests.storage.stream_furniture import NAME, Stream
 
@@ -131,6 +131,6 @@ def test_a_dropped_stream_leaves_nothing_in_the_row_store(streams, tmp_path, clo
     start, end = partition_range(stream.table.partition_id)
     stream.engine.commit(Edit(catalog=lambda catalog: catalog.without_table(NAME)))
     clean(stream.engine)
-    assert list(stream.engine._store.scan(HOT, start, end)) == []
+    assert list(stream.engine.row_store.scan(HOT, start, end)) == []
     stream.reopen()
     assert not stream.engine.state.partitions

@@ -6,9 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
-from storage.schema import TableDef
+from storage.maintenance.sweep import sweep
 from tests.storage.furniture import (
     SPILLING,
     compact,
@@ -32,10 +33,10 @@ def test_the_sweep_removes_orphans_and_parts_and_nothing_else(engine: Engine, ta
     folder = engine.files.full(next(iter(live))).parent
     (folder / "2020-01-01T00-00-00-1.parquet").write_bytes(b"x" * 10)
     (folder / "2020-01-01T00-00-00-2.parquet.part").write_bytes(b"x" * 5)
-    swept = engine.sweep_now()
+    swept = sweep(engine)
     assert (swept.files, swept.bytes) == (2, 15)
     assert files_on_disk(engine) == live
-    assert engine.sweep_now().files == 0
+    assert sweep(engine).files == 0
 
 
 def test_files_that_a_snapshot_reads_stay_until_it_is_closed(engine: Engine, table: TableDef):
@@ -45,9 +46,9 @@ def test_files_that_a_snapshot_reads_stay_until_it_is_closed(engine: Engine, tab
     with engine.snapshot() as held:
         compact(engine, table)
         drop(engine, table)
-        engine.sweep_now()
+        sweep(engine)
         assert values(engine, table, state=held.state) == [0, 1, 2]
-    assert engine.sweep_now().files == 4 - 1
+    assert sweep(engine).files == 4 - 1
     assert files_on_disk(engine) == set()
 
 
@@ -63,9 +64,9 @@ def test_sweeps_and_loads_at_once_never_take_a_file_that_is_needed(tmp_path: Pat
         table = make_table(engine)
         stop = threading.Event()
 
-        def sweep() -> None:
+        def sweep_again() -> None:
             while not stop.is_set():
-                engine.sweep_now()
+                sweep(engine)
 
         def work(worker: int) -> None:
             for i in range(25):
@@ -75,7 +76,7 @@ def test_sweeps_and_loads_at_once_never_take_a_file_that_is_needed(tmp_path: Pat
                     own.rollback()
 
         with ThreadPoolExecutor(4) as pool:
-            sweepers = [pool.submit(sweep) for _ in range(2)]
+            sweepers = [pool.submit(sweep_again) for _ in range(2)]
             list(pool.map(work, range(2)))
             stop.set()
             for sweeper in sweepers:

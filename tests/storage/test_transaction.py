@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated, InvalidRequest
-from storage.schema import TableDef
+from storage.maintenance.sweep import sweep
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -148,7 +149,7 @@ def test_of_two_that_delete_a_row_the_first_to_commit_wins(engine: Engine, table
     with pytest.raises(Conflict):
         second.commit(durable=True)
     assert values(engine, table) == [2]
-    engine.sweep_now()
+    sweep(engine)
     assert files_on_disk(engine) == {file.path for file in partition(engine, table).cold}
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage import load_claims
+from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
-from storage.key_claims import UnseenClaim
-from storage.key_index import UNDER_WAY
-from storage.schema import TableDef
-from storage.stage import Staged
+from storage.primary_keys import load_keys as load_claims
+from storage.primary_keys.index import UNDER_WAY
+from storage.primary_keys.reservations import UnseenClaim
+from storage.transactions.row_stage import Staged
 from tests.storage.furniture import (
     SPILLING,
     insert,
@@ -52,7 +52,7 @@ def find(engine: Engine, table: TableDef, *ks: int) -> list[int | None]:
 
 
 def test_unseen_keys_are_taken_for_others_until_the_load_ends(engine: Engine, table: TableDef):
-    assert engine.claim_unseen(unseen(table, 77, 1, 2))
+    assert engine.committer.claim_unseen(unseen(table, 77, 1, 2))
     assert find(engine, table, 1, 2, 3) == [UNDER_WAY, UNDER_WAY, None]
     with pytest.raises(Conflict, match="under way"):
         insert(engine, table, (1, "a"))
@@ -62,13 +62,13 @@ def test_unseen_keys_are_taken_for_others_until_the_load_ends(engine: Engine, ta
 
 
 def test_nothing_is_unseen_beside_rows_or_another_load(engine: Engine, table: TableDef):
-    assert engine.claim_unseen(unseen(table, 77, 1))
-    assert not engine.claim_unseen(unseen(table, 78, 1))
-    assert not engine.claim_unseen(unseen(table, 77, 2)), "the other may have taken it unseen"
+    assert engine.committer.claim_unseen(unseen(table, 77, 1))
+    assert not engine.committer.claim_unseen(unseen(table, 78, 1))
+    assert not engine.committer.claim_unseen(unseen(table, 77, 2)), "the other may have taken it unseen"
     engine.keys.abort_load(77)
     engine.keys.abort_load(78)
     insert(engine, table, (5, "a"))
-    assert not engine.claim_unseen(unseen(table, 79, 6))
+    assert not engine.committer.claim_unseen(unseen(table, 79, 6))
     assert find(engine, table, 2, 6) == [None, None]
 
 

@@ -12,17 +12,20 @@ import pyarrow as pa
 import pytest
 
 from storage import failpoints
+from storage.catalog.partition_ids import is_owned
+from storage.catalog.schema import Column, TableDef, TableKind
+from storage.catalog.table_options import KEEP_FOR_EVER
 from storage.clock import ManualClock
-from storage.edits import Edit
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated, Corruption, StorageUnavailable
-from storage.hot import HotStore
-from storage.keys import DELETES, HOT, MANIFEST, META, PK, MetaKind, is_owned, meta_key
-from storage.options import KEEP_FOR_EVER
-from storage.owners import OwnerKey
-from storage.schema import Column, TableDef, TableKind
-from storage.scrub import scrub
+from storage.maintenance.cleanup import clean_dropped
+from storage.maintenance.scrub import scrub
+from storage.maintenance.sweep import sweep
+from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, PK, MetaKind, meta_key
+from storage.rowstore.owners import OwnerKey
+from storage.rowstore.row_store import HotStore
 from storage.settings import StorageSettings
+from storage.state.edits import Edit
 from tests.faults.test_disk_full import failing_for_want_of_room, until_healthy
 from tests.storage.furniture import (
     alter,
@@ -212,14 +215,14 @@ def test_a_dropped_table_leaves_nothing_behind_in_memory(engine: Engine) -> None
     engine.leave(lambda state: list(state.partitions)[:1])
     drop(engine, table)
     [dropped] = engine.dropped()
-    while not engine.clean_dropped(dropped.partition_id, count=True).is_done:
+    while not clean_dropped(engine, dropped.partition_id, count=True).is_done:
         pass
     engine.users.release_idle()
     assert (loaded(engine), engine.owned.waiting(), engine.owned._loaded) == (set(), {}, {})
-    engine.sweep_now()
+    sweep(engine)
     assert files_on_disk(engine) == set()
     for family in (HOT, DELETES, PK, MANIFEST):
-        assert list(engine._store.scan(family)) == []
+        assert list(engine.row_store.scan(family)) == []
 
 
 # --- moments ---------------------------------------------------------------------------------------------------------
@@ -279,11 +282,11 @@ def test_files_that_a_snapshot_fetched_stay_until_it_is_closed(engine: Engine) -
         compact(engine, ann)
         let_all_go(engine)
         engine.retired.remove_unused()
-        engine.sweep_now()
+        sweep(engine)
         assert len(files_on_disk(engine)) == 4
         assert values(engine, ann, state=snapshot.state) == [0, 1, 2]
     engine.retired.remove_unused()
-    engine.sweep_now()
+    sweep(engine)
     assert len(files_on_disk(engine)) == 1
 
 
@@ -301,7 +304,7 @@ def test_a_transaction_that_defined_something_holds_the_files_it_fetches(engine:
     assert [(row["k"], row["x"]) for row in read(engine, ann, transaction.state)] == [(0, None), (1, None), (2, None)]
     compact(engine, ann)
     engine.retired.remove_unused()
-    engine.sweep_now()
+    sweep(engine)
     assert values(engine, ann, state=transaction.state) == [0, 1, 2]
     transaction.rollback()
 
@@ -336,7 +339,7 @@ def test_the_sweep_keeps_files_of_who_is_not_there(engine: Engine) -> None:
         insert(engine, own(engine, table, user), (1, user))
         flush(engine, own(engine, table, user))
     let_all_go(engine)
-    assert (engine.sweep_now().files, engine.verify_cold_files(), len(files_on_disk(engine))) == (0, 2, 2)
+    assert (sweep(engine).files, engine.verify_cold_files(), len(files_on_disk(engine))) == (0, 2, 2)
     assert values(engine, own(engine, table, "bob"), "v") == ["bob"]
 
 
@@ -414,6 +417,6 @@ def test_users_of_one_name_one_after_the_other_never_share_rows(engine: Engine) 
 def test_the_newest_seq_is_in_the_metadata_after_each_commit(engine: Engine) -> None:
     table = user_table(engine)
     committed = insert(engine, own(engine, table, "ann"), (1, "x"), (2, "y"))
-    stored = engine._store.get(META, meta_key(MetaKind.LAST_SEQ, ""))
+    stored = engine.row_store.get(META, meta_key(MetaKind.LAST_SEQ, ""))
     assert stored is not None
     assert int(stored) >= committed.seq_last

@@ -7,18 +7,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from storage import hot
-from storage.audit import DAY_MS, AuditRecord
-from storage.catalog import Catalog
+from storage.catalog.audit_record import DAY_MS, AuditRecord
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName
+from storage.catalog.schema import TableDef
+from storage.catalog.users import Grant, GrantName, Privilege, UserRecord, checked_user_name
 from storage.clock import ManualClock
-from storage.edits import Edit
 from storage.engine import Engine
 from storage.errors import InvalidRequest, NotFound
-from storage.keys import AUDIT, FAMILIES, META, MetaKind, meta_key
-from storage.names import TableName
-from storage.schema import TableDef
+from storage.maintenance.sweep import sweep
+from storage.rowstore import row_store as hot
+from storage.rowstore.keys import AUDIT, FAMILIES, META, MetaKind, meta_key
 from storage.settings import StorageSettings
-from storage.users import Grant, GrantName, Privilege, UserRecord, checked_user_name
+from storage.state.edits import Edit
 from tests.storage.furniture import make_table, opened
 
 ANN = UserRecord(name="ann", role="user", password_hash="x")
@@ -117,11 +118,11 @@ def test_the_sweep_lets_old_and_surplus_events_go(tmp_path: Path, clock: ManualC
         for day in range(3):
             engine.commit(Edit(audit=(AuditRecord(user="a", action=f"DAY {day}"),)))
             clock.advance(DAY_MS / 1000)
-        engine.sweep_now()
+        sweep(engine)
         assert [record.action for record in engine.audit()] == ["DAY 1", "DAY 2"]
         for number in range(3):
             engine.commit(Edit(audit=(AuditRecord(user="a", action=f"{number}"),)))
-        engine.sweep_now()
+        sweep(engine)
         assert [record.action for record in engine.audit()] == ["0", "1", "2"]
 
 
@@ -132,8 +133,8 @@ def test_a_directory_from_before_users_and_audit_is_opened_with_defaults(tmp_pat
             table = make_table(engine)
             old_user = b'{"name":"root","role":"system","password_hash":"h","created_ms":5}'
             key = meta_key(MetaKind.TABLE, str(table.name))
-            old_table = engine._store.get(META, key).replace(b',"access_level":"private"', b"")
-            engine._store.write(
+            old_table = engine.row_store.get(META, key).replace(b',"access_level":"private"', b"")
+            engine.row_store.write(
                 [hot.Put(META, meta_key(MetaKind.USER, "root"), old_user), hot.Put(META, key, old_table)], durable=True
             )
     assert b"access_level" not in old_table

@@ -11,16 +11,16 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 
-from flight_server.access.authenticator import Authenticator
-from flight_server.access.passwords import Passwords
-from flight_server.access.sessions import Sessions
-from flight_server.access.tokens import Tokens
+from flight_server.access.login.authenticator import Authenticator
+from flight_server.access.login.passwords import Passwords
+from flight_server.access.login.tokens import Tokens
+from flight_server.access.sessions.sessions import Sessions
+from flight_server.access.settings import AccessSettings
+from flight_server.flight.service import FlightService
+from flight_server.flight.settings import WireSettings
 from flight_server.metadata.sql_info import ServerFacts
-from flight_server.ports import WireSettings
-from flight_server.service import FlightService
-from flight_server.settings import AccessSettings
+from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
-from storage.users import UserRecord
 from tests.wire.fake_statements import FakeStatements
 
 QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from flight_server.access.session import Session
-from flight_server.ports import StatementShape
+from flight_server.access.sessions.session import Session
+from flight_server.sql.interface import StatementShape
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage import errors
-from storage.catalog import Catalog
-from storage.names import TableName, table_name
-from storage.options import TableOptions
-from storage.schema import Column, TableDef, TableKind, ViewDef
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName, table_name
+from storage.catalog.schema import Column, TableDef, TableKind, ViewDef
+from storage.catalog.table_options import TableOptions
 
 NUMBERS = pa.schema([pa.field("n", pa.int64())])
 WORDS = pa.schema([pa.field("w", pa.dictionary(pa.int32(), pa.utf8()))])

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.flight as flight
 import pytest
 
-from flight_server.access.cookies import COOKIE
+from flight_server.calls.cookies import COOKIE
 from flight_server.wire import flight_sql_pb2 as pb
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
+from flight_server.access.login.tokens import Tokens
 from flight_server.access.principal import Principal
-from flight_server.access.tokens import Tokens
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.messages import pack_any
 from storage.clock import ManualClock

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-from flight_server.calls import CLOSED_SECONDS, CUT_OFF_SECONDS, RunningCall
+from flight_server.calls.running_calls import CLOSED_SECONDS, CUT_OFF_SECONDS, RunningCall
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.faults.raw_grpc import silent
 from tests.wire.conftest import ACCESS, Running, start

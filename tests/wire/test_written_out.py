@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from flight_server.sql.slices import BYTES_MAX, ROW_BYTES_MAX, ROWS_MAX, Rows, slices
-from flight_server.written_out import NULL_BYTES, array_bytes, range_bytes, type_bytes, widest_bytes
+from flight_server.query.results.slices import BYTES_MAX, ROW_BYTES_MAX, ROWS_MAX, Rows, slices
+from flight_server.query.results.written_out import NULL_BYTES, array_bytes, range_bytes, type_bytes, widest_bytes
 from storage.errors import LimitExceeded
 
 HUGE = 2**31 - 1

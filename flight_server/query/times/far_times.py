@@ -19,9 +19,10 @@ from typing import Final
 import pyarrow as pa
 from datafusion import DataFrame, Expr
 
-from flight_server.query.errors import query_error
+from flight_server.parser.dialect.microseconds import Edit, edited
+from flight_server.query.errors.mapping import query_error
+from flight_server.query.scan.dependencies import Touched
 from flight_server.query.times.fine_times import between_or_listed, compared
-from flight_server.query.times.microseconds import Edit, edited
 from flight_server.query.times.operand_groups import Group, Kind, ends_item, groups
 from flight_server.query.times.operand_sources import sources
 from flight_server.query.times.operands import Span, Text
@@ -42,9 +43,8 @@ from flight_server.query.times.time_kinds import (
     of_value,
     together,
 )
-from flight_server.query.touched import Touched
+from storage.catalog.names import quoted
 from storage.errors import FrostlineError
-from storage.names import quoted
 
 PASSES_MAX: Final = 8
 _OPERANDS_MAX: Final = 2000  # of one text that are looked at

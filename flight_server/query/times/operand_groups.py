@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from flight_server.parser.text.lexer import TokenKind
 from flight_server.query.times.operand_sources import level
 from flight_server.query.times.operands import AFTER_FROM, COMPARES, OPENING, SETS, Span, Text
-from flight_server.sql.lexer import TokenKind
 
 _AFTER_ITEMS: Final = SETS | AFTER_FROM | {"FROM"}
 _ROWS_MAX: Final = 200

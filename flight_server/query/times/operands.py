@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from flight_server.query.times.microseconds import key_at
-from flight_server.sql.lexer import Token, TokenKind, lex
+from flight_server.parser.dialect.microseconds import key_at
+from flight_server.parser.text.lexer import Token, TokenKind, lex
 
 OPENING: Final = {")": "(", "]": "[", "}": "{", "END": "CASE"}
 COMPARES: Final = frozenset(("=", "<", ">", "<=", ">=", "<>", "!="))

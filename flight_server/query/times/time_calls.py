@@ -14,7 +14,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from flight_server.query.times.microseconds import Edit, is_fine
+from flight_server.parser.dialect.microseconds import Edit, is_fine
+from flight_server.parser.text.lexer import TokenKind
 from flight_server.query.times.operands import Span, Text
 from flight_server.query.times.time_kinds import (
     ANY,
@@ -27,7 +28,6 @@ from flight_server.query.times.time_kinds import (
     maybe,
     of_type,
 )
-from flight_server.sql.lexer import TokenKind
 from storage.whole_numbers import whole_number
 
 Typed = Callable[[Text, Span], pa.DataType]

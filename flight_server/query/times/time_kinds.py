@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from flight_server.parser.text.lexer import TokenKind
+from flight_server.query.scan.dependencies import Touched
 from flight_server.query.times.operands import Span, Text
-from flight_server.query.touched import Touched
-from flight_server.sql.lexer import TokenKind
-from storage.schema import Column
+from storage.catalog.schema import Column
 
 
 class Times:

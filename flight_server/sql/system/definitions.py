@@ -10,15 +10,16 @@ import pyarrow as pa
 
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
-from flight_server.sql.column_stats import column_stats
-from flight_server.sql.create_sql import create_table_sql, create_view_sql
-from flight_server.sql.history import author_of, operations
+from flight_server.sql.show.column_stats import column_stats
+from flight_server.sql.show.create_sql import create_table_sql, create_view_sql
+from flight_server.sql.show.definition_history import author_of, operations
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
-from storage.references import only_known_references
-from storage.schema import TableDef
-from storage.state import SEQ_TIME_SHIFT, DatabaseState
-from storage.stream import visible
-from storage.users import Privilege
+from storage.catalog.references import only_known_references
+from storage.catalog.schema import TableDef
+from storage.catalog.users import Privilege
+from storage.seq import SEQ_TIME_SHIFT
+from storage.state.state import DatabaseState
+from storage.state.stream_retention import visible
 
 
 def _namespaces(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:

@@ -9,8 +9,9 @@ from typing import Any
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
-from storage.state import SEQ_TIME_SHIFT, DatabaseState
-from storage.storages import LOCAL
+from storage.catalog.storages import LOCAL
+from storage.seq import SEQ_TIME_SHIFT
+from storage.state.state import DatabaseState
 
 
 def _storages(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:

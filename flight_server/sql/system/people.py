@@ -8,7 +8,7 @@ from typing import Any
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
 from flight_server.sql.system.sources import MS, TEXT, Sources, SystemTable, columns, may_know
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 
 
 def _users(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:

@@ -12,9 +12,9 @@ import pyarrow as pa
 from flight_server.access.rights import Rights
 from flight_server.sql.system import definitions, files, people, server, work
 from flight_server.sql.system.sources import Sources, SystemTable
-from flight_server.sql.virtual_rows import table_of
-from storage.names import TableName
-from storage.state import DatabaseState
+from flight_server.sql.system.virtual_rows import table_of
+from storage.catalog.names import TableName
+from storage.state.state import DatabaseState
 
 SCHEMA: Final = "system"
 _ROOMS = (definitions, files, people, work, server)

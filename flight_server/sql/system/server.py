@@ -7,9 +7,9 @@ from typing import Any
 
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
-from flight_server.figures import figures_of
 from flight_server.sql.system.sources import BIG, TEXT, Sources, SystemTable, columns
-from storage.state import DatabaseState
+from flight_server.sql.system.stats import figures_of
+from storage.state.state import DatabaseState
 
 
 def _settings(sources: Sources, _: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:

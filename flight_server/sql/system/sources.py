@@ -9,14 +9,14 @@ from typing import Any, Final
 import pyarrow as pa
 
 from flight_server.access.grants import Deed
-from flight_server.access.hash_places import HashPlaces
+from flight_server.access.login.hash_places import HashPlaces
 from flight_server.access.rights import Rights
-from flight_server.access.session import Session
-from flight_server.job_port import JobDoor
-from flight_server.live.queries import LiveQueries
-from flight_server.sql.running import RunningStatements
+from flight_server.access.sessions.session import Session
+from flight_server.sql.context.job_service import JobDoor
+from flight_server.sql.context.running_statements import RunningStatements
+from flight_server.sql.live.live_queries import LiveQueries
 from storage.engine import Engine
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 
 MS: Final = pa.timestamp("ms", tz="UTC")
 TEXT, BIG, INT, BOOL = pa.string(), pa.int64(), pa.int32(), pa.bool_()

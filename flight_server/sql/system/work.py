@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
-from flight_server.live.subscription import NOTHING_YET
+from flight_server.sql.context.session_transactions import SessionTransaction
+from flight_server.sql.live.subscription import NOTHING_YET
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns, may_know
-from flight_server.sql.transactions import SessionTransaction
-from storage.state import DatabaseState
+from storage.state.state import DatabaseState
 
 
 def _jobs(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:

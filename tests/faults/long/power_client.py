@@ -13,6 +13,7 @@ from random import Random
 
 from storage.clock import SystemClock
 from storage.engine import Engine
+from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from tests.storage import furniture
 
@@ -62,7 +63,7 @@ def _one(engine: Engine, random: Random, first: int, alive: list[int], tell) -> 
     elif act == "compact":
         furniture.compact(engine, table)
     else:
-        engine.sweep_now()
+        sweep(engine)
     tell(f"ok {told}")
 
 

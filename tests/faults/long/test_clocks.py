@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flight_server.access.login.tokens import Tokens
 from flight_server.access.principal import Principal
-from flight_server.access.tokens import Tokens
-from jobs.schedule import plan_flushes
+from jobs.planning.schedule import plan_flushes
+from storage.catalog.schema import SEQ
+from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Unauthenticated
-from storage.options import FlushPolicy
-from storage.schema import SEQ
 from tests.faults.long.conftest import Shift
 from tests.faults.tools import needed
 from tests.server_process import REPOSITORY, ServerProcess

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.access.sessions import Session
-from flight_server.sql.guard import check_text
-from flight_server.sql.guard_limits import GuardLimits
-from flight_server.sql.parameters import number_parameters
-from flight_server.sql.parse import parse
-from flight_server.sql.split import split_statements
+from flight_server.access.sessions.sessions import Session
+from flight_server.parser.grammar.statement import parse
+from flight_server.parser.guard.check import check_text
+from flight_server.parser.guard.limits import GuardLimits
+from flight_server.parser.text.number_parameters import number_parameters
+from flight_server.parser.text.split_statements import split_statements
 from flight_server.wire.actions import ACTIONS, decode_action
 from flight_server.wire.commands import decode_descriptor, decode_ticket
 from flight_server.wire.handles import HandleKind, HandleSigner

@@ -20,7 +20,8 @@ from random import Random
 import pytest
 
 from storage.clock import SystemClock
-from storage.recover import live_files
+from storage.maintenance.sweep import sweep
+from storage.state.state import live_files
 from tests.faults.long.conftest import Shift
 from tests.faults.long.disk_log import CALLS, Call, Disk, calls_of, in_order
 from tests.faults.long.power_client import SMALL
@@ -132,7 +133,7 @@ def check(left: Path, journal: Journal, how: str) -> None:
         )
         assert len(found) == len(furniture.values(engine, tables[0])), f"{how}: doubled rows"
         engine.verify_cold_files()
-        engine.sweep_now()
+        sweep(engine)
         assert furniture.files_on_disk(engine) == set(live_files(engine.state)), how
 
 

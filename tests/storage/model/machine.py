@@ -25,16 +25,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage import failpoints
+from storage.catalog.schema import SEQ, Column, TableDef, write_fill
 from storage.clock import ManualClock
-from storage.edits import Edit
 from storage.engine import Engine
 from storage.errors import ConstraintViolated
-from storage.recover import live_files
-from storage.schema import SEQ, Column, TableDef, write_fill
+from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
-from storage.snapshots import Snapshot
-from storage.state import DatabaseState
-from storage.transaction import Transaction
+from storage.state.edits import Edit
+from storage.state.snapshots import Snapshot
+from storage.state.state import DatabaseState, live_files
+from storage.transactions.transaction import Transaction
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -276,7 +276,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
     @rule(cut=cuts("sweep", "commit", "log"))
     def sweep(self, cut: Cut) -> None:
         with self.changing(cut):
-            self.engine.sweep_now()
+            sweep(self.engine)
             named = set(live_files(self.engine.state)) | self.engine.snapshots.paths_in_use()
             assert files_on_disk(self.engine) == named
             self.engine.verify_cold_files()

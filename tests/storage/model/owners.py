@@ -19,18 +19,19 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from storage.catalog.partition_ids import is_owned
+from storage.catalog.schema import Column, TableDef, TableKind
+from storage.catalog.table_options import KEEP_FOR_EVER
 from storage.clock import ManualClock
-from storage.edits import Edit
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
-from storage.keys import is_owned
-from storage.options import KEEP_FOR_EVER
-from storage.owners import OwnerKey
-from storage.schema import Column, TableDef, TableKind
+from storage.maintenance.sweep import sweep
+from storage.rowstore.owners import OwnerKey
 from storage.settings import StorageSettings
-from storage.snapshots import Snapshot
-from storage.state import DatabaseState
-from storage.transaction import Transaction
+from storage.state.edits import Edit
+from storage.state.snapshots import Snapshot
+from storage.state.state import DatabaseState
+from storage.transactions.transaction import Transaction
 from tests.storage.furniture import alter, compact, definition, delete_in, flush, now, read, stage_rows
 
 USERS: Final = ("ann", "bob", "cay", "dan")
@@ -272,7 +273,7 @@ class OwnersAgainstModel(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         self.engine.retired.remove_unused()
-        self.engine.sweep_now()
+        sweep(self.engine)
         self.engine.verify_cold_files()
 
     @rule()

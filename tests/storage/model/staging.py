@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from storage.catalog.schema import TableDef
 from storage.engine import Engine
-from storage.schema import TableDef
-from storage.stage import RowStage
-from storage.transaction import Transaction
+from storage.transactions.row_stage import RowStage
+from storage.transactions.transaction import Transaction
 from tests.storage.furniture import SPILLING, rows_batch
 
 

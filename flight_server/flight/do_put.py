@@ -1,0 +1,109 @@
+"""DoPut: updates, bound parameters, bulk ingest. Each answers with exactly one message, or fails as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from flight_server.access.sessions.session import PreparedStatement
+from flight_server.calls.running_calls import RunningCall
+from flight_server.flight.service_context import Front
+from flight_server.flight.uploads import Upload, UploadLimits, checked_table_schema
+from flight_server.metadata.parameters import as_asked
+from flight_server.sql.interface import StatementResult
+from flight_server.wire import requests as rq
+from flight_server.wire.answers import encode_bound, encode_update_count
+from storage.catalog.names import CATALOG
+from storage.errors import Cancelled, FrostlineError, InvalidRequest
+from storage.shares import Share
+
+_UNKNOWN_COUNT = -1
+
+
+def put(front: Front, call: RunningCall, command: rq.Command, reader: Any) -> bytes:
+    """Do what the command says with what `reader` brings; the answer's bytes. Raises FrostlineError."""
+    match command:
+        case rq.StatementUpdate():  # the reader is not touched: some clients send nothing to read
+            result = front.statements.run(call.session, command.sql, None, command.transaction_id, call.is_cancelled)
+            return encode_update_count(_count(result))
+        case rq.PreparedQuery():
+            return _bind(front, call, command, reader)
+        case rq.PreparedUpdate():
+            return encode_update_count(_update(front, call, command, reader))
+        case rq.IngestCommand():
+            return encode_update_count(_ingest(front, call, command, reader))
+        case _:
+            raise InvalidRequest("this command reads: send it with GetFlightInfo, then DoGet")
+
+
+def answer(writer: Any, data: bytes) -> None:
+    """Send the one message. Raises Cancelled when nobody is there any more to take it."""
+    try:
+        writer.write(pa.py_buffer(data))
+    except (OSError, pa.ArrowException):
+        raise Cancelled("the client went away before it was answered; what it asked for was done") from None
+
+
+def _bind(front: Front, call: RunningCall, command: rq.PreparedQuery, reader: Any) -> bytes:
+    id_ = front.prepared_id(call.session, command.handle)
+    prepared = front.prepared(call.session, command.handle)
+    batches = _parameters(front, call, reader, prepared)
+    rows = sum(batch.num_rows for batch in batches)
+    if rows > 1:
+        raise InvalidRequest(f"{rows} rows of parameters were bound to a query, which takes one; run it once for each")
+    call.session.bind(id_, batches[0] if batches else None)
+    return encode_bound(command.handle)
+
+
+def _update(front: Front, call: RunningCall, command: rq.PreparedUpdate, reader: Any) -> int:
+    """All bound rows are one atomic run. No columns or no rows: one run, with what was bound before if anything."""
+    prepared = front.prepared(call.session, command.handle)
+    batches = _parameters(front, call, reader, prepared)
+    if not batches:
+        return _count(_run_prepared(front, call, prepared))
+    return front.statements.run_many(call.session, prepared.sql, batches, prepared.transaction_id, call.is_cancelled)
+
+
+def _run_prepared(front: Front, call: RunningCall, prepared: PreparedStatement) -> StatementResult:
+    return front.statements.run(call.session, prepared.sql, prepared.bound, prepared.transaction_id, call.is_cancelled)
+
+
+def _parameters(front: Front, call: RunningCall, reader: Any, prepared: PreparedStatement) -> list[pa.RecordBatch]:
+    """All bound rows, checked, and sure to be all; none when there are no columns."""
+    upload = _upload(front, call, reader, front.wire.bound_rows_max, front.wire.bound_bytes_max)
+    batches = upload.all_batches()
+    return [as_asked(batch, prepared.parameters) for batch in batches] if len(upload.schema) else []
+
+
+def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: Any) -> int:
+    if command.catalog not in (None, "", CATALOG):
+        raise InvalidRequest(
+            f"catalog '{command.catalog[:80]}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000"
+        )
+    upload = _upload(front, call, reader, rows_max=0, bytes_max=front.wire.ingest_bytes_max)
+    try:
+        schema = checked_table_schema(upload.schema)
+        return front.statements.ingest(call.session, command, upload.batches, schema, call.is_cancelled)
+    except Cancelled:
+        raise
+    except FrostlineError:
+        upload.drain()
+        raise
+
+
+def _upload(front: Front, call: RunningCall, reader: Any, rows_max: int, bytes_max: int) -> Upload:
+    wire = front.wire
+    limits = UploadLimits(
+        rows_max, bytes_max, wire.upload_batch_rows_max, wire.upload_batch_bytes_max, front.upload_idle_seconds
+    )
+    share = Share(front.uploads, call.caller.principal.name)
+    call.when_finished(share.close)
+    return Upload(reader, call, limits, share, front.clock, front.log)
+
+
+def _count(result: StatementResult) -> int:
+    if result.rows_affected is None:  # a query: its rows can't be sent here, so it is not run
+        result.cancel("only the row count was asked for")
+        return _UNKNOWN_COUNT
+    return result.rows_affected

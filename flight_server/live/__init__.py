@@ -1,1 +1,0 @@
-"""Live queries: results that do not end, fed by the change feed of storage."""

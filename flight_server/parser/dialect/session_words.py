@@ -1,0 +1,67 @@
+"""Words that stand for a string: the engine does not know them, so they are written out before a text is planned.
+
+    current_user, session_user, current_role, current_schema, current_catalog    with and without brackets
+    current_database(), database(), schema(), version()                          with brackets alone
+    user                                                  with brackets; without them among what a text without FROM
+                                                          selects or inserts: it is a usual name of columns
+
+What they stand for is the scope's. Each may have `pg_catalog.` before it. Where one is a column of the result by itself
+it keeps its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from flight_server.parser.text.clauses import Clauses, key_at
+from flight_server.parser.text.lexer import Token, lex
+from storage.catalog.names import quoted
+
+_BARE: Final = frozenset(("CURRENT_USER", "SESSION_USER", "CURRENT_ROLE", "CURRENT_SCHEMA", "CURRENT_CATALOG"))
+CALLED: Final = _BARE | {"CURRENT_DATABASE", "DATABASE", "SCHEMA", "VERSION", "USER"}
+_ANY: Final = re.compile(
+    r"\b(current_(?:user|role|schema|catalog|database)|session_user|user|(?:database|schema|version)\s*\()",
+    re.IGNORECASE,
+)
+_PREFIX: Final = "PG_CATALOG"
+
+Words = Mapping[str, str]  # upper-case word -> what it stands for
+
+
+def written_out(text: str, words: Words) -> str:
+    """`text` with the words written out; as it is when there is none. Raises InvalidRequest (unreadable)."""
+    if not words or _ANY.search(text) is None:
+        return text
+    tokens = lex(text)
+    has_columns = any(token.key == "FROM" for token in tokens)
+    parts: list[str] = []
+    end = 0
+    clauses = Clauses()
+    for at, token in enumerate(tokens):
+        is_value = not has_columns and clauses.now.around in ("SELECT", "VALUES")
+        last = _last_of_word(tokens, at, is_value=is_value) if token.key in words else None
+        if last is not None:
+            first = at - 2 if key_at(tokens, at - 1) == "." else at
+            alias = f" AS {quoted(token.key.lower())}" if clauses.has_item(tokens, first, last) else ""
+            parts += (text[end : tokens[first].start], _literal(words[token.key]), alias)
+            end = tokens[last].end
+        clauses.follow(token)
+    return "".join((*parts, text[end:]))
+
+
+def _last_of_word(tokens: Sequence[Token], at: int, *, is_value: bool) -> int | None:
+    """The last token of the word at `at`; None where it is a name."""
+    key, before = tokens[at].key, key_at(tokens, at - 1)
+    if before == "AS" or (before == "." and key_at(tokens, at - 2) != _PREFIX):
+        return None
+    if (key_at(tokens, at + 1), key_at(tokens, at + 2)) == ("(", ")") and key in CALLED:
+        return at + 2
+    if key_at(tokens, at + 1) in (".", "("):
+        return None
+    return at if key in _BARE or (key == "USER" and is_value) else None
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,1 @@
+"""Rewrites of subqueries that the engine decorrelates wrongly, or not at all."""

@@ -1,0 +1,1 @@
+"""Rewrites of expressions: floats, fields of structs, divisions beside their guards, windows."""

@@ -1,0 +1,37 @@
+"""What a transaction was allowed to do, asked once more when it commits: what was taken away meanwhile is gone.
+
+Reading is not in here: rows that were read are with the client already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flight_server.access.grants import Deed
+from flight_server.access.rights import Rights
+from flight_server.access.sessions.session import Session
+from storage.catalog.catalog import Catalog
+from storage.catalog.names import TableName
+from storage.catalog.users import Privilege
+
+Need = Deed | tuple[Privilege, TableName]
+
+
+class Pledges:
+    """Each need once for each user, however often it came up."""
+
+    def __init__(self) -> None:
+        self._needs: dict[tuple[str, Need], Session] = {}
+
+    def add(self, session: Session, need: Need) -> None:
+        """`session`: whose rights it took, with the user of EXECUTE AS if there was one."""
+        self._needs[session.principal.name, need] = session
+
+    def check(self, rights_of: Callable[[Session], Rights], catalog: Callable[[], Catalog]) -> None:
+        """`catalog`: gives the transaction's. Raises PermissionDenied, NotFound."""
+        for (_, need), session in self._needs.items():
+            rights = rights_of(session)
+            if isinstance(need, Deed):
+                rights.require_deed(need)
+            elif need[1] in catalog().tables:  # else renamed or dropped since, for which a deed was needed
+                rights.require(*need, catalog())

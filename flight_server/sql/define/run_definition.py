@@ -1,0 +1,65 @@
+"""Definitions with the audit log's word on them: both are one edit, so neither is there without the other."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flight_server.access.sessions.session import Session
+from flight_server.parser.statements.definitions import Definition
+from flight_server.parser.statements.storages import StorageStatement
+from flight_server.parser.statements.users import GrantRights, UserStatement
+from flight_server.parser.text.redaction import without_secrets
+from flight_server.sql.change.change_stage import Changed
+from flight_server.sql.context.statement_context import Call
+from flight_server.sql.define.definitions import define
+from flight_server.sql.define.storages import define_storage
+from flight_server.sql.define.users import define_user
+from storage.catalog.audit_record import AuditRecord
+
+DETAIL_CHARACTERS_MAX: Final = 2000
+_WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+Audited = Definition | UserStatement | StorageStatement
+
+
+def run_definition(call: Call, statement: Audited) -> Changed:
+    """Apply it; if it changed anything, say so in the audit log. Raises as `define` and its kin."""
+    before = call.transaction.definitions, call.transaction.catalog
+    if isinstance(statement, UserStatement):
+        define_user(call, statement)
+        changed = Changed(0)
+    elif isinstance(statement, StorageStatement):
+        define_storage(call, statement)
+        changed = Changed(0)
+    else:
+        changed = define(call, statement)
+    after = call.transaction.definitions, call.transaction.catalog
+    # A definition that changes nothing (IF NOT EXISTS) counts, but leaves the catalog; temporary tables are in the
+    # catalog, but do not count: they are nobody else's business.
+    if after[0] != before[0] and after[1] is not before[1]:
+        call.transaction.record(event(call.session, _words(statement), _object(call, statement), call.text))
+    return changed
+
+
+def event(session: Session, action: str, object_: str, text: str = "") -> AuditRecord:
+    """By whoever logged in, for whomever they act."""
+    doer, shown = session.principal.name, without_secrets(text)[:DETAIL_CHARACTERS_MAX]
+    if session.acting_for is None:
+        return AuditRecord(user=doer, action=action, object=object_, detail=shown)
+    return AuditRecord(user=session.acting_for.name, as_user=doer, action=action, object=object_, detail=shown)
+
+
+def _words(statement: Audited) -> str:
+    """`CreateTable` -> CREATE TABLE"""
+    if isinstance(statement, GrantRights):
+        return "REVOKE" if statement.revoke else "GRANT"
+    return _WORD_BORDER.sub(" ", type(statement).__name__).upper()
+
+
+def _object(call: Call, statement: Audited) -> str:
+    if isinstance(statement, GrantRights):
+        return ", ".join(str(call.name(table)) for table in statement.tables)
+    ref = getattr(statement, "table", None) or getattr(statement, "view", None)
+    return str(call.name(ref)) if ref is not None else str(getattr(statement, "name", ""))

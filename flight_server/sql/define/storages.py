@@ -1,0 +1,155 @@
+"""CREATE, ALTER, DROP and CHECK STORAGE."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from flight_server.parser.statements.storages import (
+    AlterStorage,
+    CheckStorage,
+    CreateStorage,
+    DropStorage,
+    StorageStatement,
+)
+from flight_server.parser.statements.users import Secret
+from flight_server.sql.context.statement_context import Call
+from storage.catalog.catalog import Catalog
+from storage.catalog.credentials import read_credentials
+from storage.catalog.storages import LOCAL, StorageDef, StorageType, is_within
+from storage.cold.ownership_marker import new_claim
+from storage.errors import AlreadyExists, InvalidRequest, PermissionDenied, StorageUnavailable
+from storage.maintenance.cleanup import files_needed
+from storage.maintenance.sweep import sweep_storage
+
+CHECK_SCHEMA = pa.schema([("storage", pa.string()), ("status", pa.string()), ("milliseconds", pa.float64())])
+_BLANK = ("name", "credentials", "if_not_exists")
+
+
+def define_storage(call: Call, statement: StorageStatement) -> None:
+    """Apply it to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, StorageUnavailable."""
+    match statement:
+        case CreateStorage():
+            _create(call, statement)
+        case AlterStorage():
+            _alter(call, statement)
+        case DropStorage():
+            _drop(call, statement)
+
+
+def check_storage(call: Call, statement: CheckStorage) -> pa.Table:
+    """Write, read and remove a probe. Raises NotFound, StorageUnavailable."""
+    clock = call.services.clock
+    started_seconds = clock.monotonic_seconds()
+    call.services.engine.places.get(statement.name).probe()
+    milliseconds = (clock.monotonic_seconds() - started_seconds) * 1000
+    row = {"storage": statement.name, "status": "ok", "milliseconds": round(milliseconds, 3)}
+    return pa.Table.from_pylist([row], schema=CHECK_SCHEMA)
+
+
+def _create(call: Call, statement: CreateStorage) -> None:
+    _check_folder(call, statement)
+    definition = StorageDef(
+        name=statement.name,
+        type=statement.type,
+        uri=statement.uri,
+        region=statement.region,
+        endpoint=statement.endpoint,
+        credentials=_sealed(call, statement.credentials),
+        shared_template=statement.shared_template,
+        user_template=statement.user_template,
+        sharding=statement.sharding,
+        description=statement.description,
+        claim=new_claim(),
+        created_ms=call.services.clock.wall_ms(),
+    )
+
+    def create(catalog: Catalog) -> Catalog:
+        if definition.name not in catalog.storages:
+            return catalog.with_storage(definition)
+        if statement.if_not_exists:
+            return catalog
+        raise AlreadyExists(
+            f"storage '{definition.name}' already exists; change it with ALTER STORAGE", sqlstate="42710"
+        )
+
+    call.transaction.change_catalog(create)
+
+
+def _alter(call: Call, statement: AlterStorage) -> None:
+    changes = {
+        field.name: value
+        for field in fields(statement)
+        if field.name not in _BLANK and (value := getattr(statement, field.name)) is not None
+    }
+    if statement.credentials is not None:
+        changes["credentials"] = _sealed(call, statement.credentials)
+
+    def alter(catalog: Catalog) -> Catalog:
+        storage = catalog.storage(statement.name)
+        wrong = sorted(changes.keys() & {"region", "endpoint", "credentials"})
+        if storage.type is not StorageType.S3 and wrong:
+            raise InvalidRequest(f"storage '{storage.name}' is a folder; it has no {wrong[0].upper()}")
+        return catalog.with_storage(msgspec.structs.replace(storage, **changes))
+
+    call.transaction.change_catalog(alter)
+
+
+def _drop(call: Call, statement: DropStorage) -> None:
+    catalog = call.transaction.catalog
+    if statement.if_exists and statement.name not in catalog.storages:
+        return
+    catalog.without_storage(statement.name)
+    _empty(call, statement.name)
+    call.transaction.change_catalog(lambda catalog: catalog.without_storage(statement.name))
+
+
+def _empty(call: Call, name: str) -> None:
+    """See to it that no file is left there. Raises InvalidRequest when some are needed still."""
+    engine = call.services.engine
+    left = files_needed(engine, name)
+    if left or engine.places.is_writing(name):
+        raise InvalidRequest(
+            f"storage '{name}' can't be dropped: {left or 'new'} files of tables lie there still; wait until they are "
+            "moved (system.jobs) and until what reads them has ended, then drop it",
+            sqlstate="2BP01",
+        )
+    with suppress(StorageUnavailable):  # a place that can't be reached any more must not be kept for that
+        place = engine.places.get(name)
+        sweep_storage(engine, place)
+        place.give_up_claim()
+
+
+def _sealed(call: Call, secret: Secret | None) -> str:
+    """Raises InvalidRequest, which repeats nothing of the secret."""
+    if secret is None:
+        return ""
+    text = secret.text
+    if secret.parameter is not None:
+        value = (call.params or {}).get(secret.parameter)
+        text = None if value is None else value.as_py()
+        if not isinstance(text, str):
+            raise InvalidRequest("the credentials have to be bound as text", sqlstate="07001")
+    return "" if text is None else call.services.engine.secrets.seal(read_credentials(text))
+
+
+def _check_folder(call: Call, statement: CreateStorage) -> None:
+    """Raises InvalidRequest, PermissionDenied. Links are followed before it is looked where a folder is."""
+    if statement.type is not StorageType.FILESYSTEM:
+        return
+    engine = call.services.engine
+    data = engine.directory.resolve()
+    folder = Path(StorageDef(name=LOCAL, type=statement.type, uri=statement.uri).directory).resolve()
+    if is_within(str(folder), str(data)) or is_within(str(data), str(folder)):
+        raise InvalidRequest(
+            f"storage '{statement.name}' can't lie in the data directory, nor around it; give it a folder of its own"
+        )
+    if not any(folder.is_relative_to(Path(root).resolve()) for root in engine.settings.storage_directories):
+        raise PermissionDenied(
+            f"storage '{statement.name}' can't be in '{statement.uri}': the setting storage.storage_directories lists "
+            "the folders that may hold storages"
+        )

@@ -1,0 +1,1 @@
+"""SHOW and DESCRIBE: small tables about the catalog and the session."""

@@ -1,0 +1,119 @@
+"""User tables as a whole: whose partitions there are, and how they come into memory and leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from storage.catalog.partition_ids import is_owned, owned_partition, owner_of_partition, table_of_partition
+from storage.catalog.schema import Owner, TableDef, TableKind
+from storage.cold.obsolete_files import RetiredFiles
+from storage.commit.committer import Committer
+from storage.commit.partition_locks import PartitionLocks
+from storage.commit.user_partitions import OwnedPartitions, attached
+from storage.errors import StorageUnavailable
+from storage.rowstore.owners import OwnerKey, Owners
+from storage.state.edits import Edit, ForgetChange
+from storage.state.state import DatabaseState, PartitionState, partitions_by_table
+
+
+class UserRows:
+    """Safe from any thread."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        owners: Owners,
+        owned: OwnedPartitions,
+        locks: PartitionLocks,
+        retired: RetiredFiles,
+    ) -> None:
+        self._committer = committer
+        self._owners = owners
+        self._owned = owned
+        self._locks = locks
+        self._retired = retired
+
+    def owner(self, key: OwnerKey) -> Owner:
+        """Whose partitions a user's statements see. While nothing can be written a new user has none."""
+        try:
+            owner = self._owners.found_or_new(key)
+        except StorageUnavailable:
+            return Owner(0, key.name)
+        self._owned.touch(owner.number)
+        return owner
+
+    def owner_numbers(self, table: TableDef) -> list[int]:
+        """Of all who have rows in a user table."""
+        loaded = [found for found in self._of(table) if not found.is_empty]
+        found = {partition.partition_id for partition in loaded}
+        return sorted(owner_of_partition(id_) for id_ in found.union(self._owned.stored(table.table_id)))
+
+    def owned_table(self, table: TableDef, partition_id: int) -> TableDef:
+        """The table as the owner of the partition sees it; one that is not a user table as it is."""
+        if not is_owned(partition_id):
+            return table
+        return table.owned_by(self._owners.by_number(owner_of_partition(partition_id)))
+
+    def partitions_of(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
+        """Every partition of a table as it is now, of a user table one after the other, each with its owner's
+        definition. Raises Corruption."""
+        if table.kind is not TableKind.USER:
+            yield table, self._committer.state.partition(table.partition_id)
+            return
+        for number in self.owner_numbers(table):
+            partition_id = owned_partition(table.table_id, number)
+            yield self.owned_table(table, partition_id), self._committer.partition(partition_id)
+
+    def partitions_in_memory(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
+        """As `partitions_of`, of a user table only those that are in memory."""
+        if table.kind is not TableKind.USER:
+            yield table, self._committer.state.partition(table.partition_id)
+            return
+        for partition in self._of(table):
+            yield self.owned_table(table, partition.partition_id), partition
+
+    def left_since_asked(self) -> Iterator[tuple[TableDef, PartitionState]]:
+        """Those that left memory since this was asked before, read from disk: not one moment if somebody writes them
+        just now, but then they are in memory again. Raises Corruption."""
+        tables = {table.table_id: table for table in self._committer.state.catalog.tables.values()}
+        for partition_id in self._owned.left_since_asked():
+            table = tables.get(table_of_partition(partition_id))
+            if table is not None:
+                owned = self.owned_table(table, partition_id)
+                yield owned, self._owned.read(owned)
+
+    def is_hot(self, table: TableDef) -> bool:
+        """Whether anybody has hot rows in it, in memory or not."""
+        if any(partition.hot for partition in self._of(table)):
+            return True
+        return table.table_id in self._owned.oldest_waiting()
+
+    def release_idle(self) -> int:
+        """Let the partitions of users who are gone leave memory; returns how many."""
+        return self._committer.leave(self._owned.idle)
+
+    def forget(self, partition_id: int) -> None:
+        """Remove all rows of a partition for good. Raises StorageUnavailable."""
+        self._committer.commit(Edit(maintenance=(ForgetChange(partition_id),)))
+        self._owned.forget(partition_id)
+
+    def purge(self, table: TableDef, number: int) -> PartitionState | None:
+        """Remove what one owner has in a user table, files too once nobody reads them; what it was, None when nothing.
+
+        Raises StorageUnavailable: the rows are gone then, or all there.
+        """
+        partition_id = owned_partition(table.table_id, number)
+        with self._locks.held(partition_id):
+            if partition_id not in self._committer.state.partitions and not self._owned.has_rows(partition_id):
+                return None
+            partition = self._committer.partition(partition_id)
+            self.forget(partition_id)
+            self._retired.add(partition.cold)
+            return partition
+
+    def absent(self, state: DatabaseState, partition_id: int) -> PartitionState:
+        """What `DatabaseState.absent` is."""
+        return attached(state, partition_id, lambda: self._committer.state, self._committer.partition)
+
+    def _of(self, table: TableDef) -> list[PartitionState]:
+        return partitions_by_table(self._committer.state).get(table.table_id, [])

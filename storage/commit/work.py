@@ -1,0 +1,53 @@
+"""Work for the committer: what waits in its queue beside edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from storage.commit.change_feed import Hearer
+from storage.primary_keys.reservations import KeyClaim, UnseenClaim
+from storage.state.edits import Edit
+from storage.state.state import DatabaseState
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Begin to hear a partition's changes."""
+
+    partition_id: int
+    hearer: Hearer
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Have a user's partition in memory."""
+
+    partition_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Let those that `choose` names go from memory."""
+
+    choose: Callable[[DatabaseState], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A look at the database between two commits: what is written is what `look` is given, neither more nor less."""
+
+    look: Callable[[DatabaseState], Any]
+
+
+Work = Edit | KeyClaim | UnseenClaim | Listen | Fetch | Leave | Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work with the one who waits for it."""
+
+    work: Work
+    future: Future[Any]

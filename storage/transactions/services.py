@@ -1,0 +1,42 @@
+"""Transaction services: what transactions need of the engine, which makes one value of it, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storage.cold.file_store import Places
+from storage.database_time import DatabaseTime
+from storage.primary_keys.index import KeyIndex
+from storage.primary_keys.load_keys import Claim, ClaimUnseen, LoadClaims
+from storage.settings import StorageSettings
+from storage.shares import Shares
+from storage.state.edits import Committed, Edit, RowChange
+from storage.state.state import DatabaseState
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionServices:
+    """All safe from any thread.
+
+    newest_state: the database as it is now, which may be newer than a transaction's snapshot
+    commit:       see `Engine.commit`
+    places:       where files of bulk loads lie
+    claim, claim_unseen: primary keys of bulk loads, a chunk at a time
+    temporary, uncommitted: bytes of all temporary tables, and of all changes that are not committed
+    """
+
+    newest_state: Callable[[], DatabaseState]
+    commit: Callable[[Edit], Committed]
+    keys: KeyIndex
+    places: Places
+    claim: Claim
+    claim_unseen: ClaimUnseen
+    temporary: Shares
+    uncommitted: Shares
+    settings: StorageSettings
+    time: DatabaseTime
+
+    def load_claims(self, change: RowChange, load_id: int) -> LoadClaims:
+        """The claims of one bulk load's primary keys."""
+        return LoadClaims(change, load_id, self.places, self.claim, self.claim_unseen)
