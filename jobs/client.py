@@ -12,13 +12,13 @@ import trio
 
 from jobs.ledger import JobRecord, JobType, Trigger
 from jobs.manager import JobManager
-from jobs.planner import Wish
+from jobs.planner import JobRequest
 from jobs.targets import DATABASE, table_parameters
 from storage.catalog.names import TableName
 from storage.catalog.schema import TableDef, TableKind
 from storage.engine import Engine
 from storage.errors import Cancelled, NotSupported
-from storage.histograms import Spread
+from storage.histograms import Histogram
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +57,7 @@ class JobsDoor:
 
     def submit(self, job_type: str, target: str, parameters: Mapping[str, str]) -> JobRecord:
         """A job of any type, asked for by a user."""
-        wish = Wish(JobType(job_type), target, Trigger.USER, parameters)
+        wish = JobRequest(JobType(job_type), target, Trigger.USER, parameters)
         return self._manager.ledger.get(self._in_trio(self._submit_in_trio, wish))
 
     def kill(self, job_id: str) -> JobRecord:
@@ -73,7 +73,7 @@ class JobsDoor:
                 return record
         raise Cancelled(f"waiting for job '{job_id}' was cancelled; the job goes on")
 
-    def durations(self) -> Mapping[tuple[str, ...], Spread]:
+    def durations(self) -> Mapping[tuple[str, ...], Histogram]:
         """How long jobs took that ended since the start, by type and status. Never blocks."""
         return self._manager.durations.now()
 
@@ -110,7 +110,7 @@ class JobsDoor:
             return self.submit(job_type, DATABASE, {})
         return self.submit(job_type, str(table.name), table_parameters(table))
 
-    async def _submit_in_trio(self, wish: Wish) -> str:
+    async def _submit_in_trio(self, wish: JobRequest) -> str:
         return await self._manager.submit(wish.job_type, wish.target, trigger=wish.trigger, parameters=wish.parameters)
 
     def _in_trio(self, call: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:

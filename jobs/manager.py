@@ -30,7 +30,7 @@ from jobs.states import JobState
 from storage.clock import Clock
 from storage.errors import Cancelled, FrostlineError, NotSupported
 from storage.failpoints import reach_loop
-from storage.histograms import Durations
+from storage.histograms import DurationHistograms
 
 AGAIN_SECONDS: Final = 1.0  # after which it is tried again to start jobs
 TARGETS_REMEMBERED_MAX: Final = 10_000  # of those served lately, to be fair between them
@@ -68,7 +68,7 @@ class JobManager:
         random: Random,
     ) -> None:
         self.ledger = ledger
-        self.durations = Durations(DURATION_BOUNDS_SECONDS)  # by type and status of finished jobs
+        self.durations = DurationHistograms(DURATION_BOUNDS_SECONDS)  # by type and status of finished jobs
         self._executors = executors
         self._settings = settings
         self._clock = clock

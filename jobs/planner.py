@@ -11,7 +11,7 @@ from storage.catalog.schema import TableDef
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class JobRequest:
     """A job that is due. Wishing for one that is already live changes nothing."""
 
     job_type: JobType
@@ -20,9 +20,9 @@ class Wish:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-def table_wish(job_type: JobType, table: TableDef, trigger: Trigger = Trigger.SCHEDULE) -> Wish:
+def table_wish(job_type: JobType, table: TableDef, trigger: Trigger = Trigger.SCHEDULE) -> JobRequest:
     """A job on one table, which its executor finds by `targets.table_of`."""
-    return Wish(job_type, str(table.name), trigger, table_parameters(table))
+    return JobRequest(job_type, str(table.name), trigger, table_parameters(table))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Planner:
     """
 
     name: str
-    look: Callable[[], Iterable[Wish]]
+    look: Callable[[], Iterable[JobRequest]]
     pause_seconds: Callable[[], float]
     at_start: bool = False
     on_definitions: bool = False

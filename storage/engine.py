@@ -19,17 +19,17 @@ from storage.catalog.credentials import secret_box
 from storage.catalog.schema import TableDef, TableKind
 from storage.clock import Clock
 from storage.cold.file_names import holds_cold_files
-from storage.cold.file_store import Places
-from storage.cold.local_store import LocalFiles
-from storage.cold.obsolete_files import RetiredFiles
-from storage.cold.open_store import PlaceOpener
-from storage.commit.backpressure import Room, full_of
-from storage.commit.change_feed import ChangeFeed, Hearer, Listening
-from storage.commit.checkpoints import Moments
+from storage.cold.file_store import FileStores
+from storage.cold.local_store import LocalStore
+from storage.cold.obsolete_files import ObsoleteFiles
+from storage.cold.open_store import StoreOpener
+from storage.commit.backpressure import WriteBackpressure, full_of
+from storage.commit.change_feed import ChangeFeed, ChangeListener, FeedPosition
+from storage.commit.checkpoints import Checkpoints
 from storage.commit.committer import Committer, Listener
 from storage.commit.partition_locks import PartitionLocks
-from storage.commit.user_partitions import OwnedPartitions
-from storage.commit.user_tables import UserRows
+from storage.commit.user_partitions import UserPartitions
+from storage.commit.user_tables import UserTables
 from storage.counters import Counters
 from storage.data_directory import COLD, ROWS, SPOOL, DirectoryLock, take_over
 from storage.database_time import DatabaseTime
@@ -52,8 +52,8 @@ from storage.rowstore.delete_records import oldest_deletes
 from storage.rowstore.keys import DELETES, HOT, JOBS, MANIFEST, META, PK, dropped_range
 from storage.rowstore.load_state import recover
 from storage.rowstore.owners import Owners
-from storage.rowstore.row_store import HotStore, Put, Remove
-from storage.rowstore.startup_check import first_look, read_through
+from storage.rowstore.row_store import Put, Remove, RowStore
+from storage.rowstore.startup_check import check_at_startup, read_through
 from storage.rowstore.table_versions import read_dropped_tables, read_versions, trim_dropped
 from storage.seq import ms_of
 from storage.settings import StorageSettings
@@ -84,19 +84,19 @@ class Engine:
         self.uncommitted = Shares(_uncommitted_limits(settings))
         self.maintenance = PartitionLocks()
         self._ids_lock = threading.Lock()
-        self._room = Room(clock)
+        self._room = WriteBackpressure(clock)
         with ExitStack() as undo:
             self._lock = DirectoryLock(made_folder(directory))
             undo.callback(self._lock.release)
             take_over(directory)
             cold = made_folder(directory / COLD)
-            found = first_look(made_folder(directory / ROWS), partial(holds_cold_files, cold))
-            self.row_store = HotStore(directory / ROWS)
+            found = check_at_startup(made_folder(directory / ROWS), partial(holds_cold_files, cold))
+            self.row_store = RowStore(directory / ROWS)
             undo.callback(self.row_store.close)
-            self.files = LocalFiles(cold, self.row_store.refuse_writes)
+            self.files = LocalStore(cold, self.row_store.refuse_writes)
             self.secrets = secret_box(settings.secrets_key_file)
-            opener = PlaceOpener(directory / SPOOL, self.secrets, settings, self.counters, clock)
-            self.places = Places(self.files, lambda: self.state.catalog, opener)
+            opener = StoreOpener(directory / SPOOL, self.secrets, settings, self.counters, clock)
+            self.places = FileStores(self.files, lambda: self.state.catalog, opener)
             recovered = found or recover(self.row_store)
             reach("open.after_recovery")
             self._start(recovered.meta, recovered.state)
@@ -115,7 +115,7 @@ class Engine:
         self.time = DatabaseTime(self.clock, state.last_seq and ms_of(state.last_seq) + 1)
         settings = self.settings
         self.owners = Owners(self.row_store, self.new_id)
-        self.owned = OwnedPartitions(
+        self.owned = UserPartitions(
             self.row_store, self.owners, self.clock, settings.user_partitions_max, settings.user_idle_seconds
         )
         state = replace(state, absent=lambda seen, partition_id: self.users.absent(seen, partition_id))
@@ -124,11 +124,11 @@ class Engine:
             self.row_store, self.keys, state, self.owned, self.clock, self.time, edits_max, self._settle, feed, counters
         )
         self.committer.add_listener(lambda _: self._room.tell_waiting())
-        self.moments = Moments(self.row_store, self.committer)
-        self.retired = RetiredFiles(
+        self.moments = Checkpoints(self.row_store, self.committer)
+        self.retired = ObsoleteFiles(
             self.places, self.snapshots, lambda: self.state, lambda: self.health == "ok", self.rows.forget
         )
-        self.users = UserRows(self.committer, self.owners, self.owned, self.maintenance, self.retired)
+        self.users = UserTables(self.committer, self.owners, self.owned, self.maintenance, self.retired)
         self._transactions = TransactionServices(
             newest_state=lambda: self.state,
             commit=self.commit,
@@ -148,7 +148,7 @@ class Engine:
         return self.committer.state
 
     def partitions_of(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
-        """Every partition of a table; see `UserRows`."""
+        """Every partition of a table; see `UserTables`."""
         return self.users.partitions_of(table)
 
     def partitions_in_memory(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
@@ -205,7 +205,7 @@ class Engine:
             self.places.release(file)
         return committed
 
-    def listen(self, partition_id: int, hearer: Hearer) -> Listening:
+    def listen(self, partition_id: int, hearer: ChangeListener) -> FeedPosition:
         """Begin to hear a partition's changes, from the newest state on; `feed.end` when it is enough.
 
         Raises StorageUnavailable (the server is stopping).
@@ -258,12 +258,12 @@ class Engine:
         """(partition, the oldest commit that deleted something in it) of a table. Raises Corruption."""
         return oldest_deletes(self.row_store, *dropped_range(table.partition_id))
 
-    def squeeze(self, table: TableDef) -> None:
+    def compact_range(self, table: TableDef) -> None:
         """Have the row store's own files and its log hold nothing of a table that was removed before.
 
         Raises StorageUnavailable.
         """
-        self.row_store.squeeze((HOT, DELETES, PK, MANIFEST), *dropped_range(table.partition_id))
+        self.row_store.compact_range((HOT, DELETES, PK, MANIFEST), *dropped_range(table.partition_id))
 
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""

@@ -12,7 +12,7 @@ from flight_server.monitoring.health import Health
 from flight_server.monitoring.metrics import _families
 from flight_server.sql.system.stats import Figure
 from storage.counters import EVERY, Count, Counters
-from storage.histograms import Durations
+from storage.histograms import DurationHistograms
 from tests.server_process import ServerProcess
 
 LABELS = {
@@ -126,7 +126,7 @@ def test_counts_are_there_from_the_start_and_those_with_a_label_once_they_happen
 
 
 def test_durations_are_kept_by_bounds_and_summed():
-    durations = Durations((0.1, 1.0))
+    durations = DurationHistograms((0.1, 1.0))
     for seconds in (0.1, 0.5, 1.0, 7.0):
         durations.add(("done",), seconds)
     [(labels, spread)] = durations.now().items()

@@ -17,7 +17,7 @@ from flight_server.access.login.authenticator import Authenticator, Caller
 from flight_server.access.principal import Principal
 from flight_server.access.sessions.sessions import Sessions
 from flight_server.calls.cookies import COOKIE, cookie_in, new_cookie
-from flight_server.calls.places import Place, Places
+from flight_server.calls.places import CallPlaces, Place
 from flight_server.wire.errors import flight_errors
 from storage.errors import FrostlineError, StorageUnavailable, Unauthenticated
 from storage.failpoints import reach
@@ -41,7 +41,7 @@ class Gate(flight.ServerMiddlewareFactory):
         authenticator: Authenticator,
         sessions: Sessions,
         log: Any,
-        places: Places,
+        places: CallPlaces,
         *,
         certificates: bool = False,
         is_local: bool = False,

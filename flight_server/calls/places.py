@@ -1,4 +1,4 @@
-"""Places for calls: so many for all, so many for one user, and some that only administrators get.
+"""CallPlaces for calls: so many for all, so many for one user, and some that only administrators get.
 
 Each call holds one, from its first message on or, where gRPC waits for that in a thread, before.
 """
@@ -18,7 +18,7 @@ _RESERVED_SHARE_MAX: Final = 4  # a quarter of all, however few there are
 _ADMINISTRATORS: Final = frozenset((Role.SYSTEM, Role.DBA))
 
 
-class Places:
+class CallPlaces:
     """Safe from any thread."""
 
     def __init__(self, places_max: int, per_user_max: int, reserved: int) -> None:
@@ -29,7 +29,7 @@ class Places:
         self._of_user: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        return f"<Places [{len(self)} of {self._max} taken]>"
+        return f"<CallPlaces [{len(self)} of {self._max} taken]>"
 
     def __len__(self) -> int:
         return self._of_user.total()
@@ -66,8 +66,8 @@ class Places:
 class Place:
     """One that is taken."""
 
-    def __init__(self, places: Places, user: str) -> None:
-        self._places: Places | None = places
+    def __init__(self, places: CallPlaces, user: str) -> None:
+        self._places: CallPlaces | None = places
         self._user = user
         self._lock = threading.Lock()
 

@@ -26,7 +26,7 @@ from flight_server.access.sessions.session import Session
 from flight_server.calls.incoming import Wait
 from flight_server.calls.middleware import Passage
 from flight_server.calls.peers import close_connection
-from flight_server.calls.places import Place, Places
+from flight_server.calls.places import CallPlaces, Place
 from flight_server.wire.errors import DETAILS_TRAILER, StatementTimedOut
 from storage.clock import Clock
 from storage.errors import Cancelled
@@ -201,7 +201,7 @@ class Calls:
     def __init__(
         self,
         clock: Clock,
-        places: Places,
+        places: CallPlaces,
         statement_seconds_max: float,
         housekeeping: Callable[[], None],
         close: Callable[[str], None] = close_connection,

@@ -24,7 +24,7 @@ from flight_server.access.sessions.sessions import Sessions
 from flight_server.access.settings import AccessSettings
 from flight_server.calls.cookies import Cookies
 from flight_server.calls.middleware import BY_CERTIFICATE, MIDDLEWARE, Gate, HeadersOnly, Passage
-from flight_server.calls.places import Places
+from flight_server.calls.places import CallPlaces
 from flight_server.calls.running_calls import WATCH_SECONDS, Calls, RunningCall
 from flight_server.flight import do_action as acting
 from flight_server.flight import do_get as reading
@@ -99,7 +99,7 @@ class FlightService(flight.FlightServerBase):
         self._log = log
         self._authenticator = authenticator
         self._cookies = Cookies()
-        places = Places(calls_max, calls_max if calls_per_user_max is None else calls_per_user_max, calls_reserved)
+        places = CallPlaces(calls_max, calls_max if calls_per_user_max is None else calls_per_user_max, calls_reserved)
         self._calls = Calls(clock, places, statement_seconds_max, self._keep_house)
         self._gate = Gate(
             authenticator, sessions, log, places, certificates=access.certificate_users, is_local=is_local

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from flight_server.sql.system.sources import Sources
 from flight_server.sql.system.stats import Figure, figures_of
-from storage.histograms import Spread
+from storage.histograms import Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "frostline_"
@@ -68,7 +68,7 @@ def _families(figures: Iterable[Figure]) -> Iterator[Metric]:
     yield from families.values()
 
 
-def _histogram(name: str, means: str, labels: list[str], spreads: Mapping[tuple[str, ...], Spread]) -> Metric:
+def _histogram(name: str, means: str, labels: list[str], spreads: Mapping[tuple[str, ...], Histogram]) -> Metric:
     family = HistogramMetricFamily(PREFIX + name, means, labels=labels)
     for values, spread in sorted(spreads.items()):
         bounds = [*(str(bound) for bound in spread.bounds_seconds), "+Inf"]

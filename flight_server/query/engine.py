@@ -54,7 +54,7 @@ from flight_server.query.sessions.settings import QuerySettings
 from flight_server.query.times.day_times import with_day_times
 from flight_server.query.times.far_times import fitting
 from storage.catalog.schema import DELETED, SYSTEM_COLUMNS, ViewDef
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.errors import Cancelled, InvalidRequest, PermissionDenied
 
 POLL_SECONDS: Final = 0.05
@@ -109,7 +109,7 @@ class QueryEngine:
         self,
         settings: QuerySettings,
         spill_directory: Path,
-        places: Places,
+        places: FileStores,
         mended: frozenset[str] = ALL_MENDED,
         *,
         sandbox: Sandbox | None = None,

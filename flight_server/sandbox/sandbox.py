@@ -26,7 +26,7 @@ from flight_server.sandbox.frames import Ended, Kind, read
 from flight_server.sandbox.growth import bounds_of
 from flight_server.sandbox.processes import ForkServer, SandboxProcess
 from flight_server.sandbox.shipment import packed
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.errors import Cancelled, FrostlineError, LimitExceeded
 
 BATCH_ROWS: Final = 1024  # few, as each row may become large
@@ -35,7 +35,7 @@ BATCH_ROWS: Final = 1024  # few, as each row may become large
 class ProcessSandbox:
     """See `query.apart.Sandbox`."""
 
-    def __init__(self, settings: QuerySettings, spill_directory: Path, places: Places) -> None:
+    def __init__(self, settings: QuerySettings, spill_directory: Path, places: FileStores) -> None:
         self._settings = settings
         self._spill_directory = spill_directory
         self._places = places

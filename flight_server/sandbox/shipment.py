@@ -22,7 +22,7 @@ from flight_server.sandbox.frames import read, written
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import TableName
 from storage.catalog.schema import NamespaceDef, TableDef, ViewDef, decode_record, encode_record
-from storage.cold.file_store import ObjectStore, Places
+from storage.cold.file_store import FileStores, ObjectStore
 from storage.state.delete_set import DeleteChunk, DeleteSet
 from storage.state.state import ColdFile, DatabaseState, HotChunk, PartitionState
 
@@ -155,7 +155,7 @@ def packed(
     rows: RowView,
     casts: Mapping[str, pa.DataType],
     touched: Touched,
-    places: Places,
+    places: FileStores,
     **facts: Any,
 ) -> Packed:
     """facts: the fields of `Shipment` that are not of the statement. Raises Corruption, StorageUnavailable."""

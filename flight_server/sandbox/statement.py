@@ -18,7 +18,7 @@ from flight_server.query.engine import QueryEngine
 from flight_server.sandbox.failure import failure_of
 from flight_server.sandbox.frames import Kind, receive, send, written
 from flight_server.sandbox.shipment import ShippedStore, Unpacked
-from storage.cold.file_store import ObjectStore, Places
+from storage.cold.file_store import FileStores, ObjectStore
 from storage.errors import LimitExceeded
 from storage.state.state import ColdFile
 
@@ -43,7 +43,7 @@ class ShippedFiles:
 
 
 class _ShippedPlace:
-    """The place of one file: of `Files` what reading takes."""
+    """The place of one file: of `FileStore` what reading takes."""
 
     def __init__(self, file: ColdFile, url: str, store: ShippedStore | None) -> None:
         self._prefix = url.removesuffix(file.path)
@@ -78,7 +78,7 @@ def _run(unpacked: Unpacked, server: socket.socket) -> None:
     engine = QueryEngine(
         shipment.settings,
         Path(shipment.spill_directory),
-        cast("Places", files),
+        cast("FileStores", files),
         frozenset(shipment.mended),
         apart_reason=shipment.reason,
     )

@@ -15,7 +15,7 @@ from flight_server.parser.statements.storages import CheckStorage
 from flight_server.sql.change.change_sql import target
 from flight_server.sql.change.parameter_types import change_parameters
 from flight_server.sql.change.stream_rules import check_change
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.storages import CHECK_SCHEMA
 from flight_server.sql.interface import StatementShape
 from flight_server.sql.live.subscribe import live_shape
@@ -29,7 +29,7 @@ from storage.state.batch_rows import no_rows
 NO_COLUMNS = pa.schema([])
 
 
-def shape_of(call: Call, statement: Statement, parameters: int) -> StatementShape:
+def shape_of(call: StatementContext, statement: Statement, parameters: int) -> StatementShape:
     """`parameters`: how many placeholders the text has. Raises as running the statement would for unknown names."""
     match statement:
         case Query(sql):
@@ -63,7 +63,7 @@ def shape_untold(statement: Statement, parameters: int) -> StatementShape:
     return StatementShape(not (gives_rows or returning), NO_COLUMNS, _schema({}, parameters))
 
 
-def _change_shape(call: Call, change: DataChange, parameters: int) -> StatementShape:
+def _change_shape(call: StatementContext, change: DataChange, parameters: int) -> StatementShape:
     to = target(call.table(change.table), call.name(change.table), change.table)
     check_change(to.table, change)
     types = change_parameters(call, to, change)

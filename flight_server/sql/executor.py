@@ -38,7 +38,7 @@ from flight_server.sql.context.results import CountResult, RowsResult, TableResu
 from flight_server.sql.context.running_statements import RunningStatement, RunningStatements
 from flight_server.sql.context.session_functions import with_caller
 from flight_server.sql.context.session_transactions import ends_transaction
-from flight_server.sql.context.statement_context import Call, Params, Services
+from flight_server.sql.context.statement_context import Params, Services, StatementContext
 from flight_server.sql.define.run_definition import event, run_definition
 from flight_server.sql.define.storages import check_storage
 from flight_server.sql.describe_statement import shape_of, shape_untold
@@ -55,7 +55,7 @@ from flight_server.sql.run_session_statement import Control
 from flight_server.sql.show.describe_query import described
 from flight_server.sql.show.show import describe, show
 from flight_server.sql.system.sources import Sources
-from flight_server.sql.transaction_scopes import Change, Frames, relations, schema_of
+from flight_server.sql.transaction_scopes import Change, TransactionScopes, relations, schema_of
 from flight_server.wire.requests import IngestCommand
 from storage.catalog.audit_record import AuditRecord
 from storage.catalog.catalog import Catalog
@@ -83,7 +83,7 @@ class StatementExecutor:
         self._live = LiveQueries(services.engine, live or LiveSettings())
         logins = services.passwords.places
         self.sources = Sources(services.engine, services.jobs, self._statements, self._live, sessions, settings, logins)
-        self._frames = Frames(services, self._statements, self.sources)
+        self._frames = TransactionScopes(services, self._statements, self.sources)
         self._queries = QueryStatements(services, self._frames, self._statements)
         self._control = Control(self._frames, self._statements, self._live, self.catalog, self._audit)
 
@@ -124,7 +124,7 @@ class StatementExecutor:
             return shape_untold(statement, read.parameters)
         session.raise_if_lost()
 
-        def shape(call: Call) -> StatementShape:
+        def shape(call: StatementContext) -> StatementShape:
             return self._shape(session, call, statement, text, read.parameters, _scalars(params))
 
         try:
@@ -273,7 +273,7 @@ class StatementExecutor:
     def _shape(
         self,
         session: Session,
-        call: Call,
+        call: StatementContext,
         statement: Statement,
         text: str,
         parameters: int,
@@ -309,7 +309,7 @@ class StatementExecutor:
         transaction_id: bytes | None,
         stop: Callable[[], bool],
     ) -> pa.Table:
-        def answer(call: Call) -> pa.Table:
+        def answer(call: StatementContext) -> pa.Table:
             match statement:
                 case Show():
                     return show(call, statement)
@@ -352,7 +352,7 @@ def _scalars(params: pa.RecordBatch | None) -> Params | None:
     return bound_values(params)
 
 
-def _ready(call: Call, statement: Statement, text: str, params: Params | None) -> Call:
+def _ready(call: StatementContext, statement: Statement, text: str, params: Params | None) -> StatementContext:
     """The call, if its caller may make it. Raises PermissionDenied, NotFound."""
     check_statement(call, statement)
     call = _with_text(call, statement, text)
@@ -366,7 +366,7 @@ def _count(outcome: StatementOutcome) -> int:
     return outcome.rows_affected or 0
 
 
-def _with_text(call: Call, statement: Statement, text: str) -> Call:
+def _with_text(call: StatementContext, statement: Statement, text: str) -> StatementContext:
     return call.with_text(statement.sql if isinstance(statement, Query) else text)
 
 

@@ -14,7 +14,7 @@ from flight_server.parser.statements.definitions import CreateTable
 from flight_server.parser.statements.table_ref import TableRef
 from flight_server.sql.change.change_stage import StagedChange
 from flight_server.sql.change.insert import full_rows
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.columns import columns_of_schema, writable_name
 from flight_server.sql.define.definitions import new_table, with_new_table
 from flight_server.sql.define.run_definition import event
@@ -25,7 +25,9 @@ from storage.catalog.users import Privilege
 from storage.errors import AlreadyExists, InvalidRequest, NotFound, NotSupported
 
 
-def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
+def ingest_rows(
+    call: StatementContext, command: IngestCommand, reader: Iterator[pa.RecordBatch], schema: pa.Schema
+) -> int:
     """Put all rows of `reader` into the call's transaction; returns how many.
 
     Raises AlreadyExists, NotFound, InvalidRequest, ConstraintViolated, NotSupported, and what `reader` raises.
@@ -46,7 +48,7 @@ def ingest_rows(call: Call, command: IngestCommand, reader: Iterator[pa.RecordBa
     return _append(call, table, reader, schema)
 
 
-def _append(call: Call, table: TableDef, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
+def _append(call: StatementContext, table: TableDef, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
     _check_columns(table, schema)
     with StagedChange(call, table) as staged:
         for batch in reader:
@@ -56,7 +58,7 @@ def _append(call: Call, table: TableDef, reader: Iterator[pa.RecordBatch], schem
         return staged.apply()
 
 
-def _name(call: Call, command: IngestCommand) -> TableName:
+def _name(call: StatementContext, command: IngestCommand) -> TableName:
     """Rows for an existing table may mean a temporary one by its bare name; a new one is temporary if it is said so."""
     if command.temporary:
         return writable_name(TableName(TEMPORARY, command.table))
@@ -77,7 +79,7 @@ def _check_command(command: IngestCommand) -> None:
         raise NotSupported(f"unknown ingest options: {unknown}; none are known")
 
 
-def _check_mode(call: Call, command: IngestCommand, name: TableName, *, exists: bool) -> None:
+def _check_mode(call: StatementContext, command: IngestCommand, name: TableName, *, exists: bool) -> None:
     if name in call.catalog.views:
         raise AlreadyExists(f"'{name}' is a view; rows can only be loaded into a table")
     if exists and command.if_exists is IfExists.FAIL:

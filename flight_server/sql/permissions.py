@@ -26,7 +26,7 @@ from flight_server.parser.statements.session import (
 from flight_server.parser.statements.statement import Query, Statement
 from flight_server.parser.statements.storages import CheckStorage, StorageStatement
 from flight_server.parser.statements.users import AlterUser, ExecuteAs, UserStatement
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.definitions import is_temporary
 from storage.catalog.users import Privilege
 from storage.errors import PermissionDenied
@@ -34,7 +34,7 @@ from storage.errors import PermissionDenied
 _MERGED = {"update": Privilege.UPDATE, "delete": Privilege.DELETE, "insert": Privilege.INSERT}
 
 
-def check_statement(call: Call, statement: Statement) -> None:
+def check_statement(call: StatementContext, statement: Statement) -> None:
     """Raises PermissionDenied; NotFound for a table that the caller may not know of."""
     match statement:
         case (
@@ -103,14 +103,14 @@ def _needed(change: DataChange) -> Iterator[Privilege]:
             yield from (_MERGED[clause.action] for clause in change.clauses if clause.action in _MERGED)
 
 
-def _check_change(call: Call, change: DataChange) -> None:
+def _check_change(call: StatementContext, change: DataChange) -> None:
     name = call.name(change.table)
     call.table(change.table)
     for privilege in sorted(needed(change)):
         call.require(privilege, name)
 
 
-def _is_own(call: Call, statement: AlterUser) -> bool:
+def _is_own(call: StatementContext, statement: AlterUser) -> bool:
     """Everybody may change their own password and address, nobody their own role or storage. Who acts for somebody is
     not them."""
     session = call.session

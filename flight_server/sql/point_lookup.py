@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 
 from flight_server.query.scan.scope import QueryScope
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.names import TableName
 from storage.catalog.schema import SYSTEM_COLUMNS, TableDef
 
@@ -64,7 +64,7 @@ def point_read(sql: str, params: Mapping[str, pa.Scalar]) -> PointRead | None:
     return PointRead(namespace and namespace.lower(), found["table"].lower(), found["column"].lower(), value)
 
 
-def scope_of(call: Call, sql: str, params: Mapping[str, pa.Scalar]) -> QueryScope:
+def scope_of(call: StatementContext, sql: str, params: Mapping[str, pa.Scalar]) -> QueryScope:
     """What the query may see; of the table that it reads by key just that row, if that can be found without a scan."""
     wanted = point_read(sql, params)
     if wanted is None or not call.transaction.is_empty:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from flight_server.parser.statements.backups import BackupDatabase, RestoreDatabase
 from flight_server.sql.context.job_service import JobRow
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.backup.allowed_targets import allowed_target
 from storage.backup.record import BackupRecord
 from storage.backup.restore import check_empty
@@ -33,13 +33,13 @@ BACKUP_SCHEMA: Final = pa.schema(
 )
 
 
-def submit_backup(call: Call, statement: BackupDatabase) -> JobRow:
+def submit_backup(call: StatementContext, statement: BackupDatabase) -> JobRow:
     """Raises PermissionDenied, InvalidRequest (the place)."""
     target_of(call, statement.uri)
     return call.services.jobs.submit("backup", statement.uri, {"uri": statement.uri})
 
 
-def submit_restore(call: Call, statement: RestoreDatabase) -> JobRow:
+def submit_restore(call: StatementContext, statement: RestoreDatabase) -> JobRow:
     """Raises PermissionDenied, InvalidRequest (the place; the database is not empty), NotFound, Corruption."""
     engine = call.services.engine
     if engine.moments.restart_wanted:
@@ -50,13 +50,13 @@ def submit_restore(call: Call, statement: RestoreDatabase) -> JobRow:
     return call.services.jobs.submit("restore", statement.uri, parameters)
 
 
-def show_backups(call: Call, uri: str) -> pa.Table:
+def show_backups(call: StatementContext, uri: str) -> pa.Table:
     """One row a backup, oldest first; one that can't be read says why in `error`."""
     rows = [dict(zip(BACKUP_SCHEMA.names, values, strict=True)) for values in _described(target_of(call, uri))]
     return pa.Table.from_pylist(rows, schema=BACKUP_SCHEMA)
 
 
-def target_of(call: Call, uri: str) -> BackupTarget:
+def target_of(call: StatementContext, uri: str) -> BackupTarget:
     """Raises PermissionDenied, InvalidRequest."""
     return allowed_target(call.services.engine, uri)
 

@@ -19,7 +19,7 @@ from flight_server.parser.statements.jobs import (
 )
 from flight_server.parser.statements.table_ref import TableRef
 from flight_server.sql.context.job_service import JobRow
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.run_backup_statement import show_backups, submit_backup, submit_restore
 from storage.catalog.names import TableName
 from storage.errors import InvalidRequest, NotFound
@@ -36,7 +36,7 @@ JOB_SCHEMA = pa.schema(
 )
 
 
-def job_statement(call: Call, statement: JobStatement) -> pa.Table:
+def job_statement(call: StatementContext, statement: JobStatement) -> pa.Table:
     """Raises NotFound, NotSupported, Cancelled."""
     jobs = call.services.jobs
     match statement:
@@ -62,7 +62,7 @@ def job_statement(call: Call, statement: JobStatement) -> pa.Table:
             return show_backups(call, uri)
 
 
-def _stored(call: Call, ref: TableRef) -> TableName:
+def _stored(call: StatementContext, ref: TableRef) -> TableName:
     """Raises NotFound, InvalidRequest (a temporary table)."""
     name = call.table(ref).name
     if name.is_temporary:
@@ -70,7 +70,7 @@ def _stored(call: Call, ref: TableRef) -> TableName:
     return name
 
 
-def _check_known(call: Call, job_id: str) -> None:
+def _check_known(call: StatementContext, job_id: str) -> None:
     """Raises NotFound for the job of a table that the caller may not know of, as for one that is not there."""
     known = {str(name) for name in call.catalog.tables}
     job = next((row for row in call.services.jobs.rows() if row.job_id == job_id), None)

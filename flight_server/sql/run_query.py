@@ -11,7 +11,7 @@ from flight_server.sql.context.results import RowsResult
 from flight_server.sql.context.running_statements import RunningStatement, RunningStatements
 from flight_server.sql.context.statement_context import Params, Services
 from flight_server.sql.point_lookup import scope_of
-from flight_server.sql.transaction_scopes import Frames
+from flight_server.sql.transaction_scopes import TransactionScopes
 from storage.catalog.users import Privilege
 from storage.errors import Conflict
 from storage.transactions.transaction import Transaction
@@ -22,7 +22,7 @@ ATTEMPTS_MAX: Final = 5
 class QueryStatements:
     """Starts queries of sessions; safe from any thread."""
 
-    def __init__(self, services: Services, frames: Frames, statements: RunningStatements) -> None:
+    def __init__(self, services: Services, frames: TransactionScopes, statements: RunningStatements) -> None:
         self._services = services
         self._frames = frames
         self._statements = statements

@@ -14,7 +14,7 @@ from flight_server.sql.context.running_statements import RunningStatements
 from flight_server.sql.context.session_functions import FACTS, check_fact
 from flight_server.sql.define.run_definition import event
 from flight_server.sql.live.live_queries import LiveQueries
-from flight_server.sql.transaction_scopes import Frames
+from flight_server.sql.transaction_scopes import TransactionScopes
 from storage.catalog.audit_record import AuditRecord
 from storage.catalog.catalog import Catalog
 from storage.errors import NotFound
@@ -28,7 +28,7 @@ class Control:
 
     def __init__(
         self,
-        frames: Frames,
+        frames: TransactionScopes,
         statements: RunningStatements,
         live: LiveQueries,
         catalog: Callable[[Session], Catalog],

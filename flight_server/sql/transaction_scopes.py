@@ -20,7 +20,7 @@ from flight_server.access.sessions.session import Session
 from flight_server.sql.change.change_stage import Changed
 from flight_server.sql.context.running_statements import RunningStatement, RunningStatements
 from flight_server.sql.context.session_transactions import SessionTransactions
-from flight_server.sql.context.statement_context import Call, Services, Virtual
+from flight_server.sql.context.statement_context import Services, StatementContext, Virtual
 from flight_server.sql.execute_as import acted_for
 from flight_server.sql.system.information_schema import information_schema, information_schemas
 from flight_server.sql.system.registry import hidden_tables, system_schemas, system_tables
@@ -34,12 +34,12 @@ from storage.transactions.transaction import Transaction
 ATTEMPTS_MAX: Final = 100  # of an autocommit change that others keep beating to it; 20 were once too few for 8 clients
 ATTEMPTS_FREE: Final = 2  # after these it runs alone among those that failed too, so one of them gets through
 READS_MAX: Final = 5
-Change = Callable[[Call], Changed]
+Change = Callable[[StatementContext], Changed]
 T = TypeVar("T")
 
 
-class Frames:
-    """Makes the `Call` that a statement runs with; safe from any thread."""
+class TransactionScopes:
+    """Makes the `StatementContext` that a statement runs with; safe from any thread."""
 
     def __init__(self, services: Services, statements: RunningStatements, sources: Sources) -> None:
         self._services = services
@@ -156,7 +156,7 @@ class Frames:
         self,
         session: Session,
         transaction_id: bytes | None,
-        look: Callable[[Call], T],
+        look: Callable[[StatementContext], T],
         stop: Callable[[], bool] | None = None,
         *,
         begins: bool = True,
@@ -179,9 +179,9 @@ class Frames:
             raise NotSupported(f"{what} in a transaction is not supported, since it does not end; COMMIT first")
         return self.reading(session, None, stop)
 
-    def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> Call:
+    def call(self, session: Session, transaction: Transaction, stop: Callable[[], bool]) -> StatementContext:
         rights = self.rights(session)
-        return Call(
+        return StatementContext(
             self._services, session, transaction, stop, rights, self._owner_key(rights), make_virtual=self._virtual
         )
 
@@ -197,7 +197,7 @@ class Frames:
             return self._book.of(session.principal, newest)
         return self._book.of(acted_for(session.acting_for, session.principal.name, newest), newest)
 
-    def _virtual(self, call: Call) -> Virtual:
+    def _virtual(self, call: StatementContext) -> Virtual:
         state = replace(call.transaction.state, catalog=call.catalog.with_each_table(call.own))
         tables = system_tables(self._sources, state, call.rights)
         return tables | information_schema(state.catalog, relations(call.rights), partial(schema_of, call))
@@ -206,11 +206,11 @@ class Frames:
 class Reading:
     """A call that changes nothing; `end` lets go of what it reads."""
 
-    def __init__(self, call: Call, end: Callable[[], None]) -> None:
+    def __init__(self, call: StatementContext, end: Callable[[], None]) -> None:
         self._call = call
         self._end = end
 
-    def __enter__(self) -> Call:
+    def __enter__(self) -> StatementContext:
         return self._call
 
     def __exit__(self, *_: object) -> None:
@@ -232,7 +232,7 @@ def _relations_but(hidden: frozenset[TableName]) -> Mapping[TableName, pa.Schema
     return MappingProxyType({name: schema for name, schema in RELATIONS.items() if name not in hidden})
 
 
-def schema_of(call: Call, name: TableName) -> pa.Schema:
+def schema_of(call: StatementContext, name: TableName) -> pa.Schema:
     """Of a table or view, as `SELECT *` shows it. Raises NotFound."""
     return call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}").schema
 

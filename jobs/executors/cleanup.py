@@ -8,7 +8,7 @@ from typing import Final
 from jobs.executor import Step
 from jobs.ledger import JobType
 from jobs.outcome import Completed, Continue, Figures, Outcome
-from jobs.planner import Wish
+from jobs.planner import JobRequest
 from storage.catalog.partition_ids import table_of_partition
 from storage.engine import Engine
 from storage.errors import StorageUnavailable
@@ -44,8 +44,8 @@ class CleanupExecutor:
         return Continue(figures, progress=min(0.99, whole.files / max(files_all, 1)))
 
 
-def due_cleanups(engine: Engine) -> Iterator[Wish]:
+def due_cleanups(engine: Engine) -> Iterator[JobRequest]:
     """Tables that are dropped and not gone. The id tells apart those that had one name after the other."""
     for dropped in engine.dropped():
         target = f"{dropped.table or 'table'}#{table_of_partition(dropped.partition_id)}"
-        yield Wish(JobType.CLEANUP, target, parameters={_PARTITION_ID: str(dropped.partition_id)})
+        yield JobRequest(JobType.CLEANUP, target, parameters={_PARTITION_ID: str(dropped.partition_id)})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from jobs.executor import Step
 from jobs.ledger import JobType
 from jobs.outcome import Completed, Continue, Figures, Outcome, Skipped
-from jobs.planner import Wish, table_wish
+from jobs.planner import JobRequest, table_wish
 from jobs.targets import table_of
 from storage.engine import Engine
 from storage.maintenance.relocation import misplaced, misplaced_tables, move_step, placement
@@ -36,7 +36,7 @@ class Moves:
         self._engine = engine
         self._seen: tuple[object, ...] | None = None
 
-    def due(self) -> Iterator[Wish]:
+    def due(self) -> Iterator[JobRequest]:
         engine = self._engine
         catalog = engine.state.catalog
         now = placement(catalog)

@@ -40,7 +40,7 @@ class RetentionExecutor:
         whole = step.record.figures + figures
         if whole == Figures():
             return Skipped("nothing is past the retention")
-        engine.squeeze(table)
+        engine.compact_range(table)
         engine.retired.remove_unused()
         return Completed(f"{whole.rows} deleted versions purged, {whole.files} files rewritten", figures)
 

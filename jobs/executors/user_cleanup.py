@@ -16,7 +16,7 @@ from jobs.executor import Step
 from jobs.executors.cleanup import STORAGE_WAIT_SECONDS
 from jobs.ledger import JobType
 from jobs.outcome import Completed, Continue, Figures, Outcome, Skipped
-from jobs.planner import Wish
+from jobs.planner import JobRequest
 from storage.catalog.audit_record import AuditRecord
 from storage.catalog.catalog import Catalog
 from storage.catalog.schema import TableKind
@@ -95,7 +95,7 @@ class UserCleanupExecutor:
         return moved, tables
 
 
-def due_user_cleanups(engine: Engine, grace_ms: int) -> Iterator[Wish]:
+def due_user_cleanups(engine: Engine, grace_ms: int) -> Iterator[JobRequest]:
     """Dropped users whose days are over, and owners of rows that no user record is of."""
     owners = [key for key, _ in engine.owners.every()]  # before the users: one who comes meanwhile is in both
     users, now = engine.state.catalog.users, engine.time.settled()
@@ -106,9 +106,9 @@ def due_user_cleanups(engine: Engine, grace_ms: int) -> Iterator[Wish]:
     yield from (_wish(key) for key in owners if key.created_ms and key not in there)
 
 
-def _wish(key: OwnerKey) -> Wish:
+def _wish(key: OwnerKey) -> JobRequest:
     parameters = {_USER: key.name, _CREATED_MS: str(key.created_ms)}
-    return Wish(JobType.USER_CLEANUP, f"user '{key.name}'", parameters=parameters)
+    return JobRequest(JobType.USER_CLEANUP, f"user '{key.name}'", parameters=parameters)
 
 
 def _key(parameters: Mapping[str, str]) -> OwnerKey:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from jobs.ledger import JobType, Trigger
-from jobs.planner import Planner, Wish, table_wish
+from jobs.planner import JobRequest, Planner, table_wish
 from jobs.planning.eviction_pace import Arrivals, DueTimes, pace_seconds
 from jobs.settings import JobSettings
 from storage.catalog.schema import TableDef
@@ -32,7 +32,7 @@ class EvictionPlanner:
     def planner(self) -> Planner:
         return Planner("stream_eviction", self.look, self.pause_seconds)
 
-    def look(self) -> list[Wish]:
+    def look(self) -> list[JobRequest]:
         """Evictions to be done now."""
         state, now_seconds = self._engine.state, self._engine.clock.monotonic_seconds()
         streams = {table.table_id: table for table in state.catalog.tables.values() if expires(table)}
@@ -62,14 +62,14 @@ class EvictionPlanner:
                 self._arrivals.rate(table_id, state.partition(table.partition_id).buffer.arrived, now_seconds)
                 self._due.put(table_id, now_seconds + (pace or self._settings.eviction_seconds_min))
 
-    def _at(self, state: DatabaseState, table: TableDef) -> Iterator[Wish]:
+    def _at(self, state: DatabaseState, table: TableDef) -> Iterator[JobRequest]:
         now_seconds = self._engine.clock.monotonic_seconds()
         arrived = state.partition(table.partition_id).buffer.arrived
         rate = self._arrivals.rate(table.table_id, arrived, now_seconds)
         self._due.put(table.table_id, now_seconds + pace_seconds(table.options, rate, self._settings))
         yield from self._wish(state, table, Trigger.SCHEDULE)
 
-    def _wish(self, state: DatabaseState, table: TableDef, trigger: Trigger) -> Iterator[Wish]:
+    def _wish(self, state: DatabaseState, table: TableDef, trigger: Trigger) -> Iterator[JobRequest]:
         partition = state.partition(table.partition_id)
         now_ms = self._engine.time.settled().ageing(partition.oldest_hot_ms)
         if plan_eviction(table, partition, now_ms, rows_max=1) is not None:

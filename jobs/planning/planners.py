@@ -9,7 +9,7 @@ from jobs.executors.cleanup import due_cleanups
 from jobs.executors.move_files import Moves
 from jobs.executors.user_cleanup import due_user_cleanups
 from jobs.ledger import JobType
-from jobs.planner import Planner, Wish, table_wish
+from jobs.planner import JobRequest, Planner, table_wish
 from jobs.planning.eviction_planner import EvictionPlanner
 from jobs.settings import JobSettings
 from storage.database_time import Now
@@ -44,19 +44,19 @@ def planners_of(engine: Engine, settings: JobSettings, user_grace_ms: int) -> tu
         ),
         Planner(
             "job_cleanup",
-            lambda: [Wish(JobType.JOB_CLEANUP)],
+            lambda: [JobRequest(JobType.JOB_CLEANUP)],
             lambda: settings.job_cleanup_interval_seconds,
         ),
         Planner(
             "move_files", Moves(engine).due, lambda: settings.compact_check_seconds, at_start=True, on_definitions=True
         ),
-        Planner("sweep", lambda: [Wish(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
+        Planner("sweep", lambda: [JobRequest(JobType.SWEEP)], lambda: settings.sweep_interval_seconds, at_start=True),
         # Not at the start: there, reading all files would hold up the first queries.
-        Planner("scrub", lambda: [Wish(JobType.SCRUB)], lambda: settings.scrub_interval_seconds),
+        Planner("scrub", lambda: [JobRequest(JobType.SCRUB)], lambda: settings.scrub_interval_seconds),
     )
 
 
-def due_compactions(engine: Engine) -> Iterator[Wish]:
+def due_compactions(engine: Engine) -> Iterator[JobRequest]:
     """Tables for whose files there is a plan."""
     state, limit, now = engine.state, engine.purge_limit_seq(), engine.time.settled()
     for table in state.catalog.tables.values():
@@ -73,7 +73,7 @@ def _age_ms(partition: PartitionState, now: Now) -> int:
     return now.ageing_seq(partition.deletes.oldest_commit)
 
 
-def due_purges(engine: Engine) -> Iterator[Wish]:
+def due_purges(engine: Engine) -> Iterator[JobRequest]:
     """Tables with versions past their retention. Files that a reader held until now go on the way."""
     engine.retired.remove_unused()
     state, limit, now = engine.state, engine.purge_limit_seq(), engine.time.settled()
@@ -82,7 +82,7 @@ def due_purges(engine: Engine) -> Iterator[Wish]:
             yield table_wish(JobType.RETENTION, table)
 
 
-def release_idle_users(engine: Engine) -> Iterator[Wish]:
+def release_idle_users(engine: Engine) -> Iterator[JobRequest]:
     """Lets the partitions of users who are gone leave memory; wishes for no job."""
     engine.users.release_idle()
     yield from ()

@@ -18,7 +18,7 @@ import trio
 
 from jobs.ledger import JobType, Trigger
 from jobs.manager import JobManager
-from jobs.planner import Planner, Wish, table_wish
+from jobs.planner import JobRequest, Planner, table_wish
 from jobs.planning.planners import planners_of
 from jobs.policy import fullest_partitions
 from jobs.settings import JobSettings
@@ -144,7 +144,7 @@ class Schedule:
                 log.exception("manifest can't be copied; it is tried again later")
             await trio.sleep(COPY_PAUSE_SECONDS)
 
-    async def submit(self, wish: Wish) -> str | None:
+    async def submit(self, wish: JobRequest) -> str | None:
         """The id of the job that sees to it; None when none can be queued."""
         try:
             return await self._manager.submit(
@@ -173,6 +173,6 @@ class Schedule:
         heard.set()
 
 
-def _looked(planner: Planner) -> list[Wish]:
+def _looked(planner: Planner) -> list[JobRequest]:
     """On a worker thread."""
     return list(planner.look())

@@ -24,7 +24,7 @@ from storage.catalog.folder_templates import folder_of
 from storage.catalog.schema import TableDef, decode_record, encode_record
 from storage.catalog.storages import LOCAL, StorageDef
 from storage.cold.file_names import COPY_NAME, PART_SUFFIX
-from storage.cold.local_store import LocalFiles
+from storage.cold.local_store import LocalStore
 from storage.durable_files import disk_error, made_folder, sync_folder
 from storage.errors import Corruption, StorageUnavailable
 from storage.state.delete_set import DeleteChunk, DeleteSet
@@ -178,7 +178,7 @@ def _are_same(written: DeleteSet, now: DeleteSet) -> bool:
     return written is now or (len(written), written.newest_commit) == (len(now), now.newest_commit)
 
 
-def _found(files: LocalFiles, folder: str) -> _Shown:
+def _found(files: LocalStore, folder: str) -> _Shown:
     """What an earlier life wrote. A copy that can't be read counts as one of no table, and is written anew."""
     path = files.root / folder / COPY_NAME
     try:
@@ -190,7 +190,7 @@ def _found(files: LocalFiles, folder: str) -> _Shown:
     return _Shown(copy.table, copy.files, DeleteSet((DeleteChunk(*copy.deletes),)))
 
 
-def _write(files: LocalFiles, folder: str, content: bytes) -> None:
+def _write(files: LocalStore, folder: str, content: bytes) -> None:
     to = files.root / folder / COPY_NAME
     part = to.with_name(COPY_NAME + PART_SUFFIX)
     made_folder(to.parent, files.sync)
@@ -207,7 +207,7 @@ def _write(files: LocalFiles, folder: str, content: bytes) -> None:
         raise disk_error(f"a {COPY_NAME} could not be written", error) from None
 
 
-def _remove(files: LocalFiles, folder: str) -> None:
+def _remove(files: LocalStore, folder: str) -> None:
     for name in (COPY_NAME, COPY_NAME + PART_SUFFIX):
         try:
             (files.root / folder / name).unlink(missing_ok=True)

@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 
 from storage.backup.rebuild_keys import live_keys
-from storage.backup.salvage_scan import FoundPartition, NameType, Remains, find_remains, place_of
+from storage.backup.salvage_scan import FoundPartition, NameType, Salvage, place_of, salvage
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import DEFAULT_NAMESPACE
 from storage.catalog.references import with_sound_references
@@ -40,8 +40,8 @@ from storage.rowstore.delete_records import delete_record, purged_record
 from storage.rowstore.keys import MANIFEST
 from storage.rowstore.manifest_records import encode_cold_file
 from storage.rowstore.owners import OwnerKey, owner_operations
-from storage.rowstore.row_store import HotStore, Operation
-from storage.rowstore.startup_check import first_look
+from storage.rowstore.row_store import Operation, RowStore
+from storage.rowstore.startup_check import check_at_startup
 from storage.seq import SEQ_TIME_SHIFT
 
 ROOT: Final = "root"
@@ -51,7 +51,7 @@ ROOT: Final = "root"
 class Rebuilt:
     """What was made; rows: live ones; doubled: rows that a later version replaces, though no copy knew."""
 
-    remains: Remains
+    remains: Salvage
     tables: int
     files: int
     rows: int
@@ -72,7 +72,7 @@ def rebuild(directory: Path, to: Path | None, name_type: NameType) -> Rebuilt:
     lock = DirectoryLock(directory)
     try:
         _check_lost(directory)
-        remains = find_remains(directory / COLD, name_type)
+        remains = salvage(directory / COLD, name_type)
         if not remains.partitions:
             raise InvalidRequest(f"'{directory.name}' has no cold files to rebuild tables from")
         return _rebuild_in(directory, directory, remains) if to is None else _rebuild_to(directory, to, remains)
@@ -84,14 +84,14 @@ def rebuild(directory: Path, to: Path | None, name_type: NameType) -> Rebuilt:
 
 def _check_lost(directory: Path) -> None:
     try:
-        found = first_look(directory / ROWS, partial(holds_cold_files, directory / COLD))
+        found = check_at_startup(directory / ROWS, partial(holds_cold_files, directory / COLD))
     except Corruption:
         return
     if found is not None:
         raise InvalidRequest(f"the row store of '{directory.name}' can be read: there is nothing to recover")
 
 
-def _rebuild_to(directory: Path, to: Path, remains: Remains) -> Rebuilt:
+def _rebuild_to(directory: Path, to: Path, remains: Salvage) -> Rebuilt:
     made_folder(to)
     lock = DirectoryLock(to)
     try:
@@ -120,12 +120,12 @@ def _linked(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def _rebuild_in(source: Path, directory: Path, remains: Remains) -> Rebuilt:
+def _rebuild_in(source: Path, directory: Path, remains: Salvage) -> Rebuilt:
     """source: whose cold files they are"""
     part = directory / REBUILD_PART
     shutil.rmtree(part, ignore_errors=True)
     figures = _build(part, source / COLD, remains)
-    if first_look(part, partial(holds_cold_files, directory / COLD)) is None:
+    if check_at_startup(part, partial(holds_cold_files, directory / COLD)) is None:
         raise Corruption("the rebuilt row store can't be read; the disk may be failing")
     old = None
     if source == directory:
@@ -138,7 +138,7 @@ def _rebuild_in(source: Path, directory: Path, remains: Remains) -> Rebuilt:
     return Rebuilt(remains, len(tables), files, *figures, _owners(remains), old)
 
 
-def _set_aside(directory: Path, remains: Remains) -> None:
+def _set_aside(directory: Path, remains: Salvage) -> None:
     local = [path for path in remains.damaged if "://" not in path]
     for path in (*remains.left_out, *local):
         to = directory / LEFT_OUT / path
@@ -164,9 +164,9 @@ def _renamed_old(directory: Path) -> str | None:
     return f"{LOST_ROWS}-{number}"
 
 
-def _build(rows: Path, cold: Path, remains: Remains) -> tuple[int, int]:
+def _build(rows: Path, cold: Path, remains: Salvage) -> tuple[int, int]:
     """(live rows, doubled ones). Partitions whose keys can't be read are left out of `remains`."""
-    store = HotStore(made_folder(rows))
+    store = RowStore(made_folder(rows))
     try:
         last_seq = _last_seq(remains)
         live = doubled = 0
@@ -187,7 +187,7 @@ def _build(rows: Path, cold: Path, remains: Remains) -> tuple[int, int]:
 
 
 def _write_partition(
-    store: HotStore, cold: Path, found: FoundPartition, table: TableDef, last_seq: int
+    store: RowStore, cold: Path, found: FoundPartition, table: TableDef, last_seq: int
 ) -> tuple[int, int]:
     places = {storage.name: storage for storage in found.storages}
     deletes = dict(zip(found.seqs.tolist(), found.commits.tolist(), strict=True))
@@ -225,7 +225,7 @@ def _has_unreachable_keys(cold: Path, found: FoundPartition) -> bool:
     return bool(found.table.primary_key) and any(place_of(cold, file, places) is None for file in found.files)
 
 
-def _newest_tables(remains: Remains) -> dict[int, TableDef]:
+def _newest_tables(remains: Salvage) -> dict[int, TableDef]:
     """Table id -> its newest definition, without an owner."""
     newest: dict[int, TableDef] = {}
     for found in remains.partitions:
@@ -237,7 +237,7 @@ def _newest_tables(remains: Remains) -> dict[int, TableDef]:
     return newest
 
 
-def _catalog(remains: Remains, tables: dict[int, TableDef], last_seq: int) -> Iterator[Operation]:
+def _catalog(remains: Salvage, tables: dict[int, TableDef], last_seq: int) -> Iterator[Operation]:
     kept = {found.table.table_id for found in remains.partitions}
     owners = {found.table.owner for found in remains.partitions if found.table.owner is not None}
     made_ms = last_seq >> SEQ_TIME_SHIFT
@@ -265,18 +265,18 @@ def _user(name: str, created_ms: int) -> UserRecord:
     return UserRecord(name=name, role=role, password_hash="", created_ms=created_ms)
 
 
-def _owners(remains: Remains) -> tuple[str, ...]:
+def _owners(remains: Salvage) -> tuple[str, ...]:
     return tuple(sorted({found.table.owner.name for found in remains.partitions if found.table.owner is not None}))
 
 
-def _highest_id(remains: Remains) -> int:
+def _highest_id(remains: Salvage) -> int:
     tables = [found.table for found in remains.partitions]
     files = [file.file_id for found in remains.partitions for file in found.files]
     owners = [table.owner.number for table in tables if table.owner is not None]
     return max([*(table.table_id for table in tables), *files, *owners])
 
 
-def _last_seq(remains: Remains) -> int:
+def _last_seq(remains: Salvage) -> int:
     found = remains.partitions
     files = [file.seq_max for partition in found for file in partition.files]
     commits = [int(partition.commits.max(initial=0)) for partition in found]

@@ -18,14 +18,14 @@ from storage.catalog.schema import SEQ, TableDef
 from storage.cold.parquet import rows_from
 from storage.primary_keys.encoding import encode_keys
 from storage.rowstore.keys import PK, pk_key, pk_prefix
-from storage.rowstore.row_store import HotStore, Operation, PutEach
+from storage.rowstore.row_store import Operation, PutEach, RowStore
 from storage.state.state import ColdFile
 
 _ENTRY: Final = struct.Struct(">Q")
 
 
 def live_keys(
-    store: HotStore, path: Path, file: ColdFile, table: TableDef, deletes: dict[int, int], replaced: dict[int, int]
+    store: RowStore, path: Path, file: ColdFile, table: TableDef, deletes: dict[int, int], replaced: dict[int, int]
 ) -> Iterator[tuple[np.ndarray, list[Operation]]]:
     """(every `_seq` of a piece of the file, the key entries of its live rows), piece by piece. Each piece's entries
     must be written before the next piece is asked for.
@@ -51,7 +51,7 @@ def live_keys(
 
 
 def _enter(
-    store: HotStore, partition_id: int, entries: dict[bytes, int], replaced: dict[int, int], key: bytes, seq: int
+    store: RowStore, partition_id: int, entries: dict[bytes, int], replaced: dict[int, int], key: bytes, seq: int
 ) -> None:
     taken = entries.get(key)
     if taken is None:

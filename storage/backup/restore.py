@@ -48,8 +48,8 @@ from storage.failpoints import reach
 from storage.rowstore.catalog_records import catalog_operations, read_meta
 from storage.rowstore.keys import JOBS, MANIFEST, META
 from storage.rowstore.manifest_records import encode_cold_file, every_file
-from storage.rowstore.row_store import HotStore, Operation, RemoveRange
-from storage.rowstore.startup_check import first_look
+from storage.rowstore.row_store import Operation, RemoveRange, RowStore
+from storage.rowstore.startup_check import check_at_startup
 from storage.state.state import DatabaseState
 
 JOBS_LEFT_OUT: Final = (b"BK-", b"RS-")
@@ -132,10 +132,10 @@ def _fetch(
 
 def _check(record: BackupRecord, staged: Path) -> None:
     """The rows can be read, and each cold file that they name is there, as they say. Raises Corruption."""
-    if first_look(staged / ROWS, partial(holds_cold_files, staged / COLD)) is None:
+    if check_at_startup(staged / ROWS, partial(holds_cold_files, staged / COLD)) is None:
         raise Corruption(f"backup '{record.backup_id}' has no row store; use another backup")
     files = {file.path: (file.bytes, file.checksum) for file in record.files}
-    store = HotStore(staged / ROWS, read_only=True)
+    store = RowStore(staged / ROWS, read_only=True)
     try:
         for cold in needed_files(store):
             if files.get(f"{COLD}/{local_path(cold)}") != (cold.bytes, cold.checksum):
@@ -147,7 +147,7 @@ def _check(record: BackupRecord, staged: Path) -> None:
 def _make_own(rows: Path) -> None:
     """Else the restored database would go on with the very backup that it comes from, and remove files of the one that
     was backed up from the storages of both."""
-    store = HotStore(rows)
+    store = RowStore(rows)
     try:
         changes: list[Operation] = [RemoveRange(JOBS, prefix, prefix[:-1] + b".") for prefix in JOBS_LEFT_OUT]
         for partition_id, file in every_file(store.scan(MANIFEST)):

@@ -62,7 +62,7 @@ class FoundPartition:
 
 
 @dataclass(slots=True)
-class Remains:
+class Salvage:
     """partitions: what can be rebuilt; the rest is for people: paths below `cold`, and sentences."""
 
     partitions: list[FoundPartition] = field(default_factory=list)
@@ -77,9 +77,9 @@ class Remains:
         return {file.path for found in self.partitions for file in found.files if file.storage == LOCAL}
 
 
-def find_remains(cold: Path, name_type: NameType) -> Remains:
+def salvage(cold: Path, name_type: NameType) -> Salvage:
     """Look through a `cold` folder. Reads every file."""
-    remains = Remains()
+    remains = Salvage()
     copies = _newest(_copies(cold, remains), remains)
     unnamed = _unnamed(cold, copies)
     for copy in copies:
@@ -94,7 +94,7 @@ def find_remains(cold: Path, name_type: NameType) -> Remains:
     return _with_own_ids(remains)
 
 
-def _copies(cold: Path, remains: Remains) -> Iterator[ManifestCopy]:
+def _copies(cold: Path, remains: Salvage) -> Iterator[ManifestCopy]:
     for path in sorted(filter(Path.is_file, cold.rglob(COPY_NAME))):
         try:
             yield read_copy(path.read_bytes())
@@ -102,7 +102,7 @@ def _copies(cold: Path, remains: Remains) -> Iterator[ManifestCopy]:
             remains.notes.append(f"{path.relative_to(cold)} can't be read: its files are looked at alone")
 
 
-def _newest(copies: Iterable[ManifestCopy], remains: Remains) -> list[ManifestCopy]:
+def _newest(copies: Iterable[ManifestCopy], remains: Salvage) -> list[ManifestCopy]:
     """Of each partition the newest, and of tables of one name the newest."""
     by_partition: dict[int, ManifestCopy] = {}
     for copy in sorted(copies, key=lambda copy: copy.as_of_seq):
@@ -120,7 +120,7 @@ def _unnamed(cold: Path, copies: list[ManifestCopy]) -> list[str]:
     return sorted(path for path in paths if path not in named)
 
 
-def _from_copy(cold: Path, copy: ManifestCopy, unnamed: list[str], remains: Remains) -> FoundPartition:
+def _from_copy(cold: Path, copy: ManifestCopy, unnamed: list[str], remains: Salvage) -> FoundPartition:
     """Takes what it can use out of `unnamed`."""
     places = {storage.name: storage for storage in copy.storages}
     files = [file for file in copy.files if _is_whole(cold, file, places, remains)]
@@ -137,7 +137,7 @@ def _from_copy(cold: Path, copy: ManifestCopy, unnamed: list[str], remains: Rema
     return FoundPartition(copy.table, tuple(files), seqs, commits, copy.as_of_seq, copy.storages)
 
 
-def _is_whole(cold: Path, file: ColdFile, places: dict[str, StorageDef], remains: Remains) -> bool:
+def _is_whole(cold: Path, file: ColdFile, places: dict[str, StorageDef], remains: Salvage) -> bool:
     """Compared with its checksum where that can be done; what lies in S3 is left to the scrub."""
     path = place_of(cold, file, places)
     if path is None:
@@ -227,7 +227,7 @@ def _table_of(parts: list[str]) -> TableName:
 
 
 def _from_footers(
-    cold: Path, folder: str, paths: list[str], name_type: NameType, remains: Remains
+    cold: Path, folder: str, paths: list[str], name_type: NameType, remains: Salvage
 ) -> FoundPartition | None:
     """A table of what the files hold. Of files whose rows overlap the last one counts, as a compaction leaves them."""
     try:
@@ -265,7 +265,7 @@ def _columns(cold: Path, files: list[ColdFile], name_type: NameType) -> tuple[Co
     return tuple(Column(name=n, physical_name=n, type=t, sql_type=name_type(t)) for n, t in types.items())
 
 
-def _with_own_ids(remains: Remains) -> Remains:
+def _with_own_ids(remains: Salvage) -> Salvage:
     """Tables and files that no copy knows get ids that none has."""
     ids = [found.table.table_id for found in remains.partitions]
     ids += [file.file_id for found in remains.partitions for file in found.files]

@@ -34,7 +34,7 @@ from storage.failpoints import reach
 from storage.rowstore.catalog_records import DROPPED_KEYS, read_dropped
 from storage.rowstore.keys import MANIFEST, META, dropped_range, pk_prefix
 from storage.rowstore.manifest_records import every_file
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 from storage.state.state import ColdFile, DatabaseState
 
 if TYPE_CHECKING:
@@ -99,14 +99,14 @@ def _checkpoint(engine: Engine) -> Iterator[tuple[DatabaseState, int, Path]]:
 
 def _manifest(rows: Path) -> list[ColdFile]:
     """The cold files that count at the moment of the copy, of partitions that nobody has touched yet too."""
-    store = HotStore(rows, read_only=True)
+    store = RowStore(rows, read_only=True)
     try:
         return list(needed_files(store))
     finally:
         store.close()
 
 
-def needed_files(store: HotStore) -> Iterator[ColdFile]:
+def needed_files(store: RowStore) -> Iterator[ColdFile]:
     """What the manifest names, but for dropped tables: their cleanup removes files first and entries later."""
     dropped = [dropped_range(each.partition_id) for each in read_dropped(store.scan(META, *DROPPED_KEYS))]
     for partition_id, file in every_file(store.scan(MANIFEST)):

@@ -1,4 +1,4 @@
-"""Where cold files lie: one `Files` for each storage, and the `Places` that know which.
+"""Where cold files lie: one `FileStore` for each storage, and the `FileStores` that know which.
 
 A file's manifest entry names its storage and its path there. New files of a table go where its options say at that
 moment, so a table's files may lie in several storages at a time; each is read where it is.
@@ -22,7 +22,7 @@ from storage.state.state import ColdFile
 
 @dataclass(frozen=True, slots=True)
 class ObjectStore:
-    """How the query engine reads a bucket by itself. alias: stands for the bucket in `Files.url`."""
+    """How the query engine reads a bucket by itself. alias: stands for the bucket in `FileStore.url`."""
 
     alias: str
     bucket: str
@@ -33,7 +33,7 @@ class ObjectStore:
     session_token: str = field(repr=False)
 
 
-class Files(Protocol):
+class FileStore(Protocol):
     """The cold files of one storage. Paths are relative to its base. Safe from any thread.
 
     Every method that goes to the storage raises StorageUnavailable when it can't be reached or refuses.
@@ -99,24 +99,24 @@ class Files(Protocol):
         """The storage is dropped: somebody else may have the place. Does nothing where somebody else has it already."""
 
 
-Opener = Callable[[StorageDef, set[str]], Files]
-"""Makes the `Files` of a storage. The set: paths that are held, kept by `Places` when a storage is altered."""
+Opener = Callable[[StorageDef, set[str]], FileStore]
+"""Makes the `FileStore` of a storage. The set: paths that are held, kept by `FileStores` when a storage is altered."""
 
 
-class Places:
+class FileStores:
     """The files of all storages. Opened when first asked for, anew when the storage was altered."""
 
-    def __init__(self, local: Files, catalog: Callable[[], Catalog], opener: Opener) -> None:
+    def __init__(self, local: FileStore, catalog: Callable[[], Catalog], opener: Opener) -> None:
         """catalog: the newest"""
         self.local = local
         self.trouble = ""  # why the last flush failed; "" when it did not
         self._catalog = catalog
         self._opener = opener
-        self._open: dict[str, tuple[StorageDef, Files]] = {}
+        self._open: dict[str, tuple[StorageDef, FileStore]] = {}
         self._held: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
-    def get(self, storage: str) -> Files:
+    def get(self, storage: str) -> FileStore:
         """Raises NotFound, StorageUnavailable (its credentials can't be read)."""
         if storage == LOCAL:
             return self.local
@@ -128,29 +128,29 @@ class Places:
                 self._open[storage] = kept
             return kept[1]
 
-    def of(self, file: ColdFile) -> Files:
+    def of(self, file: ColdFile) -> FileStore:
         """Where a file lies. Raises as `get`."""
         return self.get(file.storage)
 
-    def every(self) -> list[Files]:
+    def every(self) -> list[FileStore]:
         """`local` first. Raises as `get`."""
         return [self.get(name) for name in sorted(self._catalog().storages, key=lambda name: (name != LOCAL, name))]
 
-    def for_table(self, table: TableDef) -> tuple[Files, str]:
+    def for_table(self, table: TableDef) -> tuple[FileStore, str]:
         """Where new files of a partition go, and in which folder there. Raises as `get`."""
         catalog = self._catalog()
         storage = catalog.storage(storage_of(catalog, table))
         return self.get(storage.name), storage.layout.folder_of(table)
 
     def release(self, file: ColdFile) -> None:
-        """As `Files.release`; a storage that is gone holds nothing."""
+        """As `FileStore.release`; a storage that is gone holds nothing."""
         if file.storage == LOCAL:
             self.local.release(file.path)
         else:
             self._held.get(file.storage, set()).discard(file.path)
 
     def discard(self, file: ColdFile) -> None:
-        """As `Files.discard`. What lies in a storage that is gone or can't be reached stays there."""
+        """As `FileStore.discard`. What lies in a storage that is gone or can't be reached stays there."""
         self.release(file)
         with suppress(NotFound, StorageUnavailable):
             self.of(file).discard(file.path)
@@ -165,13 +165,13 @@ class Places:
         return bool(self._held.get(storage))
 
 
-def only_local(local: Files) -> Places:
+def only_local(local: FileStore) -> FileStores:
     """Of a database that has no other storage."""
 
-    def refuse(definition: StorageDef, _: set[str]) -> Files:
+    def refuse(definition: StorageDef, _: set[str]) -> FileStore:
         raise NotFound(f"storage '{definition.name}' does not exist", sqlstate="42704")
 
-    return Places(local, Catalog, refuse)
+    return FileStores(local, Catalog, refuse)
 
 
 def storage_of(catalog: Catalog, table: TableDef) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 
 from storage.catalog.storages import StorageDef
 from storage.cold.file_names import PART_SUFFIX
-from storage.cold.local_store import LocalFiles
+from storage.cold.local_store import LocalStore
 from storage.cold.ownership_marker import MARKER, Claim, Marker, MarkerPlace
 from storage.durable_files import disk_error, made_folder
 from storage.errors import StorageUnavailable
@@ -27,7 +27,7 @@ PROBE: Final = "frostline-probe"
 PROBE_CONTENT: Final = b"frostline was here"
 
 
-class FolderFiles(LocalFiles):
+class FolderStore(LocalStore):
     """The folder of one storage."""
 
     def __init__(self, definition: StorageDef, held: set[str], server: str) -> None:

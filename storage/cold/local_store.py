@@ -30,7 +30,7 @@ class Identity:
     modified_ns: int
 
 
-class LocalFiles:
+class LocalStore:
     """The `cold` folder of a data directory, or another folder. Paths are relative to it, made of checked names."""
 
     def __init__(

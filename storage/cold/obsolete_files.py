@@ -6,19 +6,19 @@ import threading
 from collections.abc import Callable, Iterable
 
 from storage.catalog.storages import LOCAL
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.errors import NotFound, StorageUnavailable
 from storage.failpoints import reach
 from storage.state.snapshots import SnapshotRegistry
 from storage.state.state import ColdFile, DatabaseState, live_files
 
 
-class RetiredFiles:
+class ObsoleteFiles:
     """Safe from any thread."""
 
     def __init__(
         self,
-        places: Places,
+        places: FileStores,
         snapshots: SnapshotRegistry,
         newest_state: Callable[[], DatabaseState],
         takes_writes: Callable[[], bool],

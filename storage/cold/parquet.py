@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.catalog.schema import SEQ, Column, TableDef
-from storage.cold.file_store import Files
+from storage.cold.file_store import FileStore
 from storage.cold.parquet_types import from_file_batch, to_file_batch
 from storage.durable_files import HashingFile, disk_error
 from storage.errors import Corruption
@@ -59,7 +59,7 @@ def layout_of(table: TableDef, row_group_rows: int) -> ColdLayout:
 class ColdWriter:
     """Writes one file. `write` as often as needed, then `finish` or `abandon`."""
 
-    def __init__(self, files: Files, path: str, schema: pa.Schema, layout: ColdLayout) -> None:
+    def __init__(self, files: FileStore, path: str, schema: pa.Schema, layout: ColdLayout) -> None:
         """schema: the physical schema of the rows, without `_seq`."""
         self._files = files
         self._path = path
@@ -156,7 +156,7 @@ class ColdWriter:
         )
 
 
-def read_rows(files: Files, file: ColdFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_rows(files: FileStore, file: ColdFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """A file's rows: `_seq` raised by its base, then those columns of `schema` (physical) that the file has.
 
     Values come in the types of `schema`. Raises Corruption, StorageUnavailable.
@@ -177,7 +177,7 @@ def rows_from(opened: Any, file: ColdFile, schema: pa.Schema) -> Iterator[pa.Rec
         raise _unreadable(file, error) from None
 
 
-def read_versions(files: Files, file: ColdFile, seqs: np.ndarray, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_versions(files: FileStore, file: ColdFile, seqs: np.ndarray, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Those rows of a file, as `read_rows` gives them, whose `_seq` is one of `seqs` (int64, rising).
 
     Of row groups that hold none the `_seq` alone is read. Raises Corruption.
@@ -189,12 +189,12 @@ def read_versions(files: Files, file: ColdFile, seqs: np.ndarray, schema: pa.Sch
             yield kept_rows(read_row_group(files, file, group, wanted.remove(0)), hits)
 
 
-def read_seqs(files: Files, file: ColdFile) -> np.ndarray:
+def read_seqs(files: FileStore, file: ColdFile) -> np.ndarray:
     """int64[file.rows]: the `_seq` of each row, as they lie in the file. Raises Corruption."""
     return np.concatenate([stored for _, stored in _stored_seqs(files, file)])
 
 
-def _stored_seqs(files: Files, file: ColdFile) -> Iterator[tuple[int, np.ndarray]]:
+def _stored_seqs(files: FileStore, file: ColdFile) -> Iterator[tuple[int, np.ndarray]]:
     """(row group, int64[its rows])"""
     try:
         with files.source(file.path) as opened, pq.ParquetFile(opened, page_checksum_verification=True) as source:
@@ -246,7 +246,7 @@ class GroupBounds:
         return self.low is None or self.high is None or bool(self.low <= value <= self.high)
 
 
-def group_bounds(files: Files, file: ColdFile, column: str) -> tuple[GroupBounds, ...]:
+def group_bounds(files: FileStore, file: ColdFile, column: str) -> tuple[GroupBounds, ...]:
     """One for each row group. column: its physical name. Raises Corruption."""
     try:
         with files.source(file.path) as opened:
@@ -265,7 +265,7 @@ def _bounds_in(group: Any, index: int) -> GroupBounds:
     return GroupBounds(stats.min, stats.max, group.total_byte_size)
 
 
-def read_row_group(files: Files, file: ColdFile, group: int, schema: pa.Schema) -> pa.RecordBatch:
+def read_row_group(files: FileStore, file: ColdFile, group: int, schema: pa.Schema) -> pa.RecordBatch:
     """All rows of one row group, as `read_rows` gives them. Raises Corruption."""
     wanted = pa.schema([SEQ_FIELD, *(field for field in schema if field.name in file.column_names)])
     try:

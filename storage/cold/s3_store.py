@@ -44,7 +44,7 @@ class _Look:
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
-class S3Files:
+class S3Store:
     """The objects below one prefix. Fits `files.Files`."""
 
     def __init__(

@@ -37,7 +37,7 @@ def full_of(state: DatabaseState, settings: StorageSettings, kind: TableKind, tr
     return f"hot rows fill their limit (storage.hot_bytes_max) and {why}; try again later"
 
 
-class Room:
+class WriteBackpressure:
     """Safe from any thread."""
 
     def __init__(self, clock: Clock) -> None:

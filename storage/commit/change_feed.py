@@ -27,7 +27,7 @@ from storage.state.snapshots import Snapshot, SnapshotRegistry
 from storage.state.state import DatabaseState
 
 
-class Hearer(Protocol):
+class ChangeListener(Protocol):
     """Told on the committer's thread, so it must return at once."""
 
     def hear(self, change: PartitionChange) -> None:
@@ -38,14 +38,14 @@ class Hearer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class FeedPosition:
     """A hearer's place in the feed. It hears all that came after `seq`, and nothing else.
 
     snapshot: the state that it began with; close it when its rows have been read
     """
 
     partition_id: int
-    hearer: Hearer
+    hearer: ChangeListener
     seq: int
     snapshot: Snapshot
 
@@ -56,7 +56,7 @@ class ChangeFeed:
     def __init__(self, snapshots: SnapshotRegistry) -> None:
         self._snapshots = snapshots
         self._lock = threading.Lock()
-        self._heard: Mapping[int, Mapping[Hearer, int]] = MappingProxyType({})  # how many listen by each hearer
+        self._heard: Mapping[int, Mapping[ChangeListener, int]] = MappingProxyType({})  # how many listen by each hearer
         self.told_seq = 0
 
     def __repr__(self) -> str:
@@ -66,16 +66,16 @@ class ChangeFeed:
         """Whether anybody would be told of a change of it. On the committer's thread this is no guess."""
         return partition_id in self._heard
 
-    def begin(self, partition_id: int, hearer: Hearer, state: DatabaseState) -> Listening:
+    def begin(self, partition_id: int, hearer: ChangeListener, state: DatabaseState) -> FeedPosition:
         """On the committer's thread, `state` being the newest one. A hearer that listens already is told once still."""
         snapshot = self._snapshots.open(state)
         with self._lock:
             hearers = self._heard.get(partition_id, {})
             self._set(partition_id, {**hearers, hearer: hearers.get(hearer, 0) + 1})
         self.told_seq = max(self.told_seq, state.last_seq)
-        return Listening(partition_id, hearer, state.last_seq, snapshot)
+        return FeedPosition(partition_id, hearer, state.last_seq, snapshot)
 
-    def end(self, listening: Listening) -> None:
+    def end(self, listening: FeedPosition) -> None:
         """To be called once for each `begin`. A change on its way may still be told."""
         listening.snapshot.close()
         with self._lock:
@@ -114,7 +114,7 @@ class ChangeFeed:
         snapshot = self._snapshots.open(DatabaseState(partitions=only, last_seq=state.last_seq))
         return replace(change, held=snapshot)
 
-    def _set(self, partition_id: int, hearers: Mapping[Hearer, int]) -> None:
+    def _set(self, partition_id: int, hearers: Mapping[ChangeListener, int]) -> None:
         heard = {**self._heard, partition_id: MappingProxyType(dict(hearers))}
         if not hearers:
             del heard[partition_id]

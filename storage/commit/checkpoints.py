@@ -6,17 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from storage.commit.committer import Committer
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 from storage.state.state import DatabaseState
 
 
-class Moments:
+class Checkpoints:
     """Safe from any thread.
 
     restart_wanted: why the server has to be restarted though its disk is well; "" = it has not
     """
 
-    def __init__(self, store: HotStore, committer: Committer) -> None:
+    def __init__(self, store: RowStore, committer: Committer) -> None:
         self.restart_wanted = ""
         self._store = store
         self._committer = committer
@@ -32,7 +32,7 @@ class Moments:
             self._store.checkpoint(to)
             return state
 
-        self._store.write_out()
+        self._store.flush_memtables()
         return self._committer.between_commits(copy)
 
     def freeze(self, check: Callable[[DatabaseState], None], why: str) -> None:

@@ -23,9 +23,9 @@ import structlog
 
 from storage.catalog.partition_ids import is_owned, table_of_partition
 from storage.clock import Clock
-from storage.commit.change_feed import ChangeFeed, Hearer, Listening
+from storage.commit.change_feed import ChangeFeed, ChangeListener, FeedPosition
 from storage.commit.reopen_after_full_disk import mend
-from storage.commit.user_partitions import OwnedPartitions
+from storage.commit.user_partitions import UserPartitions
 from storage.commit.work import Fetch, Leave, Listen, Moment, Task, Work
 from storage.counters import (
     COMMITS,
@@ -44,8 +44,8 @@ from storage.failpoints import reach, reach_loop
 from storage.group_commit.group import Group
 from storage.loops import forever
 from storage.primary_keys.index import KeyIndex
-from storage.primary_keys.reservations import KeyClaim, UnseenClaim, claim_keys, claim_unseen
-from storage.rowstore.row_store import HotStore
+from storage.primary_keys.reservations import KeyReservation, UnseenReservation, claim_keys, claim_unseen
+from storage.rowstore.row_store import RowStore
 from storage.state.edits import Committed, Edit
 from storage.state.state import DatabaseState, PartitionState
 
@@ -59,10 +59,10 @@ class Committer:
 
     def __init__(
         self,
-        store: HotStore,
+        store: RowStore,
         index: KeyIndex,
         state: DatabaseState,
-        owned: OwnedPartitions,
+        owned: UserPartitions,
         clock: Clock,
         time: DatabaseTime,
         group_edits_max: int,
@@ -103,19 +103,19 @@ class Committer:
         committed: Committed = self._submit(edit)
         return committed
 
-    def claim(self, claim: KeyClaim) -> list[tuple[bytes, int]]:
+    def claim(self, claim: KeyReservation) -> list[tuple[bytes, int]]:
         """Enter a chunk of a bulk load's keys. Returns those that must wait for the load's own edit."""
         late: list[tuple[bytes, int]] = self._submit(claim)
         return late
 
-    def claim_unseen(self, claim: UnseenClaim) -> bool:
+    def claim_unseen(self, claim: UnseenReservation) -> bool:
         """Enter a chunk of keys that nobody can have; False when they must be claimed."""
         entered: bool = self._submit(claim)
         return entered
 
-    def listen(self, partition_id: int, hearer: Hearer) -> Listening:
+    def listen(self, partition_id: int, hearer: ChangeListener) -> FeedPosition:
         """Begin to hear a partition's changes, between two groups; see `change_feed`."""
-        listening: Listening = self._submit(Listen(partition_id, hearer))
+        listening: FeedPosition = self._submit(Listen(partition_id, hearer))
         return listening
 
     def partition(self, partition_id: int) -> PartitionState:
@@ -231,13 +231,13 @@ class Committer:
     def _run_group(self, work: list[Task]) -> None:
         """Claims and hearers first, then all edits as one group, then looks."""
         for task in work:
-            if isinstance(task.work, KeyClaim):
+            if isinstance(task.work, KeyReservation):
                 _answer(task.future, partial(claim_keys, task.work, self._store, self._index))
             if isinstance(task.work, Fetch):
                 _answer(task.future, partial(self._fetched, task.work.partition_id))
             if isinstance(task.work, Leave):
                 _answer(task.future, partial(self._let_go, task.work.choose))
-            if isinstance(task.work, UnseenClaim):
+            if isinstance(task.work, UnseenReservation):
                 partition = self.state.partition(task.work.partition_id)
                 _answer(task.future, partial(claim_unseen, task.work, partition, self._store, self._index))
             if isinstance(task.work, Listen):
@@ -301,7 +301,7 @@ class Committer:
         add(EVENTS_EVICTED, sum(committed.evicted for committed in made))
         add(EVENTS_DISCARDED, sum(committed.discarded for committed in made))
 
-    def _listening(self, work: Listen) -> Listening:
+    def _listening(self, work: Listen) -> FeedPosition:
         if is_owned(work.partition_id):
             self._fetched(work.partition_id)
         return self._feed.begin(work.partition_id, work.hearer, self.state)

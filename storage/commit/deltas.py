@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.catalog.schema import SEQ, TableDef, fill_arrays
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.cold.parquet import group_bounds, read_row_group, read_versions
 from storage.errors import Corruption
 from storage.state.batch_rows import kept_rows, rows_at
@@ -52,7 +52,7 @@ def is_small(change: PartitionChange) -> bool:
     return not change.change.staged
 
 
-def deltas_of(places: Places, change: PartitionChange, table: TableDef) -> Iterator[Delta]:
+def deltas_of(places: FileStores, change: PartitionChange, table: TableDef) -> Iterator[Delta]:
     """The change as `table` shows it (the change's own table, or an earlier version of it), part by part.
 
     Raises Corruption.
@@ -70,7 +70,7 @@ def deltas_of(places: Places, change: PartitionChange, table: TableDef) -> Itera
 
 
 def _paired(
-    places: Places,
+    places: FileStores,
     change: PartitionChange,
     table: TableDef,
     batch: pa.RecordBatch,
@@ -103,7 +103,7 @@ def _pairs(change: PartitionChange) -> dict[int, int]:
     return found | dict(sorted(late.items()))
 
 
-def _new_rows(places: Places, change: PartitionChange, table: TableDef) -> Iterator[pa.RecordBatch]:
+def _new_rows(places: FileStores, change: PartitionChange, table: TableDef) -> Iterator[pa.RecordBatch]:
     first, schema, fills = change.rows_seq, table.physical_schema, fill_arrays(table)
     for batch in change.change.inserts:
         if batch.num_rows:
@@ -124,7 +124,7 @@ def _new_rows(places: Places, change: PartitionChange, table: TableDef) -> Itera
                 yield rows
 
 
-def versions(places: Places, partition: PartitionState, table: TableDef, seqs: np.ndarray) -> pa.RecordBatch:
+def versions(places: FileStores, partition: PartitionState, table: TableDef, seqs: np.ndarray) -> pa.RecordBatch:
     """The rows with these `_seq`s (int64, rising), hot or cold, deleted or not, in that order. Raises Corruption."""
     if len(seqs) == 0:
         return no_rows(table)

@@ -17,18 +17,18 @@ from storage.catalog.schema import TableDef
 from storage.errors import Corruption
 from storage.primary_keys.index import KeyIndex
 from storage.rowstore.load_state import recover
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 from storage.state.state import DatabaseState, PartitionState
 
 
 def mend(
-    store: HotStore,
+    store: RowStore,
     index: KeyIndex,
     acknowledged: DatabaseState,
     unknown: DatabaseState | None,
     load: Callable[[int, TableDef], PartitionState],
 ) -> DatabaseState:
-    """The state that the disk holds. Once it is published, the store may take writes again (`HotStore.mended`).
+    """The state that the disk holds. Once it is published, the store may take writes again (`RowStore.mended`).
 
     unknown: what would be the state if the write that failed were on disk after all
     load:    reads a user's partition. Those that any of the two has are in memory afterwards; those that came after the

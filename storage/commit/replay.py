@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.catalog.schema import TableDef, TableKind
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.cold.parquet import read_seqs
 from storage.commit.deltas import NONE, Delta, seqs_of, versions
 from storage.errors import InvalidRequest
@@ -48,7 +48,7 @@ def _newest_hidden(partition: PartitionState, shown: PartitionState) -> int:
     return max((int(chunk.seqs[end - 1]) for chunk, end in ends if end), default=0)
 
 
-def past_deltas(places: Places, partition: PartitionState, table: TableDef, after_seq: int) -> Iterator[Delta]:
+def past_deltas(places: FileStores, partition: PartitionState, table: TableDef, after_seq: int) -> Iterator[Delta]:
     """Everything after `after_seq`, in order and part by part; the partition belongs to an open snapshot.
 
     Raises Corruption, also when a version is gone for good: ask before whether the retention reaches so far.
@@ -65,7 +65,7 @@ def past_deltas(places: Places, partition: PartitionState, table: TableDef, afte
 
 
 def _delta(
-    places: Places,
+    places: FileStores,
     partition: PartitionState,
     table: TableDef,
     new: np.ndarray,
@@ -99,7 +99,7 @@ def _keys(table: TableDef, batch: pa.RecordBatch) -> list[bytes]:
     return encode_keys([batch.column(c.physical_name) for c in table.key_columns], list(table.primary_key))
 
 
-def _came(places: Places, partition: PartitionState, after_seq: int) -> np.ndarray:
+def _came(places: FileStores, partition: PartitionState, after_seq: int) -> np.ndarray:
     """int64, rising: the `_seq`s of the versions that came, but for those that were never seen alive."""
     found = [chunk.seqs[np.searchsorted(chunk.seqs, after_seq, "right") :] for chunk in partition.hot]
     for file in partition.cold:

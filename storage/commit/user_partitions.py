@@ -24,7 +24,7 @@ from storage.rowstore.keys import HOT, MANIFEST, owned_range, pair_key, partitio
 from storage.rowstore.load_state import load_partition
 from storage.rowstore.manifest_records import decode_cold_file
 from storage.rowstore.owners import Owners
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 from storage.seq import SEQ_TIME_SHIFT
 from storage.state.state import ColdFile, DatabaseState, PartitionState
 from storage.state.transitions import after_alter
@@ -34,10 +34,10 @@ LEAVE_SHARE: Final = 0.1  # of the limit: so many leave at once, so that not eac
 _FIRST_KEY: Final = pair_key(FIRST_OWNED, 0)
 
 
-class OwnedPartitions:
+class UserPartitions:
     """What is known of users' partitions beside the states. Changes on the committer's thread."""
 
-    def __init__(self, store: HotStore, owners: Owners, clock: Clock, loaded_max: int, idle_seconds: float) -> None:
+    def __init__(self, store: RowStore, owners: Owners, clock: Clock, loaded_max: int, idle_seconds: float) -> None:
         """Looks which partitions have hot rows; nothing else of them is read. Raises Corruption."""
         self._store = store
         self._owners = owners
@@ -173,7 +173,7 @@ def _is_cold(state: DatabaseState, partition_id: int) -> bool:
     return found is not None and not found.hot
 
 
-def _hot_partitions(store: HotStore) -> Iterator[tuple[int, int]]:
+def _hot_partitions(store: RowStore) -> Iterator[tuple[int, int]]:
     """(partition, commit time of its oldest hot row in ms) of every user's partition that has hot rows."""
     key = store.first_key(HOT, _FIRST_KEY, None)
     while key is not None:
@@ -182,7 +182,7 @@ def _hot_partitions(store: HotStore) -> Iterator[tuple[int, int]]:
         key = store.first_key(HOT, pair_key(partition_id + 1, 0), None)
 
 
-def _partition_ids(store: HotStore, family: str, start: bytes, end: bytes) -> Iterator[int]:
+def _partition_ids(store: RowStore, family: str, start: bytes, end: bytes) -> Iterator[int]:
     """Seeks from one to the next: what they hold is not read."""
     key = store.first_key(family, start, end)
     while key is not None:

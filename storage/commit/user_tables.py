@@ -6,26 +6,26 @@ from collections.abc import Iterator
 
 from storage.catalog.partition_ids import is_owned, owned_partition, owner_of_partition, table_of_partition
 from storage.catalog.schema import Owner, TableDef, TableKind
-from storage.cold.obsolete_files import RetiredFiles
+from storage.cold.obsolete_files import ObsoleteFiles
 from storage.commit.committer import Committer
 from storage.commit.partition_locks import PartitionLocks
-from storage.commit.user_partitions import OwnedPartitions, attached
+from storage.commit.user_partitions import UserPartitions, attached
 from storage.errors import StorageUnavailable
 from storage.rowstore.owners import OwnerKey, Owners
 from storage.state.edits import Edit, ForgetChange
 from storage.state.state import DatabaseState, PartitionState, partitions_by_table
 
 
-class UserRows:
+class UserTables:
     """Safe from any thread."""
 
     def __init__(
         self,
         committer: Committer,
         owners: Owners,
-        owned: OwnedPartitions,
+        owned: UserPartitions,
         locks: PartitionLocks,
-        retired: RetiredFiles,
+        retired: ObsoleteFiles,
     ) -> None:
         self._committer = committer
         self._owners = owners

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from storage.commit.change_feed import Hearer
-from storage.primary_keys.reservations import KeyClaim, UnseenClaim
+from storage.commit.change_feed import ChangeListener
+from storage.primary_keys.reservations import KeyReservation, UnseenReservation
 from storage.state.edits import Edit
 from storage.state.state import DatabaseState
 
@@ -18,7 +18,7 @@ class Listen:
     """Begin to hear a partition's changes."""
 
     partition_id: int
-    hearer: Hearer
+    hearer: ChangeListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Moment:
     look: Callable[[DatabaseState], Any]
 
 
-Work = Edit | KeyClaim | UnseenClaim | Listen | Fetch | Leave | Moment
+Work = Edit | KeyReservation | UnseenReservation | Listen | Fetch | Leave | Moment
 
 
 @dataclass(frozen=True, slots=True)

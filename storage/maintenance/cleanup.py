@@ -20,7 +20,7 @@ from storage.failpoints import reach
 from storage.rowstore.catalog_records import LOAD_KEYS, loads_into
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, PK, dropped_range, pk_prefix
 from storage.rowstore.manifest_records import decode_cold_file
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 from storage.state.edits import Edit, ForgetChange, ForgetFiles, ForgetRows, Maintenance
 from storage.state.state import ColdFile, file_address
 
@@ -31,7 +31,7 @@ FILES_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class CleanFigures:
+class CleanResult:
     """What one step came to.
 
     files, bytes: removed from disk
@@ -49,7 +49,7 @@ class CleanFigures:
 
 def clean_dropped(
     engine: Engine, partition_id: int, *, count: bool = False, files_at_once: int = FILES_AT_ONCE
-) -> CleanFigures:
+) -> CleanResult:
     """One step of what the `dropped` record with this id stands for. Raises StorageUnavailable, Corruption.
 
     count: whether to count all files first, however many there are
@@ -57,7 +57,7 @@ def clean_dropped(
     store = engine.row_store
     start, end = dropped_range(partition_id)
     if engine.keys.is_loading_within(start, end):
-        return CleanFigures(is_waiting=True)
+        return CleanResult(is_waiting=True)
     if any(store.first_key(family, start, end) is not None for family in (HOT, DELETES, PK)):
         _commit(engine, ForgetRows(partition_id))
         reach("cleanup.after_rows")
@@ -68,13 +68,13 @@ def clean_dropped(
     if len(found) > files_at_once:
         _commit(engine, ForgetFiles(tuple((id_, file.file_id) for id_, file in entries)))
         reach("cleanup.after_files")
-        return CleanFigures(*removed, before)
+        return CleanResult(*removed, before)
     reach("cleanup.before_forget")
     _commit(engine, ForgetChange(partition_id, loads_into(store.scan(META, *LOAD_KEYS), start, end)))
     reach("cleanup.after_forget")
     for waiting in [id_ for id_ in engine.owned.waiting() if start <= pk_prefix(id_) < end]:
         engine.owned.forget(waiting)
-    return CleanFigures(*removed, before, is_done=True)
+    return CleanResult(*removed, before, is_done=True)
 
 
 def files_needed(engine: Engine, storage: str) -> int:
@@ -86,7 +86,7 @@ def files_needed(engine: Engine, storage: str) -> int:
     return len(named | held)
 
 
-def _files(store: HotStore, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[int, ColdFile]]:
+def _files(store: RowStore, start: bytes = b"", end: bytes | None = None) -> Iterator[tuple[int, ColdFile]]:
     """(partition id, file) of what is in the manifest."""
     for key, value in store.scan(MANIFEST, start, end):
         yield decode_cold_file(key, value)

@@ -44,7 +44,7 @@ class CompactPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class CompactFigures:
+class CompactResult:
     """rows, bytes: of the new files; purged_seqs: int64, sorted: versions left out."""
 
     files_before: int
@@ -94,7 +94,7 @@ def purge_before_seq(table: TableDef, now_ms: int) -> int:
 
 def compact_partition(
     engine: Engine, table: TableDef, partition: PartitionState, plan: CompactPlan, cancelled: Callable[[], bool]
-) -> CompactFigures:
+) -> CompactResult:
     """Rewrite the plan's files and commit. Raises Cancelled, Conflict, NotFound, StorageUnavailable, Corruption."""
     # The snapshot keeps the files on disk when the table is dropped and swept meanwhile.
     with engine.maintenance.held(partition.partition_id), engine.snapshot() as snapshot:
@@ -115,7 +115,7 @@ def compact_partition(
         reach("compact.after_commit")
     engine.retired.add(plan.files)
     engine.retired.remove_unused()
-    return CompactFigures(
+    return CompactResult(
         files_before=len(plan.files),
         files_after=len(files),
         rows=sum(file.rows for file in files),

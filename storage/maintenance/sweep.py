@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.cold.file_store import Files
+from storage.cold.file_store import FileStore
 from storage.errors import StorageUnavailable
 from storage.failpoints import reach
 from storage.state.state import file_address, live_files
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepFigures:
+class SweepResult:
     """What was removed."""
 
     files: int
     bytes: int
 
 
-def sweep(engine: Engine) -> SweepFigures:
+def sweep(engine: Engine) -> SweepResult:
     """Raises StorageUnavailable, once all that can be done is done."""
     files = freed = 0
     unreachable: list[StorageUnavailable] = []
@@ -44,10 +44,10 @@ def sweep(engine: Engine) -> SweepFigures:
     engine.trim_audit()
     if unreachable:
         raise unreachable[0]
-    return SweepFigures(files=files, bytes=freed)
+    return SweepResult(files=files, bytes=freed)
 
 
-def sweep_storage(engine: Engine, place: Files) -> list[int]:
+def sweep_storage(engine: Engine, place: FileStore) -> list[int]:
     """The bytes of each file that was removed. Raises StorageUnavailable."""
     removed = []
     for path in _unnamed(engine, place):
@@ -59,7 +59,7 @@ def sweep_storage(engine: Engine, place: Files) -> list[int]:
     return removed
 
 
-def _unnamed(engine: Engine, place: Files) -> list[str]:
+def _unnamed(engine: Engine, place: FileStore) -> list[str]:
     if engine.snapshots.keeps_every_file:
         return []  # a later sweep finds them
     listed = [path for path, _ in place.listed()]

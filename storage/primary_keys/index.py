@@ -11,7 +11,7 @@ from typing import Final
 
 from storage.primary_keys.encoding import read_entry
 from storage.rowstore.keys import META, PK, MetaKind, meta_key, pk_prefix
-from storage.rowstore.row_store import HotStore, Operation, Put
+from storage.rowstore.row_store import Operation, Put, RowStore
 
 UNDER_WAY: Final = -1  # the key belongs to a bulk load that is not committed yet
 
@@ -19,7 +19,7 @@ UNDER_WAY: Final = -1  # the key belongs to a bulk load that is not committed ye
 class KeyIndex:
     """Lookups are safe from any thread; `loads` and `under_way` change on the committer thread alone."""
 
-    def __init__(self, store: HotStore, loads: dict[int, int], cut_off: dict[int, int]) -> None:
+    def __init__(self, store: RowStore, loads: dict[int, int], cut_off: dict[int, int]) -> None:
         """loads: committed ones -> first `_seq`; cut_off: those that an earlier life left -> partition"""
         self._store = store
         self._loads = loads

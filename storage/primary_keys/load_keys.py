@@ -18,26 +18,26 @@ import numpy as np
 import pyarrow as pa
 
 from storage.catalog.schema import SEQ, TableDef
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.cold.parquet import read_rows
 from storage.errors import ConstraintViolated
 from storage.failpoints import reach
 from storage.primary_keys.encoding import encode_keys
-from storage.primary_keys.reservations import KeyClaim, UnseenClaim
+from storage.primary_keys.reservations import KeyReservation, UnseenReservation
 from storage.state.edits import RowChange
 from storage.state.state import ColdFile
 
-Claim = Callable[[KeyClaim], list[tuple[bytes, int]]]
-ClaimUnseen = Callable[[UnseenClaim], bool]
+Claim = Callable[[KeyReservation], list[tuple[bytes, int]]]
+ClaimUnseen = Callable[[UnseenReservation], bool]
 
 CLAIM_KEYS: Final = 4096  # keys claimed at once: holds other writers up for some 10 ms at most
 
 
-class LoadClaims:
+class LoadKeys:
     """The claims of one load: `take` its files, then `check_unique`."""
 
     def __init__(
-        self, change: RowChange, load_id: int, places: Places, claim: Claim, claim_unseen: ClaimUnseen
+        self, change: RowChange, load_id: int, places: FileStores, claim: Claim, claim_unseen: ClaimUnseen
     ) -> None:
         self._places = places
         self._claim_seen = claim
@@ -87,7 +87,7 @@ class LoadClaims:
         return late
 
     def _skip(self, keys: list[bytes], ordinals: np.ndarray) -> bool:
-        claim = UnseenClaim(self._change.table.partition_id, self._load_id, keys, ordinals)
+        claim = UnseenReservation(self._change.table.partition_id, self._load_id, keys, ordinals)
         if not self._claim_unseen(claim):
             return False
         self._unseen.append(np.fromiter(map(hash, keys), np.int64, len(keys)))
@@ -96,11 +96,13 @@ class LoadClaims:
     def _claim(self, keys: list[bytes], ordinals: np.ndarray) -> list[tuple[bytes, int]]:
         table = self._change.table
         entries = tuple(zip(keys, ordinals.tolist(), strict=True))
-        claim = KeyClaim(str(table.name), table.partition_id, self._load_id, entries, self._replaced)
+        claim = KeyReservation(str(table.name), table.partition_id, self._load_id, entries, self._replaced)
         return self._claim_seen(claim)
 
 
-def file_keys(places: Places, table: TableDef, files: Sequence[ColdFile]) -> Iterator[tuple[list[bytes], np.ndarray]]:
+def file_keys(
+    places: FileStores, table: TableDef, files: Sequence[ColdFile]
+) -> Iterator[tuple[list[bytes], np.ndarray]]:
     """Encoded primary keys and the stored `_seq`s of files. Raises Corruption, StorageUnavailable."""
     names = [c.physical_name for c in table.key_columns]
     schema = pa.schema([pa.field(c.physical_name, c.type) for c in table.key_columns])

@@ -16,14 +16,14 @@ from storage.failpoints import reach
 from storage.primary_keys.encoding import read_entry
 from storage.primary_keys.index import KeyIndex, loading_key
 from storage.rowstore.keys import META, PK, partition_range
-from storage.rowstore.row_store import HotStore, Operation, Remove
+from storage.rowstore.row_store import Operation, Remove, RowStore
 from storage.state.state import DatabaseState
 
 Look = Callable[[DatabaseState], None]
 KEYS_AT_ONCE: Final = 4096
 
 
-def release_keys(index: KeyIndex, store: HotStore, between_commits: Callable[[Look], None]) -> int:
+def release_keys(index: KeyIndex, store: RowStore, between_commits: Callable[[Look], None]) -> int:
     """Remove the entries of all loads that were given up; how many. Raises StorageUnavailable, Corruption.
 
     between_commits: runs what it is given on the committer's thread
@@ -40,13 +40,13 @@ def release_keys(index: KeyIndex, store: HotStore, between_commits: Callable[[Lo
     return released
 
 
-def _entries(store: HotStore, load_id: int, partition_id: int) -> Iterator[bytes]:
+def _entries(store: RowStore, load_id: int, partition_id: int) -> Iterator[bytes]:
     for key, entry in store.scan(PK, *partition_range(partition_id)):
         if read_entry(entry)[0] == load_id:
             yield key
 
 
-def _remove(store: HotStore, load_id: int, keys: list[bytes], _: DatabaseState) -> None:
+def _remove(store: RowStore, load_id: int, keys: list[bytes], _: DatabaseState) -> None:
     """On the committer's thread: those that are still the load's."""
     entries = ((key, store.get(PK, key)) for key in keys)
     gone: list[Operation] = [Remove(PK, key) for key, entry in entries if entry and read_entry(entry)[0] == load_id]

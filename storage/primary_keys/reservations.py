@@ -15,12 +15,12 @@ from storage.errors import Conflict, ConstraintViolated
 from storage.primary_keys.encoding import load_entries, load_entry
 from storage.primary_keys.index import UNDER_WAY, KeyIndex
 from storage.rowstore.keys import PK, pk_key, pk_prefix
-from storage.rowstore.row_store import HotStore, Operation, Put, PutEach
+from storage.rowstore.row_store import Operation, Put, PutEach, RowStore
 from storage.state.state import PartitionState
 
 
 @dataclass(frozen=True, slots=True)
-class KeyClaim:
+class KeyReservation:
     """entries: (encoded key, ordinal of its row in the load); replaced: int64, sorted, `_seq`s being deleted."""
 
     table: str
@@ -31,7 +31,7 @@ class KeyClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class UnseenClaim:
+class UnseenReservation:
     """ordinals: int64, of the keys' rows in the load."""
 
     partition_id: int
@@ -40,7 +40,7 @@ class UnseenClaim:
     ordinals: np.ndarray
 
 
-def claim_unseen(claim: UnseenClaim, partition: PartitionState, store: HotStore, index: KeyIndex) -> bool:
+def claim_unseen(claim: UnseenReservation, partition: PartitionState, store: RowStore, index: KeyIndex) -> bool:
     """Enter keys without looking them up; False, and nothing done, when somebody else has or brings rows of the
     partition.
 
@@ -55,7 +55,7 @@ def claim_unseen(claim: UnseenClaim, partition: PartitionState, store: HotStore,
     return True
 
 
-def claim_keys(claim: KeyClaim, store: HotStore, index: KeyIndex) -> list[tuple[bytes, int]]:
+def claim_keys(claim: KeyReservation, store: RowStore, index: KeyIndex) -> list[tuple[bytes, int]]:
     """Enter the free keys; return (key, ordinal) of those that replace a row of the same edit.
 
     Raises ConstraintViolated (a live row, or an earlier row of this load, has the key), Conflict (another load's).
@@ -85,7 +85,7 @@ def _is_replaced(seq: int, replaced: np.ndarray) -> bool:
     return at < len(replaced) and int(replaced[at]) == seq
 
 
-def _taken(claim: KeyClaim, key: bytes, store: HotStore, *, under_way: bool) -> ConstraintViolated | Conflict:
+def _taken(claim: KeyReservation, key: bytes, store: RowStore, *, under_way: bool) -> ConstraintViolated | Conflict:
     entry = store.get(PK, pk_key(claim.partition_id, key))
     own = entry is None or entry.startswith(claim.load_id.to_bytes(8, "big"))
     if own:

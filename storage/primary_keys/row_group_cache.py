@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.catalog.schema import SEQ, TableDef, fill_arrays
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.cold.parquet import GroupBounds, group_bounds, read_row_group
 from storage.state.row_versions import conform
 from storage.state.state import ColdFile
@@ -40,7 +40,7 @@ class RowGroupKey:
 class RowGroups:
     """The kept row groups, at most `bytes_max` of them. Safe from any thread."""
 
-    def __init__(self, places: Places, bytes_max: int) -> None:
+    def __init__(self, places: FileStores, bytes_max: int) -> None:
         self._places = places
         self._bytes_max = bytes_max
         self._lock = threading.Lock()

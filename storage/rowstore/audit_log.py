@@ -19,7 +19,7 @@ from storage.catalog.audit_record import DAY_MS, AuditRecord
 from storage.database_time import Now
 from storage.errors import Corruption
 from storage.rowstore.keys import AUDIT
-from storage.rowstore.row_store import HotStore, Operation, Put, RemoveRange
+from storage.rowstore.row_store import Operation, Put, RemoveRange, RowStore
 from storage.seq import ms_of
 
 _KEY: Final = struct.Struct(">QI")
@@ -33,7 +33,7 @@ def audit_operations(records: tuple[AuditRecord, ...], seq: int, now_ms: int) ->
     ]
 
 
-def read_audit(store: HotStore) -> Iterator[AuditRecord]:
+def read_audit(store: RowStore) -> Iterator[AuditRecord]:
     """All records, oldest first. Raises Corruption."""
     for _, value in store.scan(AUDIT):
         try:
@@ -42,7 +42,7 @@ def read_audit(store: HotStore) -> Iterator[AuditRecord]:
             raise Corruption(f"a record of the audit log can't be read: {error}") from None
 
 
-def trim_operations(store: HotStore, now: Now, kept_days: int, records_max: int) -> list[Operation]:
+def trim_operations(store: RowStore, now: Now, kept_days: int, records_max: int) -> list[Operation]:
     """What removes records older than `kept_days`, and the oldest past `records_max`."""
     kept_ms = kept_days * DAY_MS
     entries = [(key, ms_of(_KEY.unpack(key)[0])) for key, _ in store.scan(AUDIT)]

@@ -21,7 +21,7 @@ from storage.catalog.storages import LOCAL, LOCAL_STORAGE, StorageDef
 from storage.catalog.users import Grant, UserRecord
 from storage.errors import Corruption
 from storage.rowstore.keys import META, MetaKind, meta_key, pk_prefix, split_meta_key, table_version_name
-from storage.rowstore.row_store import HotStore, Operation, Put, Remove, RemoveRange
+from storage.rowstore.row_store import Operation, Put, Remove, RemoveRange, RowStore
 
 FORMAT_VERSION: Final = 1
 LOAD_KEYS: Final = (MetaKind.LOAD.value, MetaKind.LOAD.value + b"\xff")  # [start, end)
@@ -135,7 +135,7 @@ def format_operation() -> Operation:
     return Put(META, meta_key(MetaKind.FORMAT, ""), str(FORMAT_VERSION).encode())
 
 
-def stored_version(store: HotStore, table_id: int, version: int) -> TableDef | None:
+def stored_version(store: RowStore, table_id: int, version: int) -> TableDef | None:
     """A table as it was at a schema version; None when that is not recorded."""
     found = store.get(META, meta_key(MetaKind.TABLE_VERSION, table_version_name(table_id, version)))
     return None if found is None else decode_record(found, TableDef)

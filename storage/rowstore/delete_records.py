@@ -13,7 +13,7 @@ import numpy as np
 
 from storage.errors import Corruption
 from storage.rowstore.keys import DELETES, pair_key, split_pair_key
-from storage.rowstore.row_store import HotStore, Operation, Put, Remove
+from storage.rowstore.row_store import Operation, Put, Remove, RowStore
 from storage.state.delete_set import DeleteChunk, DeleteSet
 
 _PURGED: Final = 0
@@ -29,7 +29,7 @@ def purged_record(partition_id: int, purged_seq: int) -> Operation:
     return delete_record(partition_id, _PURGED, np.array([purged_seq], np.int64))
 
 
-def oldest_deletes(store: HotStore, start: bytes, end: bytes) -> Iterator[tuple[int, int]]:
+def oldest_deletes(store: RowStore, start: bytes, end: bytes) -> Iterator[tuple[int, int]]:
     """(partition, the oldest commit that deleted something) in [start, end). Seeks from one to the next."""
     key = store.first_key(DELETES, start, end)
     while key is not None:

@@ -22,7 +22,7 @@ from storage.rowstore.delete_records import read_deletes
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, partition_range, split_pair_key
 from storage.rowstore.manifest_records import decode_cold_file
 from storage.rowstore.row_codec import decode_rows, schema_version_of
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 from storage.state.nested_nulls import cleared_batch
 from storage.state.row_versions import conform, with_seq
 from storage.state.state import DatabaseState, PartitionState
@@ -34,12 +34,12 @@ VersionOf = Callable[[int, int], TableDef | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class LoadedState:
     meta: MetaRecords
     state: DatabaseState
 
 
-def recover(store: HotStore) -> Recovered:
+def recover(store: RowStore) -> LoadedState:
     """Raises Corruption: the server must not start on it."""
     meta = read_meta(store.scan(META))
     partitions: dict[int, PartitionState] = {}
@@ -54,10 +54,10 @@ def recover(store: HotStore) -> Recovered:
         if partition.hot or partition.cold or len(partition.deletes) or partition.purged_seq:
             partitions[partition.partition_id] = partition
     state = DatabaseState(meta.catalog, last_seq=last_seq).with_partitions(partitions)
-    return Recovered(meta, state)
+    return LoadedState(meta, state)
 
 
-def load_partition(store: HotStore, table: TableDef, version_of: VersionOf) -> tuple[PartitionState, int]:
+def load_partition(store: RowStore, table: TableDef, version_of: VersionOf) -> tuple[PartitionState, int]:
     """(the partition, the largest `_seq` it shows). Raises Corruption."""
     start, end = partition_range(table.partition_id)
     cold = tuple(decode_cold_file(key, value)[1] for key, value in store.scan(MANIFEST, start, end))
@@ -69,7 +69,7 @@ def load_partition(store: HotStore, table: TableDef, version_of: VersionOf) -> t
     return restored(table.partition_id, batches, cold, deletes, purged_seq), newest
 
 
-def _hot_batches(store: HotStore, table: TableDef, version_of: VersionOf) -> list[pa.RecordBatch]:
+def _hot_batches(store: RowStore, table: TableDef, version_of: VersionOf) -> list[pa.RecordBatch]:
     start, end = partition_range(table.partition_id)
     schema, fills = table.physical_schema, fill_arrays(table)
     batches = []

@@ -19,7 +19,7 @@ import msgspec
 from storage.catalog.schema import Owner
 from storage.errors import Corruption
 from storage.rowstore.keys import OWNERS
-from storage.rowstore.row_store import HotStore, Operation, Put, Remove
+from storage.rowstore.row_store import Operation, Put, Remove, RowStore
 
 KEPT_MAX: Final = 10_000
 _NUMBER = struct.Struct(">I")
@@ -40,7 +40,7 @@ class OwnerKey(msgspec.Struct, frozen=True):
 class Owners:
     """Safe from any thread."""
 
-    def __init__(self, store: HotStore, new_id: Callable[[], int]) -> None:
+    def __init__(self, store: RowStore, new_id: Callable[[], int]) -> None:
         self._store = store
         self._new_id = new_id
         self._kept: OrderedDict[OwnerKey, Owner] = OrderedDict()

@@ -81,7 +81,7 @@ class PutEach:
 Operation = Put | PutEach | Remove | RemoveRange
 
 
-class HotStore:
+class RowStore:
     """Byte keys and values in named families."""
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -195,7 +195,7 @@ class HotStore:
             self._refuse(mapped)
             raise mapped from None
 
-    def squeeze(self, families: Sequence[str], start: bytes, end: bytes) -> None:
+    def compact_range(self, families: Sequence[str], start: bytes, end: bytes) -> None:
         """Let no file hold what was removed from [start, end): rewrite the tables that do, and begin a new log.
 
         RocksDB removes the files that it needs no more, the old log among them, right after. Raises StorageUnavailable,
@@ -217,14 +217,14 @@ class HotStore:
     def checkpoint(self, to: Path) -> None:
         """Make `to`, which is not there yet, a row store like this one. Its tables are the same files, linked.
 
-        Quick after `write_out`; whoever writes meanwhile is in it or not, write by write. Raises StorageUnavailable.
+        Quick after `flush_memtables`; what is written meanwhile is in it or not. Raises StorageUnavailable.
         """
         try:
             rocksdict.Checkpoint(self._db).create_checkpoint(str(to))
         except Exception as error:
             raise self._mapped(error, "the row store can't be copied") from None
 
-    def write_out(self) -> None:
+    def flush_memtables(self) -> None:
         """Put what is in memory into tables, others writing on meanwhile. Raises StorageUnavailable."""
         self.check_writable()
         self._reopens()

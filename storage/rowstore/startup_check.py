@@ -15,12 +15,12 @@ from pathlib import Path
 
 from storage.errors import Corruption
 from storage.rowstore.keys import FAMILIES, PK
-from storage.rowstore.load_state import Recovered, recover
+from storage.rowstore.load_state import LoadedState, recover
 from storage.rowstore.log_check import check_log
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 
 
-def first_look(rows: Path, has_cold_files: Callable[[], bool]) -> Recovered | None:
+def check_at_startup(rows: Path, has_cold_files: Callable[[], bool]) -> LoadedState | None:
     """What the row store holds; None when there is none yet. Raises Corruption, StorageUnavailable."""
     if not (rows / "CURRENT").exists():
         _check_new(rows, has_cold_files)
@@ -29,7 +29,7 @@ def first_look(rows: Path, has_cold_files: Callable[[], bool]) -> Recovered | No
         raise Corruption("the row store's log (rows/*.log) is missing; use frostline restore or recover")
     for log in _logs(rows):
         check_log(log)
-    store = HotStore(rows, read_only=True)
+    store = RowStore(rows, read_only=True)
     try:
         recovered = recover(store)
         read_through(store, but=PK)
@@ -38,7 +38,7 @@ def first_look(rows: Path, has_cold_files: Callable[[], bool]) -> Recovered | No
         store.close()
 
 
-def read_through(store: HotStore, *, but: str = "", pause: Callable[[], None] = lambda: None) -> int:
+def read_through(store: RowStore, *, but: str = "", pause: Callable[[], None] = lambda: None) -> int:
     """Read every family but one, so that RocksDB compares its checksums; how many entries. Raises Corruption.
 
     pause: called after each part; what it raises ends the reading

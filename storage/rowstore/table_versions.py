@@ -17,7 +17,7 @@ from storage.catalog.schema import TableDef, decode_record, encode_record
 from storage.database_time import Now
 from storage.errors import Corruption
 from storage.rowstore.keys import META, MetaKind, meta_key, table_version_name
-from storage.rowstore.row_store import HotStore, Operation, Put, Remove
+from storage.rowstore.row_store import Operation, Put, Remove, RowStore
 from storage.seq import ms_of
 
 _END: Final = b"\xff"
@@ -45,7 +45,7 @@ def dropped_tables(old: Catalog, new: Catalog, seq: int, audit: tuple[AuditRecor
             yield Put(META, _dropped_key(table.table_id), encode_record(last))
 
 
-def read_versions(store: HotStore, table_id: int | None = None) -> list[TableDef]:
+def read_versions(store: RowStore, table_id: int | None = None) -> list[TableDef]:
     """Every definition of one table, or of all, by table and version. Raises Corruption."""
     if table_id is None:
         return _read(store, MetaKind.TABLE_VERSION.value, MetaKind.TABLE_VERSION.value + _END)
@@ -53,12 +53,12 @@ def read_versions(store: HotStore, table_id: int | None = None) -> list[TableDef
     return _read(store, start, meta_key(MetaKind.TABLE_VERSION, table_version_name(table_id + 1, 0)))
 
 
-def read_dropped_tables(store: HotStore) -> list[TableDef]:
+def read_dropped_tables(store: RowStore) -> list[TableDef]:
     """Last definitions of dropped tables; `changed_seq` and `changed_by` are those of the drop. Raises Corruption."""
     return _read(store, MetaKind.DROPPED_TABLE.value, MetaKind.DROPPED_TABLE.value + _END)
 
 
-def trim_dropped(store: HotStore, now: Now, kept_days: int) -> list[Operation]:
+def trim_dropped(store: RowStore, now: Now, kept_days: int) -> list[Operation]:
     """What forgets tables that were dropped longer ago."""
     kept_ms = kept_days * DAY_MS
     dropped = ((table, ms_of(table.changed_seq)) for table in read_dropped_tables(store))
@@ -70,7 +70,7 @@ def _dropped_key(table_id: int) -> bytes:
     return meta_key(MetaKind.DROPPED_TABLE, f"{table_id:020d}")
 
 
-def _read(store: HotStore, start: bytes, end: bytes) -> list[TableDef]:
+def _read(store: RowStore, start: bytes, end: bytes) -> list[TableDef]:
     try:
         return [decode_record(value, TableDef) for _, value in store.scan(META, start, end)]
     except (msgspec.DecodeError, ValueError) as error:

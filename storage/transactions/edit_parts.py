@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from storage.catalog.catalog import Catalog
 from storage.catalog.schema import TableDef
-from storage.primary_keys.load_keys import LoadClaims
+from storage.primary_keys.load_keys import LoadKeys
 from storage.state.edits import RowChange
 from storage.state.state import PartitionState
-from storage.transactions.pending_changes import Pending, add_live, all_of
+from storage.transactions.pending_changes import PendingChanges, add_live, all_of
 from storage.transactions.row_stage import Staged
 
 CatalogChange = Callable[[Catalog], Catalog]
-ClaimsOf = Callable[[RowChange, int], LoadClaims]
+ClaimsOf = Callable[[RowChange, int], LoadKeys]
 
 
 def composed(changes: Sequence[CatalogChange]) -> CatalogChange | None:
@@ -35,7 +35,7 @@ def composed(changes: Sequence[CatalogChange]) -> CatalogChange | None:
     return apply
 
 
-def row_change(pending: Pending, table: TableDef, seen: PartitionState, claims_of: ClaimsOf) -> RowChange:
+def row_change(pending: PendingChanges, table: TableDef, seen: PartitionState, claims_of: ClaimsOf) -> RowChange:
     """seen: the partition on which the keys were checked; claims_of: of a bulk load's primary keys.
 
     Raises ConstraintViolated, Conflict, StorageUnavailable, for keys of bulk loads.

@@ -16,7 +16,7 @@ from storage.transactions.row_stage import Staged
 
 
 @dataclass(slots=True)
-class Pending:
+class PendingChanges:
     """Changes of one table so far."""
 
     table: TableDef
@@ -28,9 +28,9 @@ class Pending:
     unread: list[Own] = field(default_factory=list)  # of `staged`: in files, their keys not in `keys` yet
     deleted_since: dict[bytes, None] = field(default_factory=dict)  # keys, since there were such
 
-    def copy(self) -> Pending:
+    def copy(self) -> PendingChanges:
         """Independent of what comes later."""
-        return Pending(
+        return PendingChanges(
             self.table,
             dict(self.keys),
             list(self.deletes),

@@ -16,7 +16,7 @@ import pyarrow as pa
 from storage.catalog.schema import TableDef, TableKind
 from storage.clock import Clock
 from storage.cold.file_names import load_file_name
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.cold.parquet import ColdWriter, layout_of
 from storage.errors import LimitExceeded
 from storage.failpoints import reach
@@ -45,7 +45,7 @@ class RowStage:
     """Collects the checked rows of one statement. End it with `finish` or `abandon`."""
 
     def __init__(
-        self, table: TableDef, places: Places, settings: StorageSettings, clock: Clock, new_id: Callable[[], int]
+        self, table: TableDef, places: FileStores, settings: StorageSettings, clock: Clock, new_id: Callable[[], int]
     ) -> None:
         self._table = table
         self._places = places

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.database_time import DatabaseTime
 from storage.primary_keys.index import KeyIndex
-from storage.primary_keys.load_keys import Claim, ClaimUnseen, LoadClaims
+from storage.primary_keys.load_keys import Claim, ClaimUnseen, LoadKeys
 from storage.settings import StorageSettings
 from storage.shares import Shares
 from storage.state.edits import Committed, Edit, RowChange
@@ -29,7 +29,7 @@ class TransactionServices:
     newest_state: Callable[[], DatabaseState]
     commit: Callable[[Edit], Committed]
     keys: KeyIndex
-    places: Places
+    places: FileStores
     claim: Claim
     claim_unseen: ClaimUnseen
     temporary: Shares
@@ -37,6 +37,6 @@ class TransactionServices:
     settings: StorageSettings
     time: DatabaseTime
 
-    def load_claims(self, change: RowChange, load_id: int) -> LoadClaims:
+    def load_claims(self, change: RowChange, load_id: int) -> LoadKeys:
         """The claims of one bulk load's primary keys."""
-        return LoadClaims(change, load_id, self.places, self.claim, self.claim_unseen)
+        return LoadKeys(change, load_id, self.places, self.claim, self.claim_unseen)

@@ -24,7 +24,7 @@ from storage.transactions.temporary_tables import (
 _NONE: Final = TemporaryState()
 
 
-class TemporaryPart:
+class TemporaryOverlay:
     """Of one transaction. `tables` is None for those that have no session: jobs, tests, the server itself."""
 
     def __init__(self, services: TransactionServices, tables: TemporaryTables | None, user: str) -> None:

@@ -35,10 +35,10 @@ from storage.state.row_versions import with_seq
 from storage.state.snapshots import Snapshot
 from storage.state.state import DatabaseState, PartitionState
 from storage.transactions.edit_parts import CatalogChange, composed, row_change
-from storage.transactions.pending_changes import Own, Pending
+from storage.transactions.pending_changes import Own, PendingChanges
 from storage.transactions.row_stage import Staged
 from storage.transactions.services import TransactionServices
-from storage.transactions.temporary_overlay import TemporaryPart
+from storage.transactions.temporary_overlay import TemporaryOverlay
 from storage.transactions.temporary_tables import TemporaryTables
 
 OWN_FILE_KEYS_MAX: Final = 10_000_000  # some 1.5 GB of keys
@@ -49,7 +49,7 @@ class Mark:
     """A moment of a transaction."""
 
     state: DatabaseState
-    pending: dict[int, Pending]
+    pending: dict[int, PendingChanges]
     catalog_changes: int
     written: int
     audit: int
@@ -69,10 +69,10 @@ class Transaction:
         """user: for whom its changes count as long as they are not committed, and its temporary tables after that"""
         self._services = services
         self._snapshot = snapshot
-        self._temporary = TemporaryPart(services, temporary, user)
+        self._temporary = TemporaryOverlay(services, temporary, user)
         self._state = self._temporary.over(snapshot.state)
         self._unshown: list[Callable[[], None]] = []
-        self._pending: dict[int, Pending] = {}
+        self._pending: dict[int, PendingChanges] = {}
         self._catalog_changes: list[CatalogChange] = []
         self._audit: list[AuditRecord] = []
         self._first_provisional = first_provisional(snapshot.state.last_seq, self._temporary.last_seq)
@@ -274,7 +274,7 @@ class Transaction:
         finally:
             self.rollback()
 
-    def _row_change(self, pending: Pending) -> RowChange:
+    def _row_change(self, pending: PendingChanges) -> RowChange:
         table = self._state.catalog.table_by_id(pending.table)
         seen = self._snapshot.state.partition(table.partition_id)
         return row_change(pending, table, seen, self._services.load_claims)
@@ -306,8 +306,8 @@ class Transaction:
         for file in staged.files:
             self._services.places.discard(file)
 
-    def _of(self, table: TableDef) -> Pending:
-        return self._pending.setdefault(table.partition_id, Pending(table))
+    def _of(self, table: TableDef) -> PendingChanges:
+        return self._pending.setdefault(table.partition_id, PendingChanges(table))
 
     def _put(self, partition: PartitionState) -> None:
         partitions = MappingProxyType({**self._state.partitions, partition.partition_id: partition})

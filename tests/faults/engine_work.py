@@ -220,7 +220,7 @@ def _purge(engine: Engine, table: TableDef) -> None:
     while engine.clock.wall_ms() <= engine.state.last_seq >> SEQ_TIME_SHIFT:
         time.sleep(0.001)
     furniture.purge(engine, table)
-    engine.squeeze(table)
+    engine.compact_range(table)
 
 
 def _job(number: int, status: JobState) -> JobRecord:

@@ -21,7 +21,7 @@ from storage.catalog.schema import TableDef
 from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.errors import ConstraintViolated
-from storage.maintenance.sweep import SweepFigures, sweep
+from storage.maintenance.sweep import SweepResult, sweep
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, PK
 from storage.settings import StorageSettings
 from storage.state.state import live_files
@@ -105,7 +105,7 @@ def check(directory: Path, journal: Path) -> None:
         before = picture(engine)
     with furniture.opened(directory, SystemClock(), SMALL) as engine:
         assert picture(engine) == before, "the second restart changed something"
-        assert sweep(engine) == SweepFigures(files=0, bytes=0)
+        assert sweep(engine) == SweepResult(files=0, bytes=0)
         _check_keys(engine, expected)
         _go_on(engine)
         check_files(engine)

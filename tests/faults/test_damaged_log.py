@@ -17,7 +17,7 @@ from storage.clock import ManualClock
 from storage.cold.file_names import holds_cold_files
 from storage.engine import Engine
 from storage.errors import Corruption
-from storage.rowstore.startup_check import first_look
+from storage.rowstore.startup_check import check_at_startup
 from storage.settings import StorageSettings
 from tests.storage.furniture import insert, make_table, opened, read
 
@@ -59,7 +59,7 @@ def keys_in(directory: Path) -> list[int]:
 
 def rows_seen_in(directory: Path) -> int:
     """What recovery sees, without all that goes with opening for writing."""
-    found = first_look(directory / "rows", partial(holds_cold_files, directory / "cold"))
+    found = check_at_startup(directory / "rows", partial(holds_cold_files, directory / "cold"))
     assert found is not None
     (partition,) = found.state.partitions.values()
     return partition.rows

@@ -21,7 +21,7 @@ from jobs.outcome import Completed
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.clock import ManualClock
-from storage.commit.change_feed import Hearer
+from storage.commit.change_feed import ChangeListener
 from storage.engine import Engine
 from storage.errors import Conflict, FrostlineError, StorageUnavailable
 from storage.failpoints import LOOPS, arm, disarm
@@ -155,7 +155,7 @@ def test_a_hearer_that_fails_loses_the_rest_and_knows_it(tmp_path: Path):
     with opened(tmp_path) as engine:
         table = storage_table(engine)
         deaf = Deaf()
-        hearer: Hearer = deaf
+        hearer: ChangeListener = deaf
         listening = engine.listen(table.partition_id, hearer)
         insert_rows(engine, table, (1, "x"))
         assert (deaf.lost, values(engine, table)) == ("one of them could not be told", [1])

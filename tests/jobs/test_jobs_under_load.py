@@ -13,7 +13,7 @@ from jobs.executors.registry import executors_of
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.manager import JobManager
 from jobs.outcome import Completed, Continue, Outcome
-from jobs.planner import Wish
+from jobs.planner import JobRequest
 from jobs.planning.planners import due_compactions, due_purges
 from jobs.planning.schedule import Schedule
 from jobs.settings import JobSettings
@@ -157,7 +157,7 @@ async def hours_of(engine: Engine, load: Load, clock: ManualClock) -> tuple[list
         while clock.monotonic_seconds() < MINUTES * 60:
             await trio.to_thread.run_sync(load.tick, TICK_SECONDS)
             await schedule.submit_due_flushes()
-            wishes: list[Wish] = []
+            wishes: list[JobRequest] = []
             for name, look, pause in (
                 ("compact", due_compactions, settings.compact_check_seconds),
                 ("retention", due_purges, settings.retention_check_seconds),

@@ -9,7 +9,7 @@ import pytest
 
 from flight_server.query import QueryEngine, QuerySettings
 from storage.cold.file_store import only_local
-from storage.cold.local_store import LocalFiles
+from storage.cold.local_store import LocalStore
 from tests.query.database import Database
 
 
@@ -21,7 +21,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def queries(directory: Path) -> Iterator[QueryEngine]:
     (directory / "cold").mkdir()
-    places = only_local(LocalFiles(directory / "cold"))
+    places = only_local(LocalStore(directory / "cold"))
     engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", places)
     yield engine
     engine.close()

@@ -13,7 +13,7 @@ from flight_server.query.scan.cold_scan import FILES_MAX, PLANS_MIN, ColdScans, 
 from flight_server.query.sessions.contexts import Contexts
 from flight_server.query.sessions.settings import QuerySettings
 from storage.cold.file_store import only_local
-from storage.cold.local_store import LocalFiles
+from storage.cold.local_store import LocalStore
 from storage.state.state import ColdFile
 
 SCHEMA = pa.schema([("a", pa.int64()), ("s", pa.string()), ("later", pa.list_(pa.int32()))])
@@ -58,7 +58,7 @@ def test_another_plan_than_a_listing_scan_is_refused():
 
 
 def test_scans_are_kept_by_key_and_the_least_used_leaves_first(paths: list[str], tmp_path: Path):
-    scans = ColdScans(SessionContext(), only_local(LocalFiles(tmp_path)), plans_max=2)
+    scans = ColdScans(SessionContext(), only_local(LocalStore(tmp_path)), plans_max=2)
     files = [cold_file(Path(path).name) for path in paths]
     first = scans.scan("first", files, SCHEMA)
     second = scans.scan("second", files[:1], SCHEMA)
@@ -70,7 +70,7 @@ def test_scans_are_kept_by_key_and_the_least_used_leaves_first(paths: list[str],
 
 
 def test_long_lists_of_files_leave_earlier(paths: list[str], tmp_path: Path):
-    scans = ColdScans(SessionContext(), only_local(LocalFiles(tmp_path)), plans_max=512)
+    scans = ColdScans(SessionContext(), only_local(LocalStore(tmp_path)), plans_max=512)
     files = [cold_file(Path(path).name) for path in paths] * 300
     for number in range(40):
         scans.scan(number, files, SCHEMA)

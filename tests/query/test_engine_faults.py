@@ -14,7 +14,7 @@ import pytest
 from flight_server.query import QueryEngine, QuerySettings
 from flight_server.query.care.engine_faults import ALL_MENDED, FAULTS
 from storage.cold.file_store import only_local
-from storage.cold.local_store import LocalFiles
+from storage.cold.local_store import LocalStore
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
 from tests.query.states import STATES, in_state, sorted_rows
 
@@ -233,7 +233,7 @@ CASES = (
 @contextmanager
 def engine_without(fault: str, directory: Path) -> Iterator[QueryEngine]:
     (directory / "cold").mkdir()
-    places = only_local(LocalFiles(directory / "cold"))
+    places = only_local(LocalStore(directory / "cold"))
     engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", places, ALL_MENDED - {fault})
     try:
         yield engine

@@ -14,7 +14,7 @@ import pytest
 from flight_server.query import QueryEngine, QueryScope, QuerySettings, RunningQuery, RunState
 from flight_server.query.results.result_shape import cut
 from storage.cold.file_store import only_local
-from storage.cold.local_store import LocalFiles
+from storage.cold.local_store import LocalStore
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
 from storage.state.state import DatabaseState
 
@@ -163,7 +163,7 @@ def own(tmp_path: Path) -> Iterator[QueryEngine]:
     """An engine that the test may close, over a spill directory that a crash left full."""
     (tmp_path / "spill" / "datafusion-old").mkdir(parents=True)
     (tmp_path / "spill" / "datafusion-old" / "x.tmp").write_bytes(b"x")
-    engine = QueryEngine(QuerySettings(), tmp_path / "spill", only_local(LocalFiles(tmp_path / "cold")))
+    engine = QueryEngine(QuerySettings(), tmp_path / "spill", only_local(LocalStore(tmp_path / "cold")))
     yield engine
     engine.close()
 

@@ -12,8 +12,8 @@ from flight_server.query.apart import Bounds
 from flight_server.query.engine import QueryEngine
 from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.sandbox import ProcessSandbox
-from storage.cold.file_store import Places, only_local
-from storage.cold.local_store import LocalFiles
+from storage.cold.file_store import FileStores, only_local
+from storage.cold.local_store import LocalStore
 
 SETTINGS = QuerySettings(memory_bytes_max=64 << 20, sandbox_bytes_max=256 << 20)
 
@@ -33,19 +33,19 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def places(directory: Path) -> Places:
-    return only_local(LocalFiles(directory / "cold"))
+def places(directory: Path) -> FileStores:
+    return only_local(LocalStore(directory / "cold"))
 
 
 @pytest.fixture(scope="module")
-def here(directory: Path, places: Places) -> Iterator[QueryEngine]:
+def here(directory: Path, places: FileStores) -> Iterator[QueryEngine]:
     engine = QueryEngine(SETTINGS, directory / "here", places)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="module")
-def apart(directory: Path, places: Places) -> Iterator[QueryEngine]:
+def apart(directory: Path, places: FileStores) -> Iterator[QueryEngine]:
     spill = directory / "apart"
     engine = QueryEngine(SETTINGS, spill, places, sandbox=AllApart(SETTINGS, spill, places))
     yield engine
@@ -53,7 +53,7 @@ def apart(directory: Path, places: Places) -> Iterator[QueryEngine]:
 
 
 @pytest.fixture(scope="module")
-def engine(directory: Path, places: Places) -> Iterator[QueryEngine]:
+def engine(directory: Path, places: FileStores) -> Iterator[QueryEngine]:
     """As the server has it."""
     spill = directory / "server"
     made = QueryEngine(SETTINGS, spill, places, sandbox=ProcessSandbox(SETTINGS, spill, places))

@@ -29,7 +29,7 @@ from flight_server.query.scan.scope import QueryScope
 from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.sandbox import ProcessSandbox
 from storage.cold.file_store import only_local
-from storage.cold.local_store import LocalFiles
+from storage.cold.local_store import LocalStore
 from storage.errors import Cancelled, FrostlineError
 from storage.state.state import DatabaseState
 from tests.sandbox.hostile import Hostile, big, engine_functions, hostile_calls, hostile_shapes, hostile_types
@@ -124,7 +124,7 @@ def _serve(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as directory:
         cold = Path(directory) / "cold"
         cold.mkdir()
-        places = only_local(LocalFiles(cold))
+        places = only_local(LocalStore(cold))
         settings = QuerySettings(memory_bytes_max=512 << 20, sandbox_bytes_max=SANDBOX_BYTES)
         spill = Path(directory) / "spill"
         engine = QueryEngine(settings, spill, places, sandbox=ProcessSandbox(settings, spill, places))

@@ -99,9 +99,9 @@ def test_the_fork_server_is_begun_anew_when_it_was_killed(engine: QueryEngine):
 def test_closing_the_engine_ends_what_runs(directory: Path, engine: QueryEngine):
     from flight_server.sandbox.sandbox import ProcessSandbox
     from storage.cold.file_store import only_local
-    from storage.cold.local_store import LocalFiles
+    from storage.cold.local_store import LocalStore
 
-    places = only_local(LocalFiles(directory / "cold"))
+    places = only_local(LocalStore(directory / "cold"))
     spill = directory / "closed"
     other = QueryEngine(engine.settings, spill, places, sandbox=ProcessSandbox(engine.settings, spill, places))
     running = started(other, BURNING)

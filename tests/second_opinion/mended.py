@@ -12,7 +12,7 @@ import pytest
 from flight_server.query.care.engine_faults import FAULTS
 from flight_server.query.engine import QueryEngine
 from flight_server.query.sessions.settings import QuerySettings
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 
 KINDS: Final = tuple(dict.fromkeys(fault.kind for fault in FAULTS))
 # What lies beneath a NULL struct is cleared where rows come in; each of these modules has the name for itself.
@@ -25,7 +25,7 @@ class NoMendings(Exception):
     """There is no such kind."""
 
 
-def query_engine(settings: QuerySettings, spill: Path, places: Places, without: frozenset[str]) -> QueryEngine:
+def query_engine(settings: QuerySettings, spill: Path, places: FileStores, without: frozenset[str]) -> QueryEngine:
     """An engine without the mendings of faults of these kinds. Raises NoMendings."""
     unknown = without - set(KINDS)
     if unknown:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from storage.rowstore.keys import HOT
 from storage.rowstore.row_codec import encode_rows, schema_version_of
-from storage.rowstore.row_store import HotStore, Put
+from storage.rowstore.row_store import Put, RowStore
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client
 from tests.storage.nested_arrays import KEYS, arrays, nested_types
@@ -167,7 +167,7 @@ def test_rows_that_an_older_server_stored_are_cleared_when_they_are_read(tmp_pat
         with server.connect() as connection:
             Client(connection).ingest("t", pairs())
         assert server.stop() == 0
-    store = HotStore(tmp_path / "data" / "rows")
+    store = RowStore(tmp_path / "data" / "rows")
     [(key, value)] = store.scan(HOT)
     as_sent = pa.RecordBatch.from_arrays([pa.array([1, 2, 3]), SENT], names=["id", "s"])
     store.write([Put(HOT, key, encode_rows(as_sent, schema_version_of(value)))], durable=True)

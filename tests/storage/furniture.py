@@ -17,12 +17,12 @@ from storage.catalog.table_options import KEEP_FOR_EVER, TableOptions
 from storage.clock import Clock, ManualClock
 from storage.cold.parquet import read_rows
 from storage.engine import Engine
-from storage.maintenance.cleanup import CleanFigures, clean_dropped
-from storage.maintenance.compaction import CompactFigures, compact_partition, plan_compaction
+from storage.maintenance.cleanup import CleanResult, clean_dropped
+from storage.maintenance.compaction import CompactResult, compact_partition, plan_compaction
 from storage.maintenance.flush import FlushFigures, flush_partition
 from storage.maintenance.retention import PurgeFigures, purge_step
 from storage.primary_keys.encoding import encode_keys
-from storage.rowstore.row_store import HotStore, Operation
+from storage.rowstore.row_store import Operation, RowStore
 from storage.settings import StorageSettings
 from storage.state.batch_rows import kept_rows
 from storage.state.edits import Committed, Edit, RowChange
@@ -80,7 +80,7 @@ def drop(engine: Engine, table: TableDef) -> None:
     engine.commit(Edit(catalog=lambda catalog: catalog.without_table(catalog.table_by_id(table).name)))
 
 
-def clean(engine: Engine, files_at_once: int = 100) -> list[CleanFigures]:
+def clean(engine: Engine, files_at_once: int = 100) -> list[CleanResult]:
     """Remove all that dropped tables left, step by step; what each step came to."""
     steps = []
     for dropped in engine.dropped():
@@ -170,7 +170,7 @@ def flush(engine: Engine, table: TableDef) -> FlushFigures | None:
     return flush_partition(engine, table, partition(engine, table), never)
 
 
-def compact(engine: Engine, table: TableDef, *, force: bool = True) -> CompactFigures | None:
+def compact(engine: Engine, table: TableDef, *, force: bool = True) -> CompactResult | None:
     """Plan as a COMPACT job does, then act; None when there is nothing to do."""
     table, state = now(engine, table), partition(engine, table)
     limit = engine.purge_limit_seq()
@@ -229,7 +229,7 @@ def values(engine: Engine, table: TableDef, column: str = "k", state: DatabaseSt
 
 def write_directly(directory: Path, *operations: Operation) -> None:
     """Change a closed data directory behind the engine's back."""
-    store = HotStore(directory / "rows")
+    store = RowStore(directory / "rows")
     store.write(list(operations), durable=True)
     store.close()
 

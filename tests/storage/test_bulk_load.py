@@ -16,7 +16,7 @@ from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
 from storage.maintenance.sweep import sweep
 from storage.primary_keys.index import UNDER_WAY
-from storage.primary_keys.reservations import KeyClaim
+from storage.primary_keys.reservations import KeyReservation
 from storage.rowstore.keys import META, PK, MetaKind
 from storage.transactions.transaction import Transaction
 from tests.storage.furniture import (
@@ -52,9 +52,9 @@ def table(engine: Engine) -> TableDef:
     return make_table(engine, key=("k",))
 
 
-def claim(table: TableDef, load_id: int, *ks: int, replaced: np.ndarray = NONE, first: int = 0) -> KeyClaim:
+def claim(table: TableDef, load_id: int, *ks: int, replaced: np.ndarray = NONE, first: int = 0) -> KeyReservation:
     encoded = keys(table, rows_batch(table, [(k, "") for k in ks]))
-    return KeyClaim("public.t", table.partition_id, load_id, tuple(zip(encoded, range(first, 1000))), replaced)  # noqa: B905
+    return KeyReservation("public.t", table.partition_id, load_id, tuple(zip(encoded, range(first, 1000))), replaced)  # noqa: B905
 
 
 def find(engine: Engine, table: TableDef, *ks: int) -> list[int | None]:
@@ -306,7 +306,7 @@ def test_entries_of_a_load_that_a_crash_cut_off_go_after_the_restart(tmp_path: P
         insert(engine, table, (1, "a"))
         encoded = keys(table, rows_batch(table, [(5, "x"), (6, "y")]))
         entries = tuple((key, ordinal) for ordinal, key in enumerate(encoded))
-        engine.committer.claim(KeyClaim(str(table.name), table.partition_id, 77, entries, NONE))
+        engine.committer.claim(KeyReservation(str(table.name), table.partition_id, 77, entries, NONE))
         assert key_entries(engine) == 3
         sweep(engine)
         assert key_entries(engine) == 3  # it is under way

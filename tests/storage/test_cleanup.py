@@ -12,7 +12,7 @@ from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
 from storage.failpoints import arm, disarm
-from storage.maintenance.cleanup import CleanFigures, clean_dropped
+from storage.maintenance.cleanup import CleanResult, clean_dropped
 from storage.maintenance.sweep import sweep
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, PK, MetaKind, dropped_range, pair_key, partition_range
 from storage.state.edits import Edit, ForgetRows
@@ -100,7 +100,7 @@ def test_a_file_that_a_snapshot_reads_is_left_to_the_sweep(engine: Engine, table
     flush(engine, table)
     with engine.snapshot() as held:
         drop(engine, table)
-        assert clean(engine) == [CleanFigures(files_before=1, is_done=True)]
+        assert clean(engine) == [CleanResult(files_before=1, is_done=True)]
         assert values(engine, table, state=held.state) == [1]
     assert sweep(engine).files == 1
 
@@ -109,7 +109,7 @@ def test_cleanup_waits_for_a_load_that_is_still_to_be_refused(tmp_path: Path, cl
     with opened(tmp_path, clock, SPILLING) as engine:
         table = make_table(engine, key=("k",))
         load(engine, table, (1, "a"))
-        waited: list[CleanFigures] = []
+        waited: list[CleanResult] = []
 
         def drop_and_clean() -> None:
             drop(engine, table)
@@ -122,7 +122,7 @@ def test_cleanup_waits_for_a_load_that_is_still_to_be_refused(tmp_path: Path, cl
                 load(engine, table, (2, "b"))
         finally:
             disarm()
-        assert waited == [CleanFigures(is_waiting=True)]
+        assert waited == [CleanResult(is_waiting=True)]
         clean(engine)
         assert left(engine) == []
 

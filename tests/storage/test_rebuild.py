@@ -20,7 +20,7 @@ from storage.cold.ownership_marker import new_claim
 from storage.engine import Engine
 from storage.errors import Corruption, InvalidRequest
 from storage.maintenance.sweep import sweep
-from storage.rowstore.startup_check import first_look
+from storage.rowstore.startup_check import check_at_startup
 from storage.state.edits import Edit
 from tests.storage import furniture
 from tests.storage.furniture import SPILLING
@@ -242,7 +242,7 @@ def test_a_damaged_row_store_is_renamed_and_a_whole_one_left_alone(tmp_path: Pat
         data[len(data) // 4] ^= 1
         store.write_bytes(data)
     with pytest.raises(Corruption):
-        first_look(tmp_path / "rows", partial(holds_cold_files, tmp_path / "cold"))
+        check_at_startup(tmp_path / "rows", partial(holds_cold_files, tmp_path / "cold"))
     found = recovered(tmp_path)
     assert found.old_rows == "rows.lost-1"
     assert any((tmp_path / "rows.lost-1").glob("*.sst"))

@@ -277,7 +277,7 @@ def test_each_owner_of_a_user_table_is_purged_in_memory_or_not(tmp_path: Path, c
         for partition_id in expired:
             assert purge(engine, engine.users.owned_table(now(engine, table), partition_id))
         assert list(expired_partitions(engine, now(engine, table))) == []
-        engine.squeeze(now(engine, table))
+        engine.compact_range(now(engine, table))
         for name in names:
             owned = now(engine, table).owned_by(engine.users.owner(OwnerKey(name)))
             assert values(engine, owned, "v") == [name]
@@ -302,7 +302,7 @@ def test_no_file_holds_a_purged_row(tmp_path: Path, clock: ManualClock):
         clock.advance(1)
         assert len(bytes_below(tmp_path, b"SECRET")) >= 2
         purge(engine, table)
-        engine.squeeze(table)
+        engine.compact_range(table)
         assert bytes_below(tmp_path / "cold", b"SECRET") == []
         rows = [row for path in engine.cold_directory.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
         assert [row["v"] for row in rows] == ["cold-open"]

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from storage.rowstore.keys import DELETES, FAMILIES, HOT, MANIFEST, PK, dropped_range
-from storage.rowstore.row_store import SMALL_TABLES_MAX, HotStore, Put
+from storage.rowstore.row_store import SMALL_TABLES_MAX, Put, RowStore
 
 ROUNDS = 4 * SMALL_TABLES_MAX
 
 
-def squeeze(store: HotStore) -> None:
+def compact_range(store: RowStore) -> None:
     """As a purge ends."""
-    store.squeeze((HOT, DELETES, PK, MANIFEST), *dropped_range(1))
+    store.compact_range((HOT, DELETES, PK, MANIFEST), *dropped_range(1))
 
 
-def write_out(store: HotStore) -> None:
+def flush_memtables(store: RowStore) -> None:
     """As a backup begins."""
-    store.write_out()
+    store.flush_memtables()
 
 
-@pytest.mark.parametrize("written_out", [squeeze, write_out])
-def test_tables_of_rising_keys_are_joined(tmp_path: Path, written_out: Callable[[HotStore], None]):
-    store = HotStore(tmp_path / "rows")
+@pytest.mark.parametrize("written_out", [compact_range, flush_memtables])
+def test_tables_of_rising_keys_are_joined(tmp_path: Path, written_out: Callable[[RowStore], None]):
+    store = RowStore(tmp_path / "rows")
     try:
         for number in range(ROUNDS):
             store.write([Put(family, f"{number:08}".encode(), b"x") for family in FAMILIES], durable=False)

@@ -14,7 +14,7 @@ from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
 from storage.primary_keys import load_keys as load_claims
 from storage.primary_keys.index import UNDER_WAY
-from storage.primary_keys.reservations import UnseenClaim
+from storage.primary_keys.reservations import UnseenReservation
 from storage.transactions.row_stage import Staged
 from tests.storage.furniture import (
     SPILLING,
@@ -41,8 +41,8 @@ def table(engine: Engine) -> TableDef:
     return make_table(engine, key=("k",))
 
 
-def unseen(table: TableDef, load_id: int, *ks: int) -> UnseenClaim:
-    return UnseenClaim(
+def unseen(table: TableDef, load_id: int, *ks: int) -> UnseenReservation:
+    return UnseenReservation(
         table.partition_id, load_id, keys(table, rows_batch(table, [(k, "") for k in ks])), np.arange(len(ks))
     )
 

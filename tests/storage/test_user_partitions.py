@@ -23,7 +23,7 @@ from storage.maintenance.scrub import scrub
 from storage.maintenance.sweep import sweep
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, PK, MetaKind, meta_key
 from storage.rowstore.owners import OwnerKey
-from storage.rowstore.row_store import HotStore
+from storage.rowstore.row_store import RowStore
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
 from tests.faults.test_disk_full import failing_for_want_of_room, until_healthy
@@ -151,14 +151,14 @@ def test_opening_reads_no_partition_and_never_gives_a_seq_twice(tmp_path: Path, 
         delete(engine, own(engine, table, "dan"), "k", 1)
         last = engine.state.last_seq
     read_from: list[tuple[str, bytes]] = []
-    scan = HotStore.scan
+    scan = RowStore.scan
 
-    def watched(self: HotStore, family: str, start: bytes = b"", end: bytes | None = None) -> Any:
+    def watched(self: RowStore, family: str, start: bytes = b"", end: bytes | None = None) -> Any:
         read_from.append((family, start))
         return scan(self, family, start, end)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HotStore, "scan", watched)
+        patch.setattr(RowStore, "scan", watched)
         engine = Engine.open(tmp_path, FEW, clock)
     with closing(engine):
         assert loaded(engine) == set()

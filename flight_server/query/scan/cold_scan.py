@@ -20,7 +20,7 @@ import pyarrow as pa
 from datafusion import DataFrame, LogicalPlan, SessionContext
 from datafusion.object_store import AmazonS3
 
-from storage.cold.file_store import Files, ObjectStore, Places
+from storage.cold.file_store import FileStore, FileStores, ObjectStore
 from storage.state.state import ColdFile
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ _PATHS_TAG = 0x12  # field 2, length-delimited
 class ColdScans:
     """The kept scans. Safe to use from any thread."""
 
-    def __init__(self, context: SessionContext, places: Places, plans_max: int) -> None:
+    def __init__(self, context: SessionContext, places: FileStores, plans_max: int) -> None:
         self._context = context
         self._places = places
         self._plans_max = plans_max
@@ -72,12 +72,12 @@ class ColdScans:
             self._files -= files
 
     def check(self, file: ColdFile) -> None:
-        """Raises Corruption when the file is not what was written, StorageUnavailable; see `Files.check`."""
+        """Raises Corruption when the file is not what was written, StorageUnavailable; see `FileStore.check`."""
         place = self._places.of(file)
         place.check(file.path, file.bytes, file.checksum)
         self._connect(place)
 
-    def _connect(self, place: Files) -> None:
+    def _connect(self, place: FileStore) -> None:
         """See to it that the engine can read there by itself. All contexts share one registry of stores."""
         wanted = place.object_store()
         if wanted is None or self._stores.get(wanted.alias) == wanted:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from flight_server.sql.change.change_sql import OLD_SEQ, Target
 from flight_server.sql.change.row_conversion import cast_column, checked_rows, keys_of, logical
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.names import quoted
 from storage.catalog.schema import TableDef
 from storage.errors import InvalidRequest
@@ -51,7 +51,7 @@ class StagedChange:
 
     def __init__(
         self,
-        call: Call,
+        call: StatementContext,
         table: TableDef,
         *,
         repeats: Repeats = Repeats.IMPOSSIBLE,
@@ -145,7 +145,9 @@ class StagedChange:
         return kept_rows(batch, keep)
 
 
-def returned(call: Call, to: Target, returning_sql: str | None, rows: list[pa.RecordBatch]) -> pa.Table | None:
+def returned(
+    call: StatementContext, to: Target, returning_sql: str | None, rows: list[pa.RecordBatch]
+) -> pa.Table | None:
     """The RETURNING list over the changed rows; None when there is no RETURNING."""
     if returning_sql is None:
         return None

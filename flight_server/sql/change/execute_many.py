@@ -23,12 +23,12 @@ from flight_server.sql.change.row_conversion import target_columns
 from flight_server.sql.change.run_change import run_change
 from flight_server.sql.change.stream_rules import check_change
 from flight_server.sql.context.parameter_values import bound_values
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.errors import Cancelled, InvalidRequest
 from storage.whole_numbers import whole_number
 
 
-def run_bound(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
+def run_bound(call: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
     """Raises as `run_change`."""
     check_change(call.table(change.table), change)
     try:
@@ -40,7 +40,7 @@ def run_bound(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch])
     return changed or _row_by_row(call, change, batches)
 
 
-def _at_once(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed | None:
+def _at_once(call: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed | None:
     """All rows in one run; None when this change has no such form."""
     places = _places(change)
     if places is not None and isinstance(change, Insert):
@@ -52,7 +52,7 @@ def _at_once(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) 
     return run_change(replace(call, rows={BOUND: bound_table(batches)}), join, repeats)
 
 
-def _row_by_row(call: Call, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
+def _row_by_row(call: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
     rows = 0
     for batch in batches:
         for row in range(batch.num_rows):
@@ -86,7 +86,9 @@ def _places(change: DataChange) -> tuple[int, ...] | None:
     return None if None in numbers else tuple(number - 1 for number in numbers if number is not None)
 
 
-def _insert(call: Call, change: Insert, places: tuple[int, ...], batches: Sequence[pa.RecordBatch]) -> Changed:
+def _insert(
+    call: StatementContext, change: Insert, places: tuple[int, ...], batches: Sequence[pa.RecordBatch]
+) -> Changed:
     to = target(call.table(change.table), call.name(change.table), change.table)
     columns = target_columns(to.table, change.columns)
     if len(columns) != len(places):

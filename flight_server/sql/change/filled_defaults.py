@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from flight_server.query.results.written_out import array_bytes, type_bytes
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.schema import Column
 
 
@@ -22,7 +22,7 @@ class DefaultValues:
     row_bytes: float
 
 
-def default_values(call: Call, column: Column) -> DefaultValues:
+def default_values(call: StatementContext, column: Column) -> DefaultValues:
     """What is constant is computed once, here. Raises as the DEFAULT does."""
     if column.default_sql is None:
         return DefaultValues(partial(pa.nulls, type=column.type), type_bytes(column.type))
@@ -36,6 +36,6 @@ def default_values(call: Call, column: Column) -> DefaultValues:
     return DefaultValues(lambda rows: one.take(pa.array(np.zeros(rows, dtype=np.int64))), array_bytes(one))
 
 
-def default_array(call: Call, column: Column, rows: int) -> pa.Array:
+def default_array(call: StatementContext, column: Column, rows: int) -> pa.Array:
     """`rows` default values of a column, for few rows."""
     return default_values(call, column).make(rows)

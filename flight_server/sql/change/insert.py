@@ -21,7 +21,7 @@ from flight_server.sql.change.filled_defaults import default_values
 from flight_server.sql.change.identity import columns_taken, rows_taken
 from flight_server.sql.change.row_conversion import checked_rows, target_column, target_columns
 from flight_server.sql.change.upsert import conflict_columns, upsert
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.names import RESERVED_PREFIX
 from storage.catalog.schema import Column, TableDef
 from storage.errors import Cancelled, InvalidRequest
@@ -31,12 +31,12 @@ _POINT: Final = re.compile(r"\s*([-+]?)\s*(\d*)\.(\d*)\s*", re.ASCII)
 _DECIMAL_DIGITS_MAX: Final = 38
 
 
-def insert_rows(call: Call, to: Target, change: Insert) -> Changed:
+def insert_rows(call: StatementContext, to: Target, change: Insert) -> Changed:
     """Run one INSERT. Raises as `run_change`."""
     return insert_batches(call, to, change, new_rows(call, to.table, change))
 
 
-def insert_batches(call: Call, to: Target, change: Insert, batches: Iterator[pa.RecordBatch]) -> Changed:
+def insert_batches(call: StatementContext, to: Target, change: Insert, batches: Iterator[pa.RecordBatch]) -> Changed:
     """Put `batches` (physical, checked) in, as the statement's ON CONFLICT and RETURNING say."""
     keep = change.returning_sql is not None
     with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep) as staged:
@@ -50,7 +50,7 @@ def insert_batches(call: Call, to: Target, change: Insert, batches: Iterator[pa.
         return Changed(staged.apply(), result)
 
 
-def new_rows(call: Call, table: TableDef, change: Insert) -> Iterator[pa.RecordBatch]:
+def new_rows(call: StatementContext, table: TableDef, change: Insert) -> Iterator[pa.RecordBatch]:
     """The statement's rows, physical and checked."""
     columns = target_columns(table, change.columns)
     match change.source:
@@ -65,7 +65,7 @@ def new_rows(call: Call, table: TableDef, change: Insert) -> Iterator[pa.RecordB
 
 
 def full_rows(
-    call: Call,
+    call: StatementContext,
     table: TableDef,
     given: Mapping[str, pa.Array],
     rows: int,
@@ -101,7 +101,7 @@ def _filled(table: TableDef, name: str, values: pa.Array, default: pa.Array, mis
     return pc.if_else(pa.array(missing), default.cast(column.type), values)
 
 
-def _readable(call: Call, table: TableDef, column: Column, values: pa.Array) -> pa.Array:
+def _readable(call: StatementContext, table: TableDef, column: Column, values: pa.Array) -> pa.Array:
     """Text for a column that is none is read by the engine, so that it may look as it may in a statement."""
     is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
     to_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
@@ -137,7 +137,7 @@ def _as_wide(table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequen
 
 
 def _values(
-    call: Call, table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
+    call: StatementContext, table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
 ) -> Iterator[pa.RecordBatch]:
     bound = _bound_row(call, columns, rows)
     if bound is not None:
@@ -162,7 +162,7 @@ def _value_text(item: str | None, column: Column) -> str:
     return f"CAST('{found[1]}{found[2]}.{found[3]}' AS DECIMAL({digits}, {len(found[3])}))"
 
 
-def _evaluated(call: Call, table: TableDef, columns: tuple[Column, ...], source: str) -> pa.Table:
+def _evaluated(call: StatementContext, table: TableDef, columns: tuple[Column, ...], source: str) -> pa.Table:
     """c0.. of `source` in the columns' types. An error names the column that it is about."""
     types = {f"c{i}": column.type for i, column in enumerate(columns)}
     try:
@@ -178,7 +178,7 @@ def _evaluated(call: Call, table: TableDef, columns: tuple[Column, ...], source:
 
 
 def _bound_row(
-    call: Call, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
+    call: StatementContext, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
 ) -> dict[str, pa.Array] | None:
     """One row of nothing but placeholders needs no engine."""
     if call.params is None or len(rows) != 1:
@@ -190,7 +190,7 @@ def _bound_row(
 
 
 def _selected(
-    call: Call, table: TableDef, wanted: tuple[Column, ...], taken: frozenset[str], sql: str
+    call: StatementContext, table: TableDef, wanted: tuple[Column, ...], taken: frozenset[str], sql: str
 ) -> Iterator[pa.RecordBatch]:
     with naming_columns(table, wanted):
         for batch in call.stream_positional(sql, [c.type for c in wanted], str(table.name)):

@@ -17,12 +17,12 @@ from flight_server.sql.change.identity import refuse_given
 from flight_server.sql.change.insert import full_rows
 from flight_server.sql.change.merge_source import without_stars
 from flight_server.sql.change.row_conversion import target_columns
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.errors import InvalidRequest
 from storage.state.batch_rows import kept_rows
 
 
-def merge_rows(call: Call, to: Target, merge: Merge) -> Changed:
+def merge_rows(call: StatementContext, to: Target, merge: Merge) -> Changed:
     """Run one MERGE. A target row that two source rows match is refused. RETURNING shows deleted rows as they were."""
     merge = without_stars(call, to, merge)
     keep = merge.returning_sql is not None
@@ -50,7 +50,7 @@ def _matched_sql(to: Target, merge: Merge) -> str:
     return change_text.merge_matched_sql(to, merge, values)
 
 
-def _matched(call: Call, to: Target, merge: Merge, staged: StagedChange) -> None:
+def _matched(call: StatementContext, to: Target, merge: Merge, staged: StagedChange) -> None:
     clauses = [clause for clause in merge.clauses if clause.matched]
     deletes = [i for i, clause in enumerate(clauses) if clause.action == "delete"]
     updates = [i for i, clause in enumerate(clauses) if clause.action == "update"]
@@ -77,7 +77,7 @@ def _inserting(merge: Merge) -> Iterator[tuple[MergeClause, tuple[MergeClause, .
         taken = (*taken, clause)
 
 
-def _unmatched(call: Call, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:
+def _unmatched(call: StatementContext, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:
     for clause, taken in _inserting(merge):
         columns = target_columns(to.table, clause.columns)
         types = {f"c{i}": column.type for i, column in enumerate(columns)}

@@ -13,7 +13,7 @@ from typing import Final
 from flight_server.parser.statements.changes import Assignment, Merge, MergeClause
 from flight_server.parser.text.lexer import Token, TokenKind, lex
 from flight_server.sql.change.change_sql import Target
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.names import folded, quoted
 from storage.catalog.schema import SYSTEM_COLUMNS
 from storage.errors import InvalidRequest
@@ -21,7 +21,7 @@ from storage.errors import InvalidRequest
 _JOINING: Final = frozenset(("JOIN", ",", "UNION", "CROSS", "NATURAL", "USING"))
 
 
-def without_stars(call: Call, to: Target, merge: Merge) -> Merge:
+def without_stars(call: StatementContext, to: Target, merge: Merge) -> Merge:
     """`merge` with its stars written out. Raises InvalidRequest, and what planning the source raises."""
     if not any(_is_star(clause) for clause in merge.clauses):
         return merge

@@ -29,7 +29,7 @@ from flight_server.sql.change.change_sql import EXCLUDED, Target
 from flight_server.sql.change.merge import merge_selects
 from flight_server.sql.change.merge_source import without_stars
 from flight_server.sql.change.row_conversion import target_columns
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.schema import Column
 from storage.errors import FrostlineError
 from storage.state.batch_rows import no_rows
@@ -37,7 +37,7 @@ from storage.state.batch_rows import no_rows
 Types = dict[str, pa.DataType]
 
 
-def change_parameters(call: Call, to: Target, change: DataChange) -> Types:
+def change_parameters(call: StatementContext, to: Target, change: DataChange) -> Types:
     """Placeholder ("1") -> type, null or absent where it is unknown. Raises as running would for unknown names."""
     match change:
         case Insert():
@@ -53,7 +53,7 @@ def change_parameters(call: Call, to: Target, change: DataChange) -> Types:
             return {}
 
 
-def _of_insert(call: Call, to: Target, change: Insert) -> Types:
+def _of_insert(call: StatementContext, to: Target, change: Insert) -> Types:
     columns = target_columns(to.table, change.columns)
     types: Types = {}
     if isinstance(change.source, QueryRows):
@@ -65,7 +65,7 @@ def _of_insert(call: Call, to: Target, change: Insert) -> Types:
     return types
 
 
-def _of_values(call: Call, columns: Sequence[Column], rows: Sequence[Sequence[str | None]]) -> Types:
+def _of_values(call: StatementContext, columns: Sequence[Column], rows: Sequence[Sequence[str | None]]) -> Types:
     bare: Types = {}
     inside: list[str] = []
     for row in rows:
@@ -79,7 +79,7 @@ def _of_values(call: Call, columns: Sequence[Column], rows: Sequence[Sequence[st
     return bare
 
 
-def _of_conflict(call: Call, to: Target, conflict: OnConflict) -> Types:
+def _of_conflict(call: StatementContext, to: Target, conflict: OnConflict) -> Types:
     values = assigned_values(to.table, conflict.assignments)
     sql = change_text.conflict_sql(to, to.table.primary_key, values, conflict.where_sql)
     new = pa.Table.from_batches([no_rows(to.table.arrow_schema)])
@@ -87,7 +87,7 @@ def _of_conflict(call: Call, to: Target, conflict: OnConflict) -> Types:
     return planned | _of_assignments(to, conflict.assignments)
 
 
-def _of_merge(call: Call, to: Target, merge: Merge) -> Types:
+def _of_merge(call: StatementContext, to: Target, merge: Merge) -> Types:
     merge = without_stars(call, to, merge)
     types = _planned(call, list(merge_selects(to, merge)))
     for clause in merge.clauses:
@@ -100,7 +100,7 @@ def _of_merge(call: Call, to: Target, merge: Merge) -> Types:
     return types
 
 
-def _planned(call: Call, selects: Sequence[str]) -> Types:
+def _planned(call: StatementContext, selects: Sequence[str]) -> Types:
     found: Types = {}
     for name, kind in _each(call, selects):
         if pa.types.is_null(found.get(name, pa.null())):
@@ -108,7 +108,7 @@ def _planned(call: Call, selects: Sequence[str]) -> Types:
     return found
 
 
-def _each(call: Call, selects: Sequence[str]) -> Iterator[tuple[str, pa.DataType]]:
+def _each(call: StatementContext, selects: Sequence[str]) -> Iterator[tuple[str, pa.DataType]]:
     for sql in selects:
         yield from call.plan(sql).parameters.items()
 

@@ -15,10 +15,10 @@ from flight_server.sql.change.change_stage import Changed, Repeats, StagedChange
 from flight_server.sql.change.insert import insert_rows
 from flight_server.sql.change.merge import merge_rows
 from flight_server.sql.change.stream_rules import check_change
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 
 
-def run_change(call: Call, change: DataChange, repeats: Repeats = Repeats.FIRST_WINS) -> Changed:
+def run_change(call: StatementContext, change: DataChange, repeats: Repeats = Repeats.FIRST_WINS) -> Changed:
     """Apply one statement to the call's transaction.
 
     repeats: what happens when FROM or USING meets a row of the target twice
@@ -40,7 +40,7 @@ def run_change(call: Call, change: DataChange, repeats: Repeats = Repeats.FIRST_
             return _truncate(call, to)
 
 
-def _update(call: Call, to: Target, change: Update, repeats: Repeats) -> Changed:
+def _update(call: StatementContext, to: Target, change: Update, repeats: Repeats) -> Changed:
     assigned = assigned_values(to.table, change.assignments)
     sql = change_text.update_sql(to, change, assigned)
     repeats = repeats if change.from_sql else Repeats.IMPOSSIBLE
@@ -52,7 +52,7 @@ def _update(call: Call, to: Target, change: Update, repeats: Repeats) -> Changed
         return Changed(staged.apply(), result)
 
 
-def _delete(call: Call, to: Target, change: Delete, repeats: Repeats) -> Changed:
+def _delete(call: StatementContext, to: Target, change: Delete, repeats: Repeats) -> Changed:
     repeats = repeats if change.using_sql else Repeats.IMPOSSIBLE
     with StagedChange(call, to.table, repeats=repeats, keep_old=change.returning_sql is not None) as staged:
         for batch in call.stream(change_text.delete_sql(to, change)):
@@ -61,7 +61,7 @@ def _delete(call: Call, to: Target, change: Delete, repeats: Repeats) -> Changed
         return Changed(staged.apply(), result)
 
 
-def _truncate(call: Call, to: Target) -> Changed:
+def _truncate(call: StatementContext, to: Target) -> Changed:
     with StagedChange(call, to.table) as staged:
         for batch in call.stream(change_text.truncate_sql(to)):
             staged.add(batch)

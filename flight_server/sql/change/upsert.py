@@ -17,7 +17,7 @@ from flight_server.sql.change.change_sql import EXCLUDED, Target
 from flight_server.sql.change.change_stage import MEETS_TWICE, StagedChange
 from flight_server.sql.change.identity import refuse_assigned
 from flight_server.sql.change.row_conversion import keys_of, logical
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.names import folded, quoted
 from storage.catalog.schema import TableDef
 from storage.errors import InvalidRequest
@@ -44,7 +44,9 @@ def conflict_columns(table: TableDef, conflict: OnConflict) -> bool:
     return True
 
 
-def upsert(call: Call, to: Target, conflict: OnConflict, rows: pa.RecordBatch, staged: StagedChange) -> None:
+def upsert(
+    call: StatementContext, to: Target, conflict: OnConflict, rows: pa.RecordBatch, staged: StagedChange
+) -> None:
     """Put `rows` (physical, checked) into `staged`, with what they replace."""
     keys = keys_of(to.table, rows)
     found = call.transaction.find_keys(to.table, keys)
@@ -66,7 +68,9 @@ def upsert(call: Call, to: Target, conflict: OnConflict, rows: pa.RecordBatch, s
     _update_hits(call, to, conflict, hit, staged)
 
 
-def _update_hits(call: Call, to: Target, conflict: OnConflict, hit: pa.RecordBatch, staged: StagedChange) -> None:
+def _update_hits(
+    call: StatementContext, to: Target, conflict: OnConflict, hit: pa.RecordBatch, staged: StagedChange
+) -> None:
     values = assigned_values(to.table, conflict.assignments)
     sql = change_text.conflict_sql(to, to.table.primary_key, values, conflict.where_sql)
     rows = pa.Table.from_batches([logical(to.table, hit)])

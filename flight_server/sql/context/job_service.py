@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from storage.catalog.names import TableName
-from storage.histograms import Spread
+from storage.histograms import Histogram
 
 
 class JobRow(Protocol):
@@ -89,7 +89,7 @@ class JobDoor(Protocol):
         """WAIT FOR JOB: returns once it is finished, however it ended. Raises Cancelled when `cancelled()` does."""
         ...
 
-    def durations(self) -> Mapping[tuple[str, ...], Spread]:
+    def durations(self) -> Mapping[tuple[str, ...], Histogram]:
         """How long jobs took that ended since the start, by type and status. Never blocks."""
         ...
 

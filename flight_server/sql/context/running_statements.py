@@ -15,7 +15,7 @@ from flight_server.parser.text.redaction import without_secrets
 from flight_server.sql.context.admission import Admission
 from storage.clock import Clock
 from storage.errors import Cancelled, FrostlineError
-from storage.histograms import Durations
+from storage.histograms import DurationHistograms
 
 KEPT_MAX: Final = 200
 DURATION_BOUNDS_SECONDS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 600.0)
@@ -70,7 +70,7 @@ class RunningStatements:
 
     def __init__(self, clock: Clock, admission: Admission, apart: Admission | None = None) -> None:
         """apart: of statements that run in a process of their own; they take a place in both"""
-        self.durations = Durations(DURATION_BOUNDS_SECONDS)  # by how statements ended
+        self.durations = DurationHistograms(DURATION_BOUNDS_SECONDS)  # by how statements ended
         self.admission = admission
         self.apart = apart or admission
         self._clock = clock

@@ -48,7 +48,7 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class StatementContext:
     """One statement under way: who runs it, on what state, with which parameters.
 
     rights:  of whoever runs it, as they are now
@@ -71,7 +71,7 @@ class Call:
     params: Params | None = None
     rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
     admit: Admit = admitted
-    make_virtual: Callable[[Call], Virtual] = lambda _: MappingProxyType({})
+    make_virtual: Callable[[StatementContext], Virtual] = lambda _: MappingProxyType({})
     pledges: Pledges = field(default_factory=Pledges)
 
     @property
@@ -114,7 +114,7 @@ class Call:
             return table
         return table.owned_by(self.services.engine.users.owner(self.owner_key))
 
-    def for_each_owner(self, table: TableDef) -> Iterator[Call]:
+    def for_each_owner(self, table: TableDef) -> Iterator[StatementContext]:
         """This call once for each owner of rows in a user table, for checks that go before a definition; for any other
         table just this one."""
         if table.kind is not TableKind.USER:
@@ -197,8 +197,8 @@ class Call:
             plan = self.plan(sql, dict(zip(names, types, strict=True)))
         return self.services.queries.stream(plan, self.cancelled, self.admit)
 
-    def with_text(self, text: str) -> Call:
+    def with_text(self, text: str) -> StatementContext:
         return replace(self, text=text)
 
-    def with_params(self, params: Params) -> Call:
+    def with_params(self, params: Params) -> StatementContext:
         return replace(self, params=params)

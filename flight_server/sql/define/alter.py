@@ -35,7 +35,7 @@ from flight_server.parser.statements.definitions import (
 from flight_server.parser.text.declared_types import holds_all_of
 from flight_server.sql.change.change_stage import Changed
 from flight_server.sql.change.identity import changed_identity, refuse_identity
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.columns import check_default, new_column, writable_name
 from flight_server.sql.define.constraints import (
     check_conditions,
@@ -57,7 +57,7 @@ from storage.state.stream_retention import check_stream
 _EACH_ROW_ITS_OWN: Final = ("uuid_v7", "snowflake_id", "uuid(", "gen_random_uuid", "random(")
 
 
-def alter_table(call: Call, statement: AlterTable) -> Changed:
+def alter_table(call: StatementContext, statement: AlterTable) -> Changed:
     """Apply the actions in order, all or none. Raises InvalidRequest, NotFound, NotSupported, ConstraintViolated."""
     name = writable_name(call.name(statement.table))
     if name in call.transaction.catalog.views and len(statement.actions) == 1:
@@ -94,7 +94,7 @@ def alter_table(call: Call, statement: AlterTable) -> Changed:
     return Changed(0)
 
 
-def _altered(call: Call, table: TableDef, action: TableAction) -> TableDef:
+def _altered(call: StatementContext, table: TableDef, action: TableAction) -> TableDef:
     if table.kind is TableKind.STREAM and not isinstance(action, RenameTable | SetOptions):
         raise NotSupported(
             f"ALTER of columns is not supported for stream tables; create '{table.name}' anew, or put other events "
@@ -136,7 +136,7 @@ def _with_options(table: TableDef, given: Mapping[str, str]) -> TableDef:
     return changed
 
 
-def _add_column(call: Call, table: TableDef, action: AddColumn) -> TableDef:
+def _add_column(call: StatementContext, table: TableDef, action: AddColumn) -> TableDef:
     spec = action.column
     if table.column(spec.name) is not None:
         if action.if_not_exists:
@@ -204,7 +204,7 @@ def _rename_column(table: TableDef, action: RenameColumn) -> TableDef:
     )
 
 
-def _change_default(call: Call, table: TableDef, action: ChangeColumnDefault) -> TableDef:
+def _change_default(call: StatementContext, table: TableDef, action: ChangeColumnDefault) -> TableDef:
     column = _column(table, action.name)
     refuse_identity(table, column, "ALTER COLUMN .. DROP IDENTITY, then set its DEFAULT")
     changed = msgspec.structs.replace(column, default_sql=action.default_sql)
@@ -265,7 +265,7 @@ def _keeps_key_bytes(old: pa.DataType, new: pa.DataType) -> bool:
     return old == new or (pa.types.is_integer(old) and pa.types.is_integer(new) and not pa.types.is_uint64(new))
 
 
-def _change_nullable(call: Call, table: TableDef, action: ChangeColumnNullable) -> TableDef:
+def _change_nullable(call: StatementContext, table: TableDef, action: ChangeColumnNullable) -> TableDef:
     column = _column(table, action.name)
     if action.nullable:
         refuse_identity(table, column, "ALTER COLUMN .. DROP IDENTITY first")
@@ -276,12 +276,12 @@ def _change_nullable(call: Call, table: TableDef, action: ChangeColumnNullable) 
     return _with_column(table, msgspec.structs.replace(column, nullable=action.nullable))
 
 
-def _holds_nulls(call: Call, table: TableDef, column: str) -> bool:
+def _holds_nulls(call: StatementContext, table: TableDef, column: str) -> bool:
     sql = f"SELECT count(*) FROM {_sql_name(table.name)} WHERE {quoted(column)} IS NULL"
     return _has_rows(call, table) and bool(call.collect(sql).column(0)[0].as_py())
 
 
-def _has_rows(call: Call, table: TableDef) -> bool:
+def _has_rows(call: StatementContext, table: TableDef) -> bool:
     state = call.transaction.state
     return any(state.partition(each.own(table).partition_id).rows > 0 for each in call.for_each_owner(table))
 

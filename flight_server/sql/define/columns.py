@@ -15,7 +15,7 @@ from flight_server.parser.text.types import sql_type_name
 from flight_server.query.results.client_types import client_type, text_metadata
 from flight_server.sql.change.filled_defaults import default_array
 from flight_server.sql.change.row_conversion import cast_column
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.names import TableName, checked_column, table_name
 from storage.catalog.schema import Column, TableDef
 from storage.cold.parquet_types import is_storable
@@ -47,7 +47,7 @@ def new_column(spec: ColumnSpec, taken: Sequence[str], physical_taken: set[str])
     )
 
 
-def check_default(call: Call, table: TableDef, column: Column) -> pa.Array | None:
+def check_default(call: StatementContext, table: TableDef, column: Column) -> pa.Array | None:
     """The DEFAULT as one value, cast to the column. Raises InvalidRequest."""
     if column.default_sql is None:
         return None

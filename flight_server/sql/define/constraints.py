@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from flight_server.parser.statements.constraints import ConstraintSpec, DropConstraint, ForeignTarget, RenameConstraint
 from flight_server.parser.text.lexer import lex
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.check_text import columns_named, with_renamed
 from storage.catalog.constraints import Constraint, ConstraintKind, Reference, renamed_columns
 from storage.catalog.names import RESERVED_PREFIX
@@ -25,7 +25,7 @@ _NAME_CHARACTERS_MAX: Final = 200  # of one that is made up
 _SUFFIXES: Final = {ConstraintKind.UNIQUE: "key", ConstraintKind.CHECK: "check", ConstraintKind.FOREIGN_KEY: "fkey"}
 
 
-def with_constraints(call: Call, table: TableDef, specs: Iterable[ConstraintSpec]) -> TableDef:
+def with_constraints(call: StatementContext, table: TableDef, specs: Iterable[ConstraintSpec]) -> TableDef:
     """`table` with these constraints too. Raises InvalidRequest, AlreadyExists, NotFound, NotSupported."""
     for spec in specs:
         if table.kind is TableKind.STREAM:
@@ -36,7 +36,7 @@ def with_constraints(call: Call, table: TableDef, specs: Iterable[ConstraintSpec
     return table
 
 
-def _constraint(call: Call, table: TableDef, spec: ConstraintSpec) -> Constraint:
+def _constraint(call: StatementContext, table: TableDef, spec: ConstraintSpec) -> Constraint:
     columns = spec.columns
     if spec.kind is ConstraintKind.CHECK:
         _check_condition(call, table, spec.check_sql)
@@ -78,7 +78,7 @@ def _check_free(table: TableDef, name: str) -> None:
         raise AlreadyExists(f"constraint '{name}' of table '{table.name}' already exists", sqlstate="42710")
 
 
-def _reference(call: Call, table: TableDef, target: ForeignTarget) -> Reference:
+def _reference(call: StatementContext, table: TableDef, target: ForeignTarget) -> Reference:
     name = call.new_name(target.table)
     if table.name.is_temporary or name.is_temporary:
         raise NotSupported(
@@ -103,7 +103,7 @@ def _reference(call: Call, table: TableDef, target: ForeignTarget) -> Reference:
     )
 
 
-def _check_condition(call: Call, table: TableDef, sql: str) -> None:
+def _check_condition(call: StatementContext, table: TableDef, sql: str) -> None:
     """Raises InvalidRequest, NotSupported unless it is a condition over columns of the table."""
     try:
         _plan_condition(call, table, sql)
@@ -111,7 +111,7 @@ def _check_condition(call: Call, table: TableDef, sql: str) -> None:
         raise type(error)(error.message.replace(f'"{_CHECKED}".', ""), sqlstate=error.sqlstate) from None
 
 
-def _plan_condition(call: Call, table: TableDef, sql: str) -> None:
+def _plan_condition(call: StatementContext, table: TableDef, sql: str) -> None:
     tokens = lex(sql)
     if any(token.key in ("SELECT", "WITH") for token in tokens):
         raise NotSupported(f"a query in a CHECK of table '{table.name}' is not supported; name columns of the table")
@@ -124,7 +124,7 @@ def _plan_condition(call: Call, table: TableDef, sql: str) -> None:
     call.plan(f'SELECT 1 AS c0 FROM "{_CHECKED}" WHERE ({sql})', extra=rows)  # refuses aggregates
 
 
-def check_conditions(call: Call, table: TableDef) -> None:
+def check_conditions(call: StatementContext, table: TableDef) -> None:
     """Raises InvalidRequest (2BP01) when a CHECK no longer fits the altered table."""
     for constraint in table.constraints:
         if constraint.kind is not ConstraintKind.CHECK:

@@ -19,7 +19,7 @@ from flight_server.parser.statements.namespaces import AlterNamespace, CreateNam
 from flight_server.parser.statements.views import AlterView, CreateView, DropView
 from flight_server.sql.change.change_stage import Changed, StagedChange
 from flight_server.sql.change.row_conversion import checked_rows
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.alter import alter_table
 from flight_server.sql.define.columns import check_default, columns_of_schema, key_column, new_column, writable_name
 from flight_server.sql.define.constraints import with_constraints
@@ -34,7 +34,7 @@ from storage.state.stream_retention import check_stream
 from storage.transactions.temporary_tables import with_namespace
 
 
-def define(call: Call, statement: Definition) -> Changed:
+def define(call: StatementContext, statement: Definition) -> Changed:
     """Apply one definition to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, NotSupported."""
     match statement:
         case CreateTable():
@@ -56,7 +56,7 @@ def define(call: Call, statement: Definition) -> Changed:
     return Changed(0)
 
 
-def create_table(call: Call, statement: CreateTable) -> Changed:
+def create_table(call: StatementContext, statement: CreateTable) -> Changed:
     """CREATE TABLE, with rows for AS SELECT."""
     if statement.kind is TableKind.STREAM and is_temporary(statement):
         raise NotSupported("a stream table can't be temporary: leave out TEMP, its events expire by themselves")
@@ -83,7 +83,7 @@ def is_temporary(statement: CreateTable) -> bool:
     return statement.temporary or statement.table.namespace == TEMPORARY
 
 
-def _new_name(call: Call, statement: CreateTable) -> TableName:
+def _new_name(call: StatementContext, statement: CreateTable) -> TableName:
     """Raises InvalidRequest."""
     if not is_temporary(statement):
         return writable_name(call.new_name(statement.table))
@@ -96,7 +96,7 @@ def _new_name(call: Call, statement: CreateTable) -> TableName:
     return writable_name(TableName(TEMPORARY, statement.table.table))
 
 
-def new_table(call: Call, name: TableName, specs: Sequence[ColumnSpec], statement: CreateTable) -> TableDef:
+def new_table(call: StatementContext, name: TableName, specs: Sequence[ColumnSpec], statement: CreateTable) -> TableDef:
     """A checked definition under a new id. Raises InvalidRequest, NotSupported."""
     if not name.is_temporary:
         call.transaction.catalog.namespace(name.namespace)
@@ -139,7 +139,7 @@ def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Ca
     return catalog.with_new_table(table)
 
 
-def _drop_table(call: Call, statement: DropTable) -> None:
+def _drop_table(call: StatementContext, statement: DropTable) -> None:
     name = writable_name(call.name(statement.table))
     catalog = call.transaction.catalog
     if statement.if_exists and not catalog.is_taken(name):
@@ -158,7 +158,7 @@ def _drop_table(call: Call, statement: DropTable) -> None:
     call.transaction.change_catalog(drop)
 
 
-def _comment(call: Call, statement: CommentOn) -> None:
+def _comment(call: StatementContext, statement: CommentOn) -> None:
     name = writable_name(call.name(statement.table))
     if name in call.transaction.catalog.views and statement.column is not None:
         check_view_column(call, name, statement.column)
@@ -184,7 +184,7 @@ def _commented(table: TableDef, statement: CommentOn) -> TableDef:
     return msgspec.structs.replace(table, columns=columns, version=version)
 
 
-def _define_namespace(call: Call, statement: CreateNamespace | AlterNamespace | DropNamespace) -> None:
+def _define_namespace(call: StatementContext, statement: CreateNamespace | AlterNamespace | DropNamespace) -> None:
     now_ms = call.services.clock.wall_ms()
 
     def change(catalog: Catalog) -> Catalog:

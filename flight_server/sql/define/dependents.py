@@ -10,14 +10,14 @@ from contextlib import suppress
 from dataclasses import replace
 
 from flight_server.query.scan.scope import allow_all, opens_none
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.catalog import NAMES_SHOWN_MAX, Catalog
 from storage.catalog.names import TableName, quoted
 from storage.catalog.schema import ViewDef
 from storage.errors import FrostlineError, InvalidRequest
 
 
-def dependent_views(call: Call, name: TableName) -> tuple[TableName, ...]:
+def dependent_views(call: StatementContext, name: TableName) -> tuple[TableName, ...]:
     """The views that read `name`, directly or through other views, sorted."""
     reads = {view.name: _reads(call, view) for view in call.transaction.catalog.views.values()}
     found = {name}
@@ -26,7 +26,7 @@ def dependent_views(call: Call, name: TableName) -> tuple[TableName, ...]:
     return tuple(sorted(found - {name}))
 
 
-def working(call: Call, views: Iterable[TableName]) -> tuple[TableName, ...]:
+def working(call: StatementContext, views: Iterable[TableName]) -> tuple[TableName, ...]:
     """Those of `views` that can be read."""
     found: list[TableName] = []
     for view in views:
@@ -36,7 +36,7 @@ def working(call: Call, views: Iterable[TableName]) -> tuple[TableName, ...]:
     return tuple(found)
 
 
-def _reads(call: Call, view: ViewDef) -> set[TableName]:
+def _reads(call: StatementContext, view: ViewDef) -> set[TableName]:
     """Tables and views that the text of `view` comes to; of one that no longer works, those that it comes to before."""
     names: set[TableName] = set()
     with suppress(FrostlineError):
@@ -44,7 +44,7 @@ def _reads(call: Call, view: ViewDef) -> set[TableName]:
     return names
 
 
-def _plan(call: Call, view: TableName, allow: Callable[[TableName], None]) -> None:
+def _plan(call: StatementContext, view: TableName, allow: Callable[[TableName], None]) -> None:
     """Nobody's rights are asked: whoever may drop something need not be able to read it."""
     scope = replace(call.scope(), known=None, caller=object(), allow=allow, opens=opens_none)
     call.services.queries.plan(f"SELECT * FROM {quoted(view.namespace)}.{quoted(view.table)}", scope)

@@ -11,7 +11,7 @@ from flight_server.parser.statements.storages import StorageStatement
 from flight_server.parser.statements.users import GrantRights, UserStatement
 from flight_server.parser.text.redaction import without_secrets
 from flight_server.sql.change.change_stage import Changed
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.definitions import define
 from flight_server.sql.define.storages import define_storage
 from flight_server.sql.define.users import define_user
@@ -24,7 +24,7 @@ _WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
 Audited = Definition | UserStatement | StorageStatement
 
 
-def run_definition(call: Call, statement: Audited) -> Changed:
+def run_definition(call: StatementContext, statement: Audited) -> Changed:
     """Apply it; if it changed anything, say so in the audit log. Raises as `define` and its kin."""
     before = call.transaction.definitions, call.transaction.catalog
     if isinstance(statement, UserStatement):
@@ -58,7 +58,7 @@ def _words(statement: Audited) -> str:
     return _WORD_BORDER.sub(" ", type(statement).__name__).upper()
 
 
-def _object(call: Call, statement: Audited) -> str:
+def _object(call: StatementContext, statement: Audited) -> str:
     if isinstance(statement, GrantRights):
         return ", ".join(str(call.name(table)) for table in statement.tables)
     ref = getattr(statement, "table", None) or getattr(statement, "view", None)

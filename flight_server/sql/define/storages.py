@@ -17,7 +17,7 @@ from flight_server.parser.statements.storages import (
     StorageStatement,
 )
 from flight_server.parser.statements.users import Secret
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.catalog import Catalog
 from storage.catalog.credentials import read_credentials
 from storage.catalog.storages import LOCAL, StorageDef, StorageType, is_within
@@ -30,7 +30,7 @@ CHECK_SCHEMA = pa.schema([("storage", pa.string()), ("status", pa.string()), ("m
 _BLANK = ("name", "credentials", "if_not_exists")
 
 
-def define_storage(call: Call, statement: StorageStatement) -> None:
+def define_storage(call: StatementContext, statement: StorageStatement) -> None:
     """Apply it to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, StorageUnavailable."""
     match statement:
         case CreateStorage():
@@ -41,7 +41,7 @@ def define_storage(call: Call, statement: StorageStatement) -> None:
             _drop(call, statement)
 
 
-def check_storage(call: Call, statement: CheckStorage) -> pa.Table:
+def check_storage(call: StatementContext, statement: CheckStorage) -> pa.Table:
     """Write, read and remove a probe. Raises NotFound, StorageUnavailable."""
     clock = call.services.clock
     started_seconds = clock.monotonic_seconds()
@@ -51,7 +51,7 @@ def check_storage(call: Call, statement: CheckStorage) -> pa.Table:
     return pa.Table.from_pylist([row], schema=CHECK_SCHEMA)
 
 
-def _create(call: Call, statement: CreateStorage) -> None:
+def _create(call: StatementContext, statement: CreateStorage) -> None:
     _check_folder(call, statement)
     definition = StorageDef(
         name=statement.name,
@@ -80,7 +80,7 @@ def _create(call: Call, statement: CreateStorage) -> None:
     call.transaction.change_catalog(create)
 
 
-def _alter(call: Call, statement: AlterStorage) -> None:
+def _alter(call: StatementContext, statement: AlterStorage) -> None:
     changes = {
         field.name: value
         for field in fields(statement)
@@ -99,7 +99,7 @@ def _alter(call: Call, statement: AlterStorage) -> None:
     call.transaction.change_catalog(alter)
 
 
-def _drop(call: Call, statement: DropStorage) -> None:
+def _drop(call: StatementContext, statement: DropStorage) -> None:
     catalog = call.transaction.catalog
     if statement.if_exists and statement.name not in catalog.storages:
         return
@@ -108,7 +108,7 @@ def _drop(call: Call, statement: DropStorage) -> None:
     call.transaction.change_catalog(lambda catalog: catalog.without_storage(statement.name))
 
 
-def _empty(call: Call, name: str) -> None:
+def _empty(call: StatementContext, name: str) -> None:
     """See to it that no file is left there. Raises InvalidRequest when some are needed still."""
     engine = call.services.engine
     left = files_needed(engine, name)
@@ -124,7 +124,7 @@ def _empty(call: Call, name: str) -> None:
         place.give_up_claim()
 
 
-def _sealed(call: Call, secret: Secret | None) -> str:
+def _sealed(call: StatementContext, secret: Secret | None) -> str:
     """Raises InvalidRequest, which repeats nothing of the secret."""
     if secret is None:
         return ""
@@ -137,7 +137,7 @@ def _sealed(call: Call, secret: Secret | None) -> str:
     return "" if text is None else call.services.engine.secrets.seal(read_credentials(text))
 
 
-def _check_folder(call: Call, statement: CreateStorage) -> None:
+def _check_folder(call: StatementContext, statement: CreateStorage) -> None:
     """Raises InvalidRequest, PermissionDenied. Links are followed before it is looked where a folder is."""
     if statement.type is not StorageType.FILESYSTEM:
         return

@@ -23,7 +23,7 @@ from flight_server.parser.statements.users import (
     UndropUser,
     UserStatement,
 )
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import RESERVED_NAMESPACES, TableName
 from storage.catalog.users import Grant, GrantName, Privilege, UserRecord, in_order
@@ -48,7 +48,7 @@ class _Doer:
             raise PermissionDenied(f"user '{self.principal.name}' may not manage users with role '{role}'")
 
 
-def define_user(call: Call, statement: UserStatement) -> None:
+def define_user(call: StatementContext, statement: UserStatement) -> None:
     """Apply it to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, PermissionDenied."""
     services = call.services
     now, settled = services.engine.time.both()
@@ -64,7 +64,7 @@ def without_gone(catalog: Catalog, now: Now, grace_ms: int) -> Catalog:
     return catalog
 
 
-def _change(call: Call, statement: UserStatement, doer: _Doer) -> Change:
+def _change(call: StatementContext, statement: UserStatement, doer: _Doer) -> Change:
     match statement:
         case CreateUser():
             return _created(call, statement, doer)
@@ -79,7 +79,7 @@ def _change(call: Call, statement: UserStatement, doer: _Doer) -> Change:
             return lambda catalog: _granted(catalog, statement, tables, doer)
 
 
-def _created(call: Call, statement: CreateUser, doer: _Doer) -> Change:
+def _created(call: StatementContext, statement: CreateUser, doer: _Doer) -> Change:
     doer.check(statement.role)
     record = UserRecord(
         name=statement.name,
@@ -109,7 +109,7 @@ def _created(call: Call, statement: CreateUser, doer: _Doer) -> Change:
     return create
 
 
-def _altered(call: Call, statement: AlterUser, doer: _Doer) -> Change:
+def _altered(call: StatementContext, statement: AlterUser, doer: _Doer) -> Change:
     changes: dict[str, object] = {}
     if statement.password is not None:
         changes["password_hash"] = _hash(call, statement.password)
@@ -193,7 +193,7 @@ def _grant(name: GrantName, privileges: frozenset[Privilege], doer: _Doer) -> Gr
     return Grant(name=name, privileges=in_order(privileges), granted_by=doer.principal.name, granted_ms=doer.now_ms)
 
 
-def _hash(call: Call, password: Secret) -> str:
+def _hash(call: StatementContext, password: Secret) -> str:
     """Raises InvalidRequest for a password that is empty, too long or no text."""
     text = password.text
     if password.parameter is not None:

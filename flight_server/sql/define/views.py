@@ -7,7 +7,7 @@ import pyarrow as pa
 from flight_server.parser.statements.constraints import DropRule
 from flight_server.parser.statements.views import AlterView, CreateView, DropView
 from flight_server.parser.text.number_parameters import number_parameters
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.columns import writable_name
 from flight_server.sql.define.dependents import dependent_views, refuse_dependents, without_views
 from storage.catalog.catalog import Catalog
@@ -18,7 +18,7 @@ from storage.errors import FrostlineError, InvalidRequest, NotSupported
 _NAMES_ITSELF = "42P19"
 
 
-def create_view(call: Call, statement: CreateView) -> None:
+def create_view(call: StatementContext, statement: CreateView) -> None:
     """Raises AlreadyExists, InvalidRequest, NotFound, NotSupported."""
     name = writable_name(call.new_name(statement.view))
     if name.is_temporary:
@@ -37,7 +37,7 @@ def create_view(call: Call, statement: CreateView) -> None:
     _plan(call, name)  # with the view in place: finds unknown names, and views that name themselves
 
 
-def alter_view(call: Call, statement: AlterView) -> None:
+def alter_view(call: StatementContext, statement: AlterView) -> None:
     """RENAME TO. Views that name it are left as they are written, as after ALTER TABLE .. RENAME TO.
 
     Raises AlreadyExists, InvalidRequest, NotFound.
@@ -48,7 +48,7 @@ def alter_view(call: Call, statement: AlterView) -> None:
     rename_view(call, name, statement.new_name)
 
 
-def rename_view(call: Call, name: TableName, new_name: str) -> None:
+def rename_view(call: StatementContext, name: TableName, new_name: str) -> None:
     """Raises AlreadyExists, InvalidRequest, NotFound."""
     new = writable_name(TableName(name.namespace, new_name))
     call.transaction.change_catalog(lambda catalog: catalog.with_renamed_view(catalog.view(name), new))
@@ -59,7 +59,7 @@ def rename_view(call: Call, name: TableName, new_name: str) -> None:
             raise
 
 
-def drop_view(call: Call, statement: DropView) -> None:
+def drop_view(call: StatementContext, statement: DropView) -> None:
     """Raises InvalidRequest, NotFound."""
     name = writable_name(call.new_name(statement.view))
     catalog = call.transaction.catalog
@@ -77,11 +77,11 @@ def drop_view(call: Call, statement: DropView) -> None:
     call.transaction.change_catalog(drop)
 
 
-def check_view_column(call: Call, name: TableName, column: str) -> None:
+def check_view_column(call: StatementContext, name: TableName, column: str) -> None:
     """Raises InvalidRequest if the view has no such column."""
     if column not in _plan(call, name).names:
         raise InvalidRequest(f"view '{name}' has no column '{column}'", sqlstate="42703")
 
 
-def _plan(call: Call, name: TableName) -> pa.Schema:
+def _plan(call: StatementContext, name: TableName) -> pa.Schema:
     return call.plan(f"SELECT * FROM {quoted(name.namespace)}.{quoted(name.table)}").schema

@@ -19,7 +19,7 @@ import pyarrow as pa
 from flight_server.query.results.result_shape import cut
 from flight_server.sql.live.live_queries import LiveQueries
 from flight_server.sql.live.subscription import LiveState, Subscription, Told
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.commit.deltas import deltas_of
 from storage.commit.replay import past_deltas
 from storage.errors import Cancelled, FrostlineError
@@ -36,7 +36,7 @@ class LiveRows:
         self,
         live: LiveQueries,
         subscription: Subscription,
-        places: Places,
+        places: FileStores,
         stored: Stored,
         message_bytes_max: int,
     ) -> None:

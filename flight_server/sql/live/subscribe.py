@@ -14,7 +14,7 @@ from flight_server.parser.statements.live import Subscribe, Written
 from flight_server.query.scan.table_scan import RowView
 from flight_server.sql.context.results import SentResult
 from flight_server.sql.context.running_statements import RunningState, RunningStatement, RunningStatements
-from flight_server.sql.context.statement_context import Call, Params
+from flight_server.sql.context.statement_context import Params, StatementContext
 from flight_server.sql.live.live_queries import LiveQueries
 from flight_server.sql.live.live_rows import LiveRows
 from flight_server.sql.live.selection import Selection, key_of
@@ -96,7 +96,7 @@ StatementOutcome = SentResult | LiveResult
 
 
 def subscribe(
-    call: Call,
+    call: StatementContext,
     live: LiveQueries,
     statement: Subscribe,
     statements: RunningStatements,
@@ -128,7 +128,7 @@ def subscribe(
     return LiveResult(subscription, rows, statements, running)
 
 
-def live_shape(call: Call, statement: Subscribe) -> tuple[pa.Schema, Mapping[str, pa.DataType]]:
+def live_shape(call: StatementContext, statement: Subscribe) -> tuple[pa.Schema, Mapping[str, pa.DataType]]:
     """(columns, types of the parameters as far as they are known)"""
     selection = Selection(
         call.services.queries, _table(call, statement), statement, call.params, call.session.time_zone
@@ -142,7 +142,7 @@ class _Stored:
 
     def __init__(
         self,
-        call: Call,
+        call: StatementContext,
         state: DatabaseState,
         selection: Selection,
         statements: RunningStatements,
@@ -170,7 +170,7 @@ class _Stored:
         return self._running.reason is not None
 
 
-def _table(call: Call, statement: Subscribe) -> TableDef:
+def _table(call: StatementContext, statement: Subscribe) -> TableDef:
     name = call.name(statement.table)
     if name.is_temporary:
         raise NotSupported(f"temporary table '{name.table}' can't be subscribed to; nobody but its session changes it")
@@ -184,7 +184,7 @@ def _table(call: Call, statement: Subscribe) -> TableDef:
 
 
 def _reader(
-    call: Call,
+    call: StatementContext,
     live: LiveQueries,
     statement: Subscribe,
     running: RunningStatement,
@@ -224,7 +224,7 @@ def _check_reader(session: Session, rights_of: RightsOf, seen: TableDef, newest:
     rights_of(now).require(Privilege.SELECT, newest.table_by_id(seen).name, newest)
 
 
-def _check_state(call: Call, state: DatabaseState, table: TableDef, reader: Reader) -> None:
+def _check_state(call: StatementContext, state: DatabaseState, table: TableDef, reader: Reader) -> None:
     """Raises Conflict (the table is another one by now), InvalidRequest (from_seq)."""
     if state.catalog.table_by_id(table).version != table.version:
         raise Conflict(f"table '{table.name}' was altered while the statement began; run it again")
@@ -238,6 +238,6 @@ def _check_state(call: Call, state: DatabaseState, table: TableDef, reader: Read
     check_kept(table, state.partition(table.partition_id), seq, _age_ms(call, state.partition(table.partition_id)))
 
 
-def _age_ms(call: Call, partition: PartitionState) -> int:
+def _age_ms(call: StatementContext, partition: PartitionState) -> int:
     """The time that tells which events of a stream are past their retention."""
     return call.services.engine.time.now().ageing(partition.oldest_hot_ms)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from flight_server.sql.live.selection import Selection
 from storage.catalog.catalog import Catalog
-from storage.commit.change_feed import Listening
+from storage.commit.change_feed import FeedPosition
 from storage.errors import FrostlineError, LimitExceeded
 from storage.seq import SEQ_MAX
 from storage.state.partition_change import PartitionChange
@@ -87,7 +87,7 @@ class Subscription:
         self.state = LiveState.WAITING
         self.rows = 0
         self.last_seq = NOTHING_YET if reader.from_seq is None else reader.from_seq
-        self.listening: Listening | None = None
+        self.listening: FeedPosition | None = None
         self.next_progress_seconds = 0.0
         self._queue_bytes_max = queue_bytes_max
         self._gone = gone

@@ -13,7 +13,7 @@ from typing import Final
 from flight_server.sql.live.selection import Selection
 from flight_server.sql.live.subscription import Subscription, Told
 from storage.catalog.schema import TableDef
-from storage.cold.file_store import Places
+from storage.cold.file_store import FileStores
 from storage.commit.deltas import Delta, deltas_of, is_small, merged
 from storage.errors import FrostlineError, LimitExceeded
 from storage.state.partition_change import PartitionChange
@@ -41,7 +41,7 @@ class Group:
 class Topic:
     """A hearer of the change feed. `add` and `remove` under the owner's lock; `work` on the worker's thread."""
 
-    def __init__(self, places: Places, backlog_bytes_max: int, wake: Callable[[Topic], None]) -> None:
+    def __init__(self, places: FileStores, backlog_bytes_max: int, wake: Callable[[Topic], None]) -> None:
         self.groups: dict[object, Group] = {}
         self._places = places
         self._backlog_bytes_max = backlog_bytes_max

@@ -13,7 +13,7 @@ from flight_server.parser.statements.session import Describe, Show, ShowKind
 from flight_server.parser.text.quoting import sql_name
 from flight_server.parser.text.type_names import sql_type_name
 from flight_server.sql.context.session_functions import FACTS
-from flight_server.sql.context.statement_context import Call
+from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.show.create_sql import create_table_sql, create_view_sql
 from flight_server.sql.show.definition_history import author_of, operations
 from flight_server.sql.show.stream_facts import described_stream
@@ -30,7 +30,7 @@ _USERS, _GRANTS = TableName("system", "users"), TableName("system", "grants")
 _STORAGES = TableName("system", "storages")
 
 
-def show(call: Call, statement: Show) -> pa.Table:
+def show(call: StatementContext, statement: Show) -> pa.Table:
     """Raises NotFound, InvalidRequest."""
     match statement.kind:
         case ShowKind.NAMESPACES:
@@ -60,7 +60,7 @@ def show(call: Call, statement: Show) -> pa.Table:
             return _stats(table, visible(table, partition, _age_ms(call, partition)))
 
 
-def describe(call: Call, statement: Describe) -> pa.Table:
+def describe(call: StatementContext, statement: Describe) -> pa.Table:
     """Columns and options of a table, columns of a view, or every schema version. Raises NotFound."""
     name = call.name(statement.table)
     if name in call.catalog.views or name in call.virtual:
@@ -75,17 +75,17 @@ def describe(call: Call, statement: Describe) -> pa.Table:
     return _described(table)
 
 
-def _age_ms(call: Call, partition: PartitionState) -> int:
+def _age_ms(call: StatementContext, partition: PartitionState) -> int:
     """The time that tells which events of a stream are past their retention."""
     return call.services.engine.time.now().ageing(partition.oldest_hot_ms)
 
 
-def _namespaces(call: Call) -> pa.Table:
+def _namespaces(call: StatementContext) -> pa.Table:
     found = sorted(call.catalog.namespaces.values(), key=lambda n: n.name)
     return _texts({"namespace": [n.name for n in found], "description": [n.description for n in found]})
 
 
-def _tables(call: Call, namespace: str | None) -> pa.Table:
+def _tables(call: StatementContext, namespace: str | None) -> pa.Table:
     catalog = call.catalog
     wanted = namespace or call.namespace
     system = [name for name in sorted(call.virtual) if name.namespace == wanted]
@@ -101,14 +101,14 @@ def _tables(call: Call, namespace: str | None) -> pa.Table:
     )
 
 
-def _kind(call: Call, name: TableName) -> str:
+def _kind(call: StatementContext, name: TableName) -> str:
     catalog = call.catalog
     if name in catalog.tables:
         return str(catalog.tables[name].kind)
     return "view" if name in catalog.views else "system"
 
 
-def _grants(call: Call, user: str | None) -> pa.Table:
+def _grants(call: StatementContext, user: str | None) -> pa.Table:
     """All that the caller may know of, or those of one user. Raises PermissionDenied, NotFound."""
     grants = call.virtual[_GRANTS]()
     if user is None:
@@ -119,7 +119,7 @@ def _grants(call: Call, user: str | None) -> pa.Table:
     return grants.filter(pc.equal(grants["user"], user))
 
 
-def _variable(call: Call, name: str) -> pa.Table:
+def _variable(call: StatementContext, name: str) -> pa.Table:
     """Under the name that was asked for, if it is one of PostgreSQL's for a fact or an option of ours."""
     options = session_options(call.session)
     if name in FACTS:
@@ -131,12 +131,12 @@ def _variable(call: Call, name: str) -> pa.Table:
     return _texts({name if option == "schema" else option: [str(options[option])]})
 
 
-def _columns(call: Call, statement: Show) -> pa.Table:
+def _columns(call: StatementContext, statement: Show) -> pa.Table:
     assert statement.table is not None
     return describe(call, Describe(statement.table, history=False))
 
 
-def _create_statement(call: Call, statement: Show) -> pa.Table:
+def _create_statement(call: StatementContext, statement: Show) -> pa.Table:
     assert statement.table is not None
     name = call.name(statement.table)
     view = call.catalog.views.get(name)
@@ -176,7 +176,7 @@ def _described_schema(schema: pa.Schema, view: ViewDef | None) -> pa.Table:
     )
 
 
-def _history(call: Call, versions: Sequence[TableDef]) -> pa.Table:
+def _history(call: StatementContext, versions: Sequence[TableDef]) -> pa.Table:
     steps = list(operations(versions))
     return pa.table(
         {
@@ -190,7 +190,7 @@ def _history(call: Call, versions: Sequence[TableDef]) -> pa.Table:
     )
 
 
-def _known(call: Call, version: TableDef) -> TableDef:
+def _known(call: StatementContext, version: TableDef) -> TableDef:
     """Without the foreign keys to what the caller may not know of."""
     if call.rights.may_do(Deed.SEE_EVERYTHING):
         return version

@@ -23,7 +23,7 @@ from storage.clock import SystemClock
 from storage.maintenance.sweep import sweep
 from storage.state.state import live_files
 from tests.faults.long.conftest import Shift
-from tests.faults.long.disk_log import CALLS, Call, Disk, calls_of, in_order
+from tests.faults.long.disk_log import CALLS, Disk, StatementContext, calls_of, in_order
 from tests.faults.long.power_client import SMALL
 from tests.faults.tools import needed
 from tests.server_process import REPOSITORY
@@ -102,7 +102,7 @@ def test_what_a_power_cut_leaves_holds_every_answer(strace: str, tmp_path: Path,
         shutil.rmtree(directory)
 
 
-def check_cuts(directory: Path, calls: list[Call], cuts: list[tuple[int, Random | None]]) -> None:
+def check_cuts(directory: Path, calls: list[StatementContext], cuts: list[tuple[int, Random | None]]) -> None:
     """One pass over the calls; at each cut the directory it would leave is opened and compared."""
     disk, journal, done = Disk(str(directory / "data")), Journal(), 0
     for at, random in cuts:
@@ -137,7 +137,7 @@ def check(left: Path, journal: Journal, how: str) -> None:
         assert furniture.files_on_disk(engine) == set(live_files(engine.state)), how
 
 
-def traced(directory: Path, seed: int) -> list[Call]:
+def traced(directory: Path, seed: int) -> list[StatementContext]:
     """The calls of a client that ran in `directory`."""
     directory.mkdir()
     log, journal = directory / "calls", directory / "journal"
@@ -149,7 +149,7 @@ def traced(directory: Path, seed: int) -> list[Call]:
     return calls
 
 
-def line_of(call: Call) -> str:
+def line_of(call: StatementContext) -> str:
     """What the client told its journal with this call, if it did."""
     if call.name != "write" or not call.path.endswith("/journal"):
         return ""
