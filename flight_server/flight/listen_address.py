@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ def uses_tls(server: ServerSettings) -> bool:
     return bool(server.tls_certificate)
 
 
+@lru_cache(maxsize=1024)  # asked for each call
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches `host`. A name that is not an address is not trusted to be."""
     if host.lower() in _LOOPBACK_NAMES:

@@ -160,3 +160,15 @@ def test_a_row_that_is_too_large_is_refused():
     assert list(slices(Rows([nulls], 1, 0.0, NULL_BYTES))) == [(0, 1)]
     with pytest.raises(LimitExceeded, match="a row would be"):
         list(slices(Rows([nulls], 1, 0.0, 2000.0)))
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.int64(), pa.float16(), pa.float64(), pa.string(), pa.large_string()])
+def test_parts_of_plain_columns_are_counted_as_what_they_hold(kind: pa.DataType):
+    texts = [None, "", "a", "ä" * 100, "b", None, "cc"]
+    values = pa.array(texts, kind) if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
+    array = pa.array(np.arange(7), pa.int64()).cast(kind) if values is None else values
+    for start in range(8):
+        for stop in range(start, 8):
+            part = array.slice(start, stop - start)
+            ranges = range_bytes(part, np.zeros(1, np.int64), np.array([len(part)], np.int64))
+            assert array_bytes(part) == ranges[0] == array_bytes(pa.concat_arrays([part, array.slice(0, 0)]))

@@ -86,6 +86,7 @@ class Session:
     expires_ms: int = 0
     lost: str | None = None
     kept: Share | None = None  # bytes of the prepared statements
+    noted_flags: int = -1  # what `held_file` has of it; -1: not known
 
     def __repr__(self) -> str:
         counts = f"{self.calls} calls, {len(self.prepared)} prepared, {len(self.transactions)} transactions"

@@ -113,7 +113,7 @@ class Sessions:
             session.calls -= 1
             self._used(session)
             if session.id in self._sessions:
-                self._note(session.id, session.state(""))
+                self._note_flags(session)
 
     def close(self, session_id: str, token_expires_ms: int) -> None:
         """End it now; its token is refused from here on."""
@@ -207,6 +207,13 @@ class Sessions:
             self._to_look_at = [(other.last_used_seconds, id_) for id_, other in self._sessions.items()]
             heapq.heapify(self._to_look_at)
         return session
+
+    def _note_flags(self, session: Session) -> None:
+        """As `_note`, after each call: nearly always nothing is new."""
+        flags = SETTINGS * session.has_settings | IN_TRANSACTION * session.transactions.held()[0]
+        if self._held is not None and flags != session.noted_flags:
+            session.noted_flags = flags
+            self._held.note(session.id, flags, self._clock.wall_ms())
 
     def _note(self, session_id: str, state: LostState | None) -> None:
         """In the file, for the next run of the server."""
