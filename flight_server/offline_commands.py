@@ -11,7 +11,7 @@ from flight_server.parser.text.type_names import sql_type_name
 from storage.backup.allowed_targets import any_target
 from storage.backup.rebuild import rebuild
 from storage.backup.restore import restore_into
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 
 
 def add_restore(commands: Any) -> None:
@@ -82,4 +82,4 @@ def run_recover(parsed: argparse.Namespace) -> int:
 
 
 def _time(seq: int) -> str:
-    return f"{datetime.fromtimestamp((seq >> SEQ_TIME_SHIFT) / 1000, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{datetime.fromtimestamp(ms_of(seq) / 1000, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"

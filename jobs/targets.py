@@ -27,10 +27,10 @@ def table_parameters(table: TableDef) -> dict[str, str]:
 def table_of(state: DatabaseState, record: JobRecord) -> TableDef:
     """The job's table as it is now. Raises NotFound when it was dropped."""
     table_id = int(record.parameters[_TABLE_ID])
-    for table in state.catalog.tables.values():
-        if table.table_id == table_id:
-            return table
-    raise NotFound(f"table '{record.target}' does not exist any more")
+    table = state.catalog.tables_by_id.get(table_id)
+    if table is None:
+        raise NotFound(f"table '{record.target}' does not exist any more")
+    return table
 
 
 def partitions_to_flush(engine: Engine, table: TableDef, step: Step) -> Iterator[int]:

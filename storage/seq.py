@@ -13,10 +13,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+import numpy as np
+
 from storage.errors import ClockRefused
 
 SEQ_TIME_SHIFT: Final = 20  # `_seq` >> this = commit time in ms since 1970; never change: it is on disk
 SEQ_MAX: Final = (1 << 63) - 1
+SEQS_A_MS: Final = 1 << SEQ_TIME_SHIFT
 COMMIT_MS_END: Final = 7_258_118_400_000  # 2200-01-01 UTC; a clock that says so is wrong
 SEQ_END: Final = (1 << 63) - (1 << 50)
 FIRST_PROVISIONAL: Final = 7 << 60  # 2213-11-22: above what any commit gets, and rising like it
@@ -28,9 +31,19 @@ def ms_of(seq: int) -> int:
     return seq >> SEQ_TIME_SHIFT
 
 
+def ms_of_each(seqs: np.ndarray) -> np.ndarray:
+    """As `ms_of`, of an int64 array."""
+    return seqs >> SEQ_TIME_SHIFT
+
+
 def seq_at(ms: int) -> int:
     """The first `_seq` of a millisecond; kept within int64 for times before 1970 and after 2248."""
     return min(max(ms, 0), SEQ_MAX >> SEQ_TIME_SHIFT) << SEQ_TIME_SHIFT
+
+
+def last_seq_at(ms: int) -> int:
+    """The last `_seq` of a millisecond; kept within int64 as `seq_at` is."""
+    return max(0, min(((ms + 1) << SEQ_TIME_SHIFT) - 1, SEQ_MAX))
 
 
 def first_seq(last_seq: int, database_ms: int, clock_ms: int) -> int:

@@ -42,7 +42,7 @@ from storage.rowstore.manifest_records import encode_cold_file
 from storage.rowstore.owners import OwnerKey, owner_operations
 from storage.rowstore.row_store import Operation, RowStore
 from storage.rowstore.startup_check import check_at_startup
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 
 ROOT: Final = "root"
 
@@ -240,7 +240,7 @@ def _newest_tables(remains: Salvage) -> dict[int, TableDef]:
 def _catalog(remains: Salvage, tables: dict[int, TableDef], last_seq: int) -> Iterator[Operation]:
     kept = {found.table.table_id for found in remains.partitions}
     owners = {found.table.owner for found in remains.partitions if found.table.owner is not None}
-    made_ms = last_seq >> SEQ_TIME_SHIFT
+    made_ms = ms_of(last_seq)
     namespaces = {DEFAULT_NAMESPACE, *(tables[id_].name.namespace for id_ in kept)}
     named = {tables[id_].name: tables[id_] for id_ in kept}
     catalog = Catalog(

@@ -39,6 +39,7 @@ class Catalog:
     users: Mapping[str, UserRecord] = field(default_factory=lambda: _frozen({}))
     grants: Mapping[GrantName, Grant] = field(default_factory=lambda: _frozen({}))
     storages: Mapping[str, StorageDef] = field(default_factory=lambda: _frozen({LOCAL: LOCAL_STORAGE}))
+    _by_id: dict[int, TableDef] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def table(self, name: TableName) -> TableDef:
         """Raises NotFound with the way out, InvalidRequest for a view."""
@@ -52,10 +53,10 @@ class Catalog:
 
     def table_by_id(self, seen: TableDef) -> TableDef:
         """The table that was `seen`, as it is now, under whatever name. Raises NotFound."""
-        for table in self.tables.values():
-            if table.table_id == seen.table_id:
-                return table if seen.owner is None else table.owned_by(seen.owner)
-        raise NotFound(f"table '{seen.name}' was dropped")
+        table = self.tables_by_id.get(seen.table_id)
+        if table is None:
+            raise NotFound(f"table '{seen.name}' was dropped")
+        return table if seen.owner is None else table.owned_by(seen.owner)
 
     def view(self, name: TableName) -> ViewDef:
         found = self.views.get(name)
@@ -88,12 +89,12 @@ class Catalog:
             return self
         return replace(self, tables=_frozen(tables))
 
-    def table_ids(self) -> frozenset[int]:
-        return frozenset(table.table_id for table in self.tables.values())
-
-    def table_of_id(self, table_id: int) -> TableDef | None:
-        """None when there is no such table (any more)."""
-        return next((table for table in self.tables.values() if table.table_id == table_id), None)
+    @property
+    def tables_by_id(self) -> Mapping[int, TableDef]:
+        """Made once for a catalog, when it is first asked for."""
+        if len(self._by_id) != len(self.tables):
+            self._by_id.update((table.table_id, table) for table in self.tables.values())
+        return self._by_id
 
     def with_namespace(self, namespace: NamespaceDef) -> Catalog:
         """Add or replace a namespace."""

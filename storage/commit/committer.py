@@ -315,7 +315,7 @@ class Committer:
         return found
 
     def _load(self, state: DatabaseState, partition_id: int) -> PartitionState:
-        table = state.catalog.table_of_id(table_of_partition(partition_id))
+        table = state.catalog.tables_by_id.get(table_of_partition(partition_id))
         return PartitionState(partition_id) if table is None else self._owned.load(partition_id, table)
 
     def _keep(self, brought: list[PartitionState]) -> None:

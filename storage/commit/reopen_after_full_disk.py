@@ -54,7 +54,7 @@ def _with_owned(
 ) -> DatabaseState:
     partitions = dict(state.partitions)
     for partition_id in partition_ids:
-        table = state.catalog.table_of_id(table_of_partition(partition_id))
+        table = state.catalog.tables_by_id.get(table_of_partition(partition_id))
         if table is not None:
             partitions[partition_id] = load(partition_id, table)
     return state.with_partitions(partitions)

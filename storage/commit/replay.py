@@ -19,7 +19,7 @@ from storage.cold.parquet import read_seqs
 from storage.commit.deltas import NONE, Delta, seqs_of, versions
 from storage.errors import InvalidRequest
 from storage.primary_keys.encoding import encode_keys
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of, seq_at
 from storage.state.state import PartitionState
 from storage.state.stream_retention import visible
 
@@ -87,9 +87,9 @@ def _replaced(table: TableDef, new: pa.RecordBatch, old: pa.RecordBatch, commits
     gone: dict[tuple[bytes, int], list[int]] = {}
     old_keys = _keys(table, old)
     for row in np.argsort(commits, kind="stable").tolist()[::-1]:  # the first to go is the last of each list
-        gone.setdefault((old_keys[row], int(commits[row]) >> SEQ_TIME_SHIFT), []).append(row)
+        gone.setdefault((old_keys[row], ms_of(int(commits[row]))), []).append(row)
     for row, (key, seq) in enumerate(zip(_keys(table, new), seqs_of(new).tolist(), strict=True)):
-        candidates = gone.get((key, seq >> SEQ_TIME_SHIFT), [])
+        candidates = gone.get((key, ms_of(seq)), [])
         if candidates and commits[candidates[-1]] < seq:
             replaced[row] = candidates.pop()
     return replaced
@@ -130,6 +130,6 @@ def _windows(positions: np.ndarray) -> Iterator[tuple[int, int]]:
     start = 0
     while start < len(positions):
         last = int(positions[min(start + CHANGES_AT_ONCE, len(positions)) - 1])
-        high = ((last >> SEQ_TIME_SHIFT) + 1) << SEQ_TIME_SHIFT
+        high = seq_at(ms_of(last) + 1)
         yield int(positions[start]), high
         start = int(np.searchsorted(positions, high))

@@ -25,7 +25,7 @@ from storage.rowstore.load_state import load_partition
 from storage.rowstore.manifest_records import decode_cold_file
 from storage.rowstore.owners import Owners
 from storage.rowstore.row_store import RowStore
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 from storage.state.state import ColdFile, DatabaseState, PartitionState
 from storage.state.transitions import after_alter
 
@@ -152,13 +152,13 @@ def attached(
     Raises Conflict when it has changed since then, Corruption.
     """
     table_id = table_of_partition(partition_id)
-    table = state.catalog.table_of_id(table_id)
+    table = state.catalog.tables_by_id.get(table_id)
     if table is None or table.changed_seq == 0:  # made by the transaction that asks
         return PartitionState(partition_id)
     for _ in range(ATTEMPTS_MAX):
         found = fetch(partition_id)
         now = newest()
-        table_now = now.catalog.table_of_id(table_id)
+        table_now = now.catalog.tables_by_id.get(table_id)
         if table_now is None or table_now.version > table.version or found.newest_seq > state.last_seq:
             break
         shown = found if table_now.version == table.version else after_alter(found, table, fill_arrays(table))
@@ -178,7 +178,7 @@ def _hot_partitions(store: RowStore) -> Iterator[tuple[int, int]]:
     key = store.first_key(HOT, _FIRST_KEY, None)
     while key is not None:
         partition_id, first_seq = split_pair_key(key)
-        yield partition_id, first_seq >> SEQ_TIME_SHIFT
+        yield partition_id, ms_of(first_seq)
         key = store.first_key(HOT, pair_key(partition_id + 1, 0), None)
 
 

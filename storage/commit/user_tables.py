@@ -75,7 +75,7 @@ class UserTables:
     def left_since_asked(self) -> Iterator[tuple[TableDef, PartitionState]]:
         """Those that left memory since this was asked before, read from disk: not one moment if somebody writes them
         just now, but then they are in memory again. Raises Corruption."""
-        tables = {table.table_id: table for table in self._committer.state.catalog.tables.values()}
+        tables = self._committer.state.catalog.tables_by_id
         for partition_id in self._owned.left_since_asked():
             table = tables.get(table_of_partition(partition_id))
             if table is not None:

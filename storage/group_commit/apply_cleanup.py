@@ -34,6 +34,6 @@ def without_forgotten(state: DatabaseState, change: Forgetting) -> DatabaseState
 def _ranges(partition_id: int, catalog: Catalog, families: tuple[str, ...]) -> list[Operation]:
     start, end = dropped_range(partition_id)
     if owner_of_partition(partition_id) == 0:
-        there = {table.table_id for table in catalog.tables.values()}
+        there = catalog.tables_by_id
         assert table_of_partition(partition_id) not in there, "a table that is there must keep its rows"
     return [RemoveRange(family, start, end) for family in families]

@@ -27,7 +27,7 @@ def apply_maintenance(draft: Draft, change: Maintenance) -> None:
         draft.operations += forget_operations(change, draft.state.catalog)
         draft.state = without_forgotten(draft.state, change)
         return
-    if table_of_partition(change.partition_id) not in draft.state.catalog.table_ids():
+    if table_of_partition(change.partition_id) not in draft.state.catalog.tables_by_id:
         raise NotFound("the table was dropped while its rows were being moved")
     state = draft.state.partition(change.partition_id)
     if isinstance(change, HotPurge):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.catalog.schema import TableDef
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 from storage.state import transitions as transition
 from storage.state.edits import Edit, EvictChange
 from storage.state.state import HotChunk, PartitionState
@@ -61,8 +61,8 @@ def plan_eviction(table: TableDef, partition: PartitionState, now_ms: int, rows_
         seq_below=seq_below,
         rows=live_below(partition, seq_below),
         bytes=sum(chunk.bytes for chunk in gone),
-        oldest_ms=int(gone[0].seqs[0]) >> SEQ_TIME_SHIFT,
-        newest_ms=int(gone[-1].seqs[-1]) >> SEQ_TIME_SHIFT,
+        oldest_ms=ms_of(int(gone[0].seqs[0])),
+        newest_ms=ms_of(int(gone[-1].seqs[-1])),
         is_last=is_last,
     )
 

@@ -45,7 +45,7 @@ def misplaced(catalog: Catalog, table: TableDef, partition: PartitionState) -> C
 def misplaced_tables(engine: Engine) -> set[int]:
     """Ids of the tables with a file elsewhere than new ones would go, in memory or not. Reads the whole manifest."""
     catalog = engine.state.catalog
-    tables = {table.table_id: table for table in catalog.tables.values()}
+    tables = catalog.tables_by_id
     found: set[int] = set()
     for key, value in engine.row_store.scan(MANIFEST):
         partition_id, file = decode_cold_file(key, value)

@@ -25,7 +25,7 @@ from storage.cold.parquet import read_rows
 from storage.errors import Cancelled
 from storage.failpoints import reach
 from storage.maintenance.compaction import NO_LIMIT, CompactPlan, compact_partition, purge_before_seq, surely_held
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 from storage.state.batch_rows import kept_rows
 from storage.state.delete_set import DeleteSet
 from storage.state.edits import CompactChange, Edit, HotPurge
@@ -231,5 +231,5 @@ def _figures(partition: PartitionState, gone: np.ndarray, freed: int, files: int
     commits = partition.deletes.commits_of(gone)
     if len(commits) == 0:
         return PurgeFigures(len(gone), freed, files, None, None)
-    oldest, newest = int(commits.min()) >> SEQ_TIME_SHIFT, int(commits.max()) >> SEQ_TIME_SHIFT
+    oldest, newest = ms_of(int(commits.min())), ms_of(int(commits.max()))
     return PurgeFigures(len(gone), freed, files, oldest, newest)

@@ -66,7 +66,7 @@ def catalog_operations(old: Catalog, new: Catalog, now_ms: int) -> list[Operatio
         (MetaKind.STORAGE, old.storages, new.storages),
     ):
         operations += _map_operations(kind, before, after)
-    kept = {table.table_id for table in new.tables.values()}
+    kept = new.tables_by_id
     for table in old.tables.values():
         if table.table_id not in kept:
             operations.append(dropped_operation(DroppedPartition(table.partition_id, now_ms, str(table.name))))

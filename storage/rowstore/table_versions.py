@@ -27,7 +27,7 @@ def stamped(old: Catalog, new: Catalog, seq: int, now_ms: int, audit: tuple[Audi
     """New and changed tables get the time of this commit, and who changed them."""
     for table in list(new.tables.values()):
         if old.tables.get(table.name) is not table:
-            before = next((t for t in old.tables.values() if t.table_id == table.table_id), table)
+            before = old.tables_by_id.get(table.table_id, table)
             who = _author(audit, str(table.name), str(before.name))
             new = new.with_table(
                 msgspec.structs.replace(table, changed_seq=seq, created_ms=table.created_ms or now_ms, changed_by=who)
@@ -37,7 +37,7 @@ def stamped(old: Catalog, new: Catalog, seq: int, now_ms: int, audit: tuple[Audi
 
 def dropped_tables(old: Catalog, new: Catalog, seq: int, audit: tuple[AuditRecord, ...]) -> Iterator[Operation]:
     """What remembers the tables that `new` does not have."""
-    kept = {table.table_id for table in new.tables.values()}
+    kept = new.tables_by_id
     for table in old.tables.values():
         if table.table_id not in kept:
             who = _author(audit, str(table.name), table.name.namespace)

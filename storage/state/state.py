@@ -18,7 +18,7 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.partition_ids import is_owned, owner_of_partition, table_of_partition
 from storage.catalog.schema import SEQ, TableKind
 from storage.catalog.storages import LOCAL
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 from storage.state.batch_rows import kept_rows
 from storage.state.delete_set import DeleteSet
 from storage.state.stream_buffer import EMPTY_BUFFER, Buffer
@@ -138,7 +138,7 @@ class PartitionState:
     @property
     def oldest_hot_ms(self) -> int | None:
         """Commit time of the oldest hot row; None when there is none."""
-        return int(self.hot[0].seqs[0]) >> SEQ_TIME_SHIFT if self.hot else None
+        return ms_of(int(self.hot[0].seqs[0])) if self.hot else None
 
     @property
     def newest_seq(self) -> int:

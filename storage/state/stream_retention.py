@@ -23,7 +23,7 @@ import numpy as np
 from storage.catalog.schema import TableDef, TableKind
 from storage.catalog.table_options import TableOptions
 from storage.errors import InvalidRequest, NotSupported
-from storage.seq import SEQ_TIME_SHIFT, seq_at
+from storage.seq import ms_of, seq_at
 from storage.state import transitions as transition
 from storage.state.state import HotChunk, PartitionState
 from storage.state.stream_priority import check_priority, lowest_of
@@ -68,7 +68,7 @@ def visible_until_ms(table: TableDef, shown: PartitionState) -> int:
     """The last moment at which `shown`, which `visible` gave, shows what is to be seen."""
     if not (expires(table) and shown.hot):
         return FOR_EVER_MS
-    return (int(shown.hot[0].seqs[0]) >> SEQ_TIME_SHIFT) + table.options.retention_seconds * 1000
+    return ms_of(int(shown.hot[0].seqs[0])) + table.options.retention_seconds * 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -111,8 +111,8 @@ def after_alter(state: PartitionState, table: TableDef, fills: dict[str, pa.Arra
 
 def after_definition(partitions: Mapping[int, PartitionState], old: Catalog, new: Catalog) -> dict[int, PartitionState]:
     """What is left of `partitions` after DDL: those of dropped tables are gone, those of altered ones adapted."""
-    gone = old.table_ids() - new.table_ids()
-    before = {table.table_id: table for table in old.tables.values()}
+    gone = old.tables_by_id.keys() - new.tables_by_id.keys()
+    before = old.tables_by_id
     changed = {t.table_id: t for t in new.tables.values() if before.get(t.table_id) is not t}
     kept = {}
     for partition_id, state in partitions.items():

@@ -129,7 +129,7 @@ class Transaction:
         catalog = change(old)
         is_temporary = self._temporary.is_changed(old, catalog)
         partitions = transition.after_definition(self.state.partitions, old, catalog)
-        gone = old.table_ids() - catalog.table_ids()
+        gone = old.tables_by_id.keys() - catalog.tables_by_id.keys()
         for partition_id in [id_ for id_ in self._pending if table_of_partition(id_) in gone]:
             del self._pending[partition_id]
         attached = transition.after_definition(self._state.attached, old, catalog)

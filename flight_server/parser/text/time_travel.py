@@ -17,7 +17,7 @@ from flight_server.parser.text.lexer import Token, TokenKind, lex, syntax_error
 from flight_server.parser.text.made_names import version_name, version_of
 from storage.catalog.names import RESERVED_PREFIX, folded, quoted
 from storage.errors import InvalidRequest
-from storage.seq import SEQ_MAX, SEQ_TIME_SHIFT
+from storage.seq import SEQ_MAX, last_seq_at
 from storage.whole_numbers import whole_number
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -148,4 +148,4 @@ def _seq_of_time(token: Token) -> int:
             f"'{token.value[:60]}' is not a time; write it like 2026-01-31 12:00:00 or 2026-01-31T12:00:00+01:00",
             sqlstate="22007",
         ) from None
-    return max(0, min(((millis + 1) << SEQ_TIME_SHIFT) - 1, SEQ_MAX))
+    return last_seq_at(millis)

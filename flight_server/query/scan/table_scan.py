@@ -27,7 +27,7 @@ from storage.catalog.schema import DELETED, SEQ, UPDATED, UPDATED_TYPE, Column, 
 from storage.catalog.table_options import KEEP_FOR_EVER
 from storage.cold.parquet_types import file_type
 from storage.errors import Corruption, InvalidRequest
-from storage.seq import SEQ_TIME_SHIFT, seq_at
+from storage.seq import SEQS_A_MS, ms_of, seq_at
 from storage.state.batch_rows import kept_rows, no_rows
 from storage.state.delete_set import DeleteChunk
 from storage.state.state import ColdFile, HotChunk, PartitionState
@@ -94,9 +94,9 @@ def check_as_of(table: TableDef, partition: PartitionState, as_of: int | None, n
     if as_of is None:
         return
     what = f"version {as_of} of table '{table.name}'"
-    if as_of < table.created_ms << SEQ_TIME_SHIFT:
+    if as_of < seq_at(table.created_ms):
         raise InvalidRequest(f"{what} is from before the table was created; ask for a later moment")
-    if as_of >> SEQ_TIME_SHIFT < retained_from_ms(table, now_ms):
+    if ms_of(as_of) < retained_from_ms(table, now_ms):
         seconds = table.options.deleted_retention_seconds
         raise InvalidRequest(
             f"{what} is older than its deleted_retention of {seconds} s: "
@@ -293,7 +293,7 @@ class _Parts:
     def _with_time(self, whole: DataFrame) -> DataFrame:
         """Add `_updated`, in its place before `_deleted`."""
         users = [_named(c.name) for c in self._table.columns]
-        milliseconds = _named(SEQ) / lit(pa.scalar(1 << SEQ_TIME_SHIFT, pa.int64()))
+        milliseconds = _named(SEQ) / lit(pa.scalar(SEQS_A_MS, pa.int64()))
         updated = milliseconds.cast(UPDATED_TYPE).alias(UPDATED)
         return whole.select(*users, _named(SEQ), updated, *([_named(DELETED)] if self._marks else []))
 

@@ -23,7 +23,7 @@ from storage.catalog.names import RESERVED_PREFIX, TableName, quoted
 from storage.catalog.schema import DELETED, SEQ, SYSTEM_COLUMNS, UPDATED, UPDATED_TYPE, TableDef, TableKind
 from storage.commit.deltas import NONE, Delta, no_rows, seqs_of, together
 from storage.errors import InvalidRequest, NotSupported
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of_each
 from storage.state.batch_rows import no_rows as no_rows_of
 from storage.state.batch_rows import rows_at
 from storage.state.state import DatabaseState
@@ -247,7 +247,7 @@ def _head_columns(kinds: np.ndarray, seqs: np.ndarray, keys: pa.Array | None) ->
 
 
 def _times(seqs: np.ndarray) -> pa.Array:
-    return pa.array(seqs >> SEQ_TIME_SHIFT).cast(UPDATED_TYPE)
+    return pa.array(ms_of_each(seqs)).cast(UPDATED_TYPE)
 
 
 def _nulls(kind: pa.DataType) -> pa.Array:

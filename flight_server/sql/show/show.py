@@ -21,7 +21,7 @@ from storage.catalog.names import TableName
 from storage.catalog.references import only_known_references
 from storage.catalog.schema import Column, TableDef, TableKind, ViewDef
 from storage.errors import NotFound
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 from storage.state.state import PartitionState
 from storage.state.stream_retention import visible
 
@@ -181,7 +181,7 @@ def _history(call: StatementContext, versions: Sequence[TableDef]) -> pa.Table:
     return pa.table(
         {
             "version": pa.array([t.version for t in versions], pa.int32()),
-            "changed": pa.array([t.changed_seq >> SEQ_TIME_SHIFT for t in versions], _MS),
+            "changed": pa.array([ms_of(t.changed_seq) for t in versions], _MS),
             "changed_by": pa.array([author_of(t, call.rights) for t in versions], pa.string()),
             "operation": pa.array([operation for _, operation in steps], pa.string()),
             "name": pa.array([str(t.name) for t in versions], pa.string()),

@@ -17,7 +17,7 @@ from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, 
 from storage.catalog.references import only_known_references
 from storage.catalog.schema import TableDef
 from storage.catalog.users import Privilege
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 from storage.state.state import DatabaseState
 from storage.state.stream_retention import visible
 
@@ -72,7 +72,7 @@ def _history(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tu
 
 def _history_row(table: TableDef, operation: str, who: Rights) -> tuple[Any, ...]:
     return (
-        *(table.name.namespace, table.name.table, table.table_id, table.version, table.changed_seq >> SEQ_TIME_SHIFT),
+        *(table.name.namespace, table.name.table, table.table_id, table.version, ms_of(table.changed_seq)),
         *(author_of(table, who), operation, create_table_sql(table)),
     )
 

@@ -10,7 +10,7 @@ from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
 from storage.catalog.storages import LOCAL
-from storage.seq import SEQ_TIME_SHIFT
+from storage.seq import ms_of
 from storage.state.state import DatabaseState
 
 
@@ -55,7 +55,7 @@ def _partitions(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[
 
 def _time_of(seq: int | None) -> int | None:
     """The commit's time in ms; None for no commit."""
-    return seq >> SEQ_TIME_SHIFT if seq else None
+    return ms_of(seq) if seq else None
 
 
 TABLES = (
