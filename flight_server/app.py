@@ -93,7 +93,7 @@ async def _main(settings: Settings, clock: Clock) -> None:
     async with trio.open_nursery() as background:
         await background.start(_watch_signals, stop, settings.server.shutdown_seconds_max)
         async with _opened(settings, clock) as engine:
-            health = Health(storage=lambda: engine.health, mends_itself=lambda: engine.mends_itself)
+            health = Health(storage=lambda: engine.health, mends_itself=lambda: engine.row_store.is_full)
             http_port = await _start_health(background, health, settings.server)
             check_free(settings.server.host, settings.server.port)
             grace_ms = settings.access.dropped_user_days * DAY_MS
@@ -131,7 +131,7 @@ async def _jobs(
     engine: Engine, settings: JobSettings, user_grace_ms: int
 ) -> AsyncIterator[tuple[JobManager, Schedule]]:
     """Workers and planners at work; on the way out running jobs have come to their next step."""
-    ledger = Ledger(engine)
+    ledger = Ledger(engine.job_records)
     manager = JobManager(
         ledger=ledger,
         executors=executors_of(engine, ledger, settings, user_grace_ms),

@@ -7,14 +7,13 @@ answered is there whole or not at all; a reader sees one moment; damage is repor
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from storage.catalog.audit_record import AuditRecord
 from storage.catalog.credentials import secret_box
 from storage.catalog.schema import TableDef, TableKind
 from storage.clock import Clock
@@ -24,9 +23,9 @@ from storage.cold.local_store import LocalStore
 from storage.cold.obsolete_files import ObsoleteFiles
 from storage.cold.open_store import StoreOpener
 from storage.commit.backpressure import WriteBackpressure, full_of
-from storage.commit.change_feed import ChangeFeed, ChangeListener, FeedPosition
+from storage.commit.change_feed import ChangeFeed
 from storage.commit.checkpoints import Checkpoints
-from storage.commit.committer import Committer, Listener
+from storage.commit.committer import Committer
 from storage.commit.partition_locks import PartitionLocks
 from storage.commit.user_partitions import UserPartitions
 from storage.commit.user_tables import UserTables
@@ -36,10 +35,9 @@ from storage.database_time import DatabaseTime
 from storage.durable_files import made_folder
 from storage.failpoints import reach
 from storage.primary_keys.index import KeyIndex
-from storage.primary_keys.release import release_keys
 from storage.primary_keys.row_group_cache import RowGroups
 from storage.primary_keys.row_lookup import RowLookup
-from storage.rowstore.audit_log import read_audit, trim_operations
+from storage.rowstore.audit_log import AuditLog
 from storage.rowstore.catalog_records import (
     DROPPED_KEYS,
     DroppedPartition,
@@ -48,19 +46,19 @@ from storage.rowstore.catalog_records import (
     next_id_operation,
     read_dropped,
 )
-from storage.rowstore.delete_records import oldest_deletes
-from storage.rowstore.keys import DELETES, HOT, JOBS, MANIFEST, META, PK, dropped_range
+from storage.rowstore.job_records import JobRecords
+from storage.rowstore.keys import META
 from storage.rowstore.load_state import recover
 from storage.rowstore.owners import Owners
-from storage.rowstore.row_store import Put, Remove, RowStore
-from storage.rowstore.startup_check import check_at_startup, read_through
-from storage.rowstore.table_versions import read_dropped_tables, read_versions, trim_dropped
+from storage.rowstore.row_store import RowStore
+from storage.rowstore.startup_check import check_at_startup
+from storage.rowstore.table_versions import TableHistory
 from storage.seq import ms_of
 from storage.settings import StorageSettings
 from storage.shares import ShareLimits, Shares
 from storage.state.edits import Committed, Edit
 from storage.state.snapshots import Snapshot, SnapshotRegistry
-from storage.state.state import ColdFile, DatabaseState, PartitionState, live_files
+from storage.state.state import ColdFile, DatabaseState
 from storage.transactions.row_stage import RowStage
 from storage.transactions.services import TransactionServices
 from storage.transactions.temporary_tables import TemporaryTables
@@ -84,7 +82,7 @@ class Engine:
         self.uncommitted = Shares(_uncommitted_limits(settings))
         self.maintenance = PartitionLocks()
         self._ids_lock = threading.Lock()
-        self._room = WriteBackpressure(clock)
+        self.backpressure = WriteBackpressure(clock)
         with ExitStack() as undo:
             self._lock = DirectoryLock(made_folder(directory))
             undo.callback(self._lock.release)
@@ -114,6 +112,9 @@ class Engine:
         self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
         self.time = DatabaseTime(self.clock, state.last_seq and ms_of(state.last_seq) + 1)
         settings = self.settings
+        self.job_records = JobRecords(self.row_store)
+        self.table_history = TableHistory(self.row_store)
+        self.audit_log = AuditLog(self.row_store)
         self.owners = Owners(self.row_store, self.new_id)
         self.owned = UserPartitions(
             self.row_store, self.owners, self.clock, settings.user_partitions_max, settings.user_idle_seconds
@@ -123,7 +124,7 @@ class Engine:
         self.committer = Committer(
             self.row_store, self.keys, state, self.owned, self.clock, self.time, edits_max, self._settle, feed, counters
         )
-        self.committer.add_listener(lambda _: self._room.tell_waiting())
+        self.committer.add_listener(lambda _: self.backpressure.tell_waiting())
         self.moments = Checkpoints(self.row_store, self.committer)
         self.retired = ObsoleteFiles(
             self.places, self.snapshots, lambda: self.state, lambda: self.health == "ok", self.rows.forget
@@ -147,41 +148,10 @@ class Engine:
         """The newest state; immutable. Hold a `snapshot` instead to read cold files from it."""
         return self.committer.state
 
-    def partitions_of(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
-        """Every partition of a table; see `UserTables`."""
-        return self.users.partitions_of(table)
-
-    def partitions_in_memory(self, table: TableDef) -> Iterator[tuple[TableDef, PartitionState]]:
-        """As `partitions_of`, of a user table only those that are in memory."""
-        return self.users.partitions_in_memory(table)
-
-    def leave(self, choose: Callable[[DatabaseState], list[int]]) -> int:
-        """Let users' partitions go from memory; returns how many went."""
-        return self.committer.leave(choose)
-
-    @property
-    def commits_waiting(self) -> int:
-        """Edits that wait for the committer."""
-        return self.committer.waiting
-
-    @property
-    def writers_waiting(self) -> int:
-        """Statements that wait for room for their rows."""
-        return self._room.waiting
-
-    @property
-    def cold_directory(self) -> Path:
-        return self.files.root
-
     @property
     def health(self) -> str:
         """ "ok", or why writes are refused."""
         return self.row_store.failed or self.moments.restart_wanted or "ok"
-
-    @property
-    def mends_itself(self) -> bool:
-        """Writes are refused for want of room alone: they are taken again, without a restart, once there is some."""
-        return self.row_store.is_full
 
     def snapshot(self) -> Snapshot:
         """The newest state, with its files kept on disk until closed."""
@@ -204,13 +174,6 @@ class Engine:
         for file in edit.files:
             self.places.release(file)
         return committed
-
-    def listen(self, partition_id: int, hearer: ChangeListener) -> FeedPosition:
-        """Begin to hear a partition's changes, from the newest state on; `feed.end` when it is enough.
-
-        Raises StorageUnavailable (the server is stopping).
-        """
-        return self.committer.listen(partition_id, hearer)
 
     def _settle(self, edit: Edit) -> None:
         """It was not known whether `edit` is on disk. Now the state tells: what is not in it is for the sweep."""
@@ -239,31 +202,18 @@ class Engine:
         """Where a statement's new rows go before its edit."""
         return RowStage(table, self.places, self.settings, self.clock, self.new_id)
 
-    def add_commit_listener(self, listener: Listener) -> None:
-        """Called on the committer thread after each publish; must be quick. What it raises is logged."""
-        self.committer.add_listener(listener)
-
     def wait_for_room(self, cancelled: Callable[[], bool], kind: TableKind = TableKind.SHARED) -> None:
         """Wait while hot rows, or the events of all streams, fill their limit. Raises LimitExceeded, Cancelled."""
         seconds_max = self.settings.write_wait_seconds_max
-        self._room.wait(lambda: full_of(self.state, self.settings, kind, self.places.trouble), cancelled, seconds_max)
+        self.backpressure.wait(
+            lambda: full_of(self.state, self.settings, kind, self.places.trouble), cancelled, seconds_max
+        )
 
     def purge_limit_seq(self) -> int:
         """Deletes committed from here on must be kept: a transaction that began before them has to meet them."""
         newest = self.state.last_seq  # before the registry: a snapshot opened after this is of a later state
         oldest = self.snapshots.oldest_seq()
         return min(newest, newest if oldest is None else oldest) + 1
-
-    def oldest_deletes(self, table: TableDef) -> Iterator[tuple[int, int]]:
-        """(partition, the oldest commit that deleted something in it) of a table. Raises Corruption."""
-        return oldest_deletes(self.row_store, *dropped_range(table.partition_id))
-
-    def compact_range(self, table: TableDef) -> None:
-        """Have the row store's own files and its log hold nothing of a table that was removed before.
-
-        Raises StorageUnavailable.
-        """
-        self.row_store.compact_range((HOT, DELETES, PK, MANIFEST), *dropped_range(table.partition_id))
 
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""
@@ -273,58 +223,6 @@ class Engine:
     def dropped(self) -> list[DroppedPartition]:
         """What dropped tables left and `clean_dropped` has not yet removed."""
         return read_dropped(self.row_store.scan(META, *DROPPED_KEYS))
-
-    def table_versions(self, table_id: int) -> list[TableDef]:
-        """Every schema version a table had, oldest first."""
-        return read_versions(self.row_store, table_id)
-
-    def history(self) -> tuple[list[TableDef], list[TableDef]]:
-        """(every version of every table, the last ones of dropped tables); see `table_versions`. Raises Corruption."""
-        return read_versions(self.row_store), read_dropped_tables(self.row_store)
-
-    def audit(self) -> Iterator[AuditRecord]:
-        """The audit log, oldest first. Raises Corruption."""
-        return read_audit(self.row_store)
-
-    def trim_audit(self) -> None:
-        """Let records go that are too old or too many, those of dropped tables too. Raises StorageUnavailable."""
-        settings, now = self.settings, self.time.settled()
-        gone = trim_operations(self.row_store, now, settings.audit_kept_days, settings.audit_records_max)
-        gone += trim_dropped(self.row_store, now, settings.audit_kept_days)
-        if gone:
-            self.row_store.write(gone, durable=True)
-
-    def release_keys(self) -> int:
-        """Remove what bulk loads that came to nothing left in the key index; see `release`."""
-        return release_keys(self.keys, self.row_store, self.committer.between_commits)
-
-    def verify_cold_files(self) -> int:
-        """Compare every live file with its checksum; returns how many. Raises Corruption for the first that differs."""
-        with self.snapshot() as snapshot:
-            found = live_files(snapshot.state) | {file.address: file for _, file in self.owned.files()}
-            for file in found.values():
-                self.places.of(file).verify(file.path, file.checksum)
-        return len(found)
-
-    def verify_rows(self, pause: Callable[[], None] = lambda: None) -> int:
-        """Read all of the row store, comparing its checksums; returns how many entries. Raises Corruption.
-
-        pause: called now and then; what it raises ends the reading
-        """
-        return read_through(self.row_store, pause=pause)
-
-    def put_job(self, job_id: str, record: bytes) -> None:
-        """Write a ledger record durably."""
-        self.row_store.write([Put(JOBS, job_id.encode(), record)], durable=True)
-
-    def delete_jobs(self, job_ids: Iterable[str]) -> None:
-        """All of them or none."""
-        self.row_store.write([Remove(JOBS, job_id.encode()) for job_id in job_ids], durable=True)
-
-    def jobs(self) -> Iterator[tuple[str, bytes]]:
-        """(job id, record) of the whole ledger, by id."""
-        for key, value in self.row_store.scan(JOBS):
-            yield key.decode(), value
 
     def close(self) -> None:
         """Finish waiting commits, close the row store, give up the lock.

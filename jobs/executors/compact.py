@@ -53,7 +53,7 @@ class CompactExecutor:
         """For the planner those in memory, where files have come in; for a user who asks all of them, each once."""
         engine, asked = self._engine, step.record.trigger is Trigger.USER
         after = self._reached.setdefault(step.record.job_id, 0) if asked else 0
-        found = engine.partitions_of(table) if asked else engine.partitions_in_memory(table)
+        found = engine.users.partitions_of(table) if asked else engine.users.partitions_in_memory(table)
         for owned, partition in found:
             if partition.partition_id <= after:
                 continue

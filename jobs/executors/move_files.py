@@ -45,7 +45,7 @@ class Moves:
             return
         far = misplaced_tables(engine) if now != self._seen else set()
         for table in catalog.tables.values():
-            near = any(misplaced(catalog, *found) is not None for found in engine.partitions_in_memory(table))
+            near = any(misplaced(catalog, *found) is not None for found in engine.users.partitions_in_memory(table))
             if near or table.table_id in far:
                 yield table_wish(JobType.MOVE_FILES, table)
         self._seen = now

@@ -16,7 +16,7 @@ from jobs.targets import table_of
 from storage.catalog.schema import TableDef
 from storage.database_time import Now
 from storage.engine import Engine
-from storage.maintenance.retention import PurgeFigures, expired_partitions, purge_step
+from storage.maintenance.retention import PurgeFigures, compact_row_store, expired_partitions, purge_step
 
 PARTITIONS_A_STEP: Final = 16  # of a user table
 
@@ -40,7 +40,7 @@ class RetentionExecutor:
         whole = step.record.figures + figures
         if whole == Figures():
             return Skipped("nothing is past the retention")
-        engine.compact_range(table)
+        compact_row_store(engine, table)
         engine.retired.remove_unused()
         return Completed(f"{whole.rows} deleted versions purged, {whole.files} files rewritten", figures)
 

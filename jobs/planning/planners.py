@@ -15,7 +15,7 @@ from jobs.settings import JobSettings
 from storage.database_time import Now
 from storage.engine import Engine
 from storage.maintenance.compaction import plan_compaction
-from storage.maintenance.retention import is_due
+from storage.maintenance.retention import is_due, oldest_deletes_of
 from storage.state.state import PartitionState
 
 IDLE_CHECK_SECONDS: Final = 30.0  # between two looks which users are gone, see storage.user_idle_seconds
@@ -62,7 +62,7 @@ def due_compactions(engine: Engine) -> Iterator[JobRequest]:
     for table in state.catalog.tables.values():
         plans = (
             plan_compaction(owned, partition, engine.settings, _age_ms(partition, now), purge_limit_seq=limit)
-            for owned, partition in engine.partitions_in_memory(table)
+            for owned, partition in engine.users.partitions_in_memory(table)
         )
         if any(plan is not None for plan in plans):
             yield table_wish(JobType.COMPACT, table)
@@ -78,7 +78,7 @@ def due_purges(engine: Engine) -> Iterator[JobRequest]:
     engine.retired.remove_unused()
     state, limit, now = engine.state, engine.purge_limit_seq(), engine.time.settled()
     for table in state.catalog.tables.values():
-        if any(is_due(table, oldest, now.ageing_seq(oldest), limit) for _, oldest in engine.oldest_deletes(table)):
+        if any(is_due(table, oldest, now.ageing_seq(oldest), limit) for _, oldest in oldest_deletes_of(engine, table)):
             yield table_wish(JobType.RETENTION, table)
 
 

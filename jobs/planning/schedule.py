@@ -84,7 +84,7 @@ class Schedule:
     async def run(self) -> None:
         """Run until cancelled. Call once."""
         token = trio.lowlevel.current_trio_token()
-        self._engine.add_commit_listener(lambda state: self._ring(token, state))
+        self._engine.committer.add_listener(lambda state: self._ring(token, state))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._flush_loop)
             for planner in planners_of(self._engine, self._settings, self._user_grace_ms):

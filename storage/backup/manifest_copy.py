@@ -131,7 +131,9 @@ class ManifestCopies:
         files, state = self._engine.files, self._engine.state
         tables = list(state.catalog.tables.values())
         self._remove_dropped({folder_of(table) for table in tables})
-        shown = {folder_of(t): (t, found) for each in tables for t, found in self._engine.partitions_in_memory(each)}
+        shown = {
+            folder_of(t): (t, found) for each in tables for t, found in self._engine.users.partitions_in_memory(each)
+        }
         gone = {folder_of(t): (t, found) for t, found in self._engine.users.left_since_asked()}
         changed = 0
         for folder, (table, partition) in (gone | shown).items():

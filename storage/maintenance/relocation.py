@@ -62,7 +62,7 @@ def move_step(engine: Engine, table: TableDef, cancelled: Callable[[], bool]) ->
 
     Raises Cancelled, NotFound (the table was dropped), Conflict, StorageUnavailable, Corruption.
     """
-    for owned, partition in engine.partitions_of(table):
+    for owned, partition in engine.users.partitions_of(table):
         if misplaced(engine.state.catalog, owned, partition) is not None:
             moved = _move_one(engine, owned, cancelled)
             if moved is not None:

@@ -25,6 +25,8 @@ from storage.cold.parquet import read_rows
 from storage.errors import Cancelled
 from storage.failpoints import reach
 from storage.maintenance.compaction import NO_LIMIT, CompactPlan, compact_partition, purge_before_seq, surely_held
+from storage.rowstore.delete_records import oldest_deletes
+from storage.rowstore.keys import DELETES, HOT, MANIFEST, PK, dropped_range
 from storage.seq import ms_of
 from storage.state.batch_rows import kept_rows
 from storage.state.delete_set import DeleteSet
@@ -81,7 +83,7 @@ def expired_partitions(engine: Engine, table: TableDef, now: Now | None = None) 
     """Partitions of a table with anything that is past the retention, or was at `now`; in memory or not."""
     if table.kind is TableKind.STREAM:
         return iter(())
-    found = engine.oldest_deletes(table)
+    found = oldest_deletes_of(engine, table)
     return (partition_id for partition_id, oldest in found if oldest < before_seq(engine, table, oldest, now))
 
 
@@ -233,3 +235,16 @@ def _figures(partition: PartitionState, gone: np.ndarray, freed: int, files: int
         return PurgeFigures(len(gone), freed, files, None, None)
     oldest, newest = ms_of(int(commits.min())), ms_of(int(commits.max()))
     return PurgeFigures(len(gone), freed, files, oldest, newest)
+
+
+def oldest_deletes_of(engine: Engine, table: TableDef) -> Iterator[tuple[int, int]]:
+    """(partition, the oldest commit that deleted something in it) of a table. Raises Corruption."""
+    return oldest_deletes(engine.row_store, *dropped_range(table.partition_id))
+
+
+def compact_row_store(engine: Engine, table: TableDef) -> None:
+    """Have the row store's own files and its log hold nothing of a table that was removed before.
+
+    Raises StorageUnavailable.
+    """
+    engine.row_store.compact_range((HOT, DELETES, PK, MANIFEST), *dropped_range(table.partition_id))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from storage.catalog.partition_ids import is_owned
 from storage.catalog.schema import TableDef, TableKind
 from storage.errors import Cancelled, Corruption
+from storage.rowstore.startup_check import read_through
 from storage.state.state import ColdFile, DatabaseState
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _files(engine: Engine, state: DatabaseState, table: TableDef) -> Iterable[tu
 
 def _row_store(engine: Engine, cancelled: Callable[[], bool]) -> list[Damage]:
     try:
-        engine.verify_rows(lambda: _check(cancelled))
+        read_through(engine.row_store, pause=lambda: _check(cancelled))
     except Corruption as error:
         return [Damage("row store", "rows/", error.message)]
     return []

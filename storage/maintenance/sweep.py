@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from storage.cold.file_store import FileStore
 from storage.errors import StorageUnavailable
 from storage.failpoints import reach
+from storage.primary_keys.release import release_keys
+from storage.rowstore.audit_log import trim_operations
+from storage.rowstore.table_versions import trim_dropped
 from storage.state.state import file_address, live_files
 
 if TYPE_CHECKING:
@@ -40,8 +43,8 @@ def sweep(engine: Engine) -> SweepResult:
             unreachable.append(error)
             continue
         files, freed = files + len(removed), freed + sum(removed)
-    engine.release_keys()
-    engine.trim_audit()
+    release_keys(engine.keys, engine.row_store, engine.committer.between_commits)
+    trim_audit(engine)
     if unreachable:
         raise unreachable[0]
     return SweepResult(files=files, bytes=freed)
@@ -66,3 +69,12 @@ def _unnamed(engine: Engine, place: FileStore) -> list[str]:
     loose = [path for path in listed if not place.is_held(path)]
     named = set(live_files(engine.state)) | engine.owned.addresses() | engine.snapshots.paths_in_use()
     return [path for path in loose if file_address(place.storage, path) not in named]
+
+
+def trim_audit(engine: Engine) -> None:
+    """Let records go that are too old or too many, those of dropped tables too. Raises StorageUnavailable."""
+    settings, now, store = engine.settings, engine.time.settled(), engine.row_store
+    gone = trim_operations(store, now, settings.audit_kept_days, settings.audit_records_max)
+    gone += trim_dropped(store, now, settings.audit_kept_days)
+    if gone:
+        store.write(gone, durable=True)

@@ -33,13 +33,19 @@ def audit_operations(records: tuple[AuditRecord, ...], seq: int, now_ms: int) ->
     ]
 
 
-def read_audit(store: RowStore) -> Iterator[AuditRecord]:
-    """All records, oldest first. Raises Corruption."""
-    for _, value in store.scan(AUDIT):
-        try:
-            yield msgspec.json.decode(value, type=AuditRecord)
-        except msgspec.DecodeError as error:
-            raise Corruption(f"a record of the audit log can't be read: {error}") from None
+class AuditLog:
+    """The records that are there. Safe from any thread."""
+
+    def __init__(self, store: RowStore) -> None:
+        self._store = store
+
+    def records(self) -> Iterator[AuditRecord]:
+        """Oldest first. Raises Corruption."""
+        for _, value in self._store.scan(AUDIT):
+            try:
+                yield msgspec.json.decode(value, type=AuditRecord)
+            except msgspec.DecodeError as error:
+                raise Corruption(f"a record of the audit log can't be read: {error}") from None
 
 
 def trim_operations(store: RowStore, now: Now, kept_days: int, records_max: int) -> list[Operation]:

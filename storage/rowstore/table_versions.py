@@ -45,23 +45,31 @@ def dropped_tables(old: Catalog, new: Catalog, seq: int, audit: tuple[AuditRecor
             yield Put(META, _dropped_key(table.table_id), encode_record(last))
 
 
-def read_versions(store: RowStore, table_id: int | None = None) -> list[TableDef]:
-    """Every definition of one table, or of all, by table and version. Raises Corruption."""
-    if table_id is None:
-        return _read(store, MetaKind.TABLE_VERSION.value, MetaKind.TABLE_VERSION.value + _END)
-    start = meta_key(MetaKind.TABLE_VERSION, table_version_name(table_id, 0))
-    return _read(store, start, meta_key(MetaKind.TABLE_VERSION, table_version_name(table_id + 1, 0)))
+class TableHistory:
+    """Definitions as they were. Safe from any thread."""
 
+    def __init__(self, store: RowStore) -> None:
+        self._store = store
 
-def read_dropped_tables(store: RowStore) -> list[TableDef]:
-    """Last definitions of dropped tables; `changed_seq` and `changed_by` are those of the drop. Raises Corruption."""
-    return _read(store, MetaKind.DROPPED_TABLE.value, MetaKind.DROPPED_TABLE.value + _END)
+    def of(self, table_id: int) -> list[TableDef]:
+        """Every definition of one table, oldest first. Raises Corruption."""
+        start = meta_key(MetaKind.TABLE_VERSION, table_version_name(table_id, 0))
+        return _read(self._store, start, meta_key(MetaKind.TABLE_VERSION, table_version_name(table_id + 1, 0)))
+
+    def every(self) -> list[TableDef]:
+        """Every definition of the tables that are there, by table and version. Raises Corruption."""
+        return _read(self._store, MetaKind.TABLE_VERSION.value, MetaKind.TABLE_VERSION.value + _END)
+
+    def dropped(self) -> list[TableDef]:
+        """Last definitions of dropped tables; `changed_seq` and `changed_by` are those of the drop. Raises
+        Corruption."""
+        return _read(self._store, MetaKind.DROPPED_TABLE.value, MetaKind.DROPPED_TABLE.value + _END)
 
 
 def trim_dropped(store: RowStore, now: Now, kept_days: int) -> list[Operation]:
     """What forgets tables that were dropped longer ago."""
     kept_ms = kept_days * DAY_MS
-    dropped = ((table, ms_of(table.changed_seq)) for table in read_dropped_tables(store))
+    dropped = ((table, ms_of(table.changed_seq)) for table in TableHistory(store).dropped())
     old = (table for table, dropped_ms in dropped if dropped_ms < now.ageing(dropped_ms) - kept_ms)
     return [Remove(META, _dropped_key(table.table_id)) for table in old]
 

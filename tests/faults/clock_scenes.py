@@ -127,7 +127,7 @@ class Scene:
         """Flush, purge, compact."""
         engine = self.engine
         for table in engine.state.catalog.tables.values():
-            for owned, partition in [*engine.partitions_of(table)]:
+            for owned, partition in [*engine.users.partitions_of(table)]:
                 flush_partition(engine, owned, partition, never)
                 self._purge(owned)
                 found = engine.state.partition(owned.partition_id)

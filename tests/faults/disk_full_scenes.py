@@ -31,7 +31,7 @@ from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from storage.state.state import live_files
 from tests.server_process import ServerProcess
-from tests.storage.furniture import compact, flush, insert, make_table, opened, values
+from tests.storage.furniture import compact, flush, insert, make_table, opened, values, verify_cold_files
 
 DISK_BYTES = 16 << 20
 TEXT_BYTES = 2000
@@ -98,7 +98,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 def check_files(engine: Engine) -> None:
     """Every live file is what was written; after a sweep there is no other."""
-    engine.verify_cold_files()
+    verify_cold_files(engine)
     sweep(engine)
     assert {path for path, _ in engine.files.listed()} == set(live_files(engine.state))
 
@@ -130,7 +130,7 @@ def write(disk: Path) -> None:
             assert engine.mends_itself
             next_key += 1
             refused(lambda key=next_key: insert(engine, table, (key, "refused")))
-            refused(lambda: engine.put_job("SW-1", b"{}"))
+            refused(lambda: engine.job_records.put_job("SW-1", b"{}"))
             refused(engine.new_id)
             assert values(engine, table) == acknowledged  # queries go on
             ballast.drop()

@@ -253,7 +253,7 @@ def _check_after_refusal(work: Work) -> None:
     assert engine.health != "ok"
     _check_read(work)
     for write in (
-        lambda: engine.put_job("FL-9", b"{}"),
+        lambda: engine.job_records.put_job("FL-9", b"{}"),
         lambda: work._create("more", ()),
         *(lambda n=name: _insert_one(work, n) for name in work.content["tables"]),
         *(lambda n=name: _load_one(work, n) for name in work.content["tables"]),

@@ -22,6 +22,7 @@ from storage.catalog.schema import Column, TableDef
 from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.errors import ConstraintViolated
+from storage.maintenance.retention import compact_row_store
 from storage.maintenance.sweep import sweep
 from storage.seq import SEQ_TIME_SHIFT
 from tests.faults.oracle import NOTHING, SMALL, Content, Journal, pad_of
@@ -48,7 +49,7 @@ class Work:
     def open(self) -> None:
         self._begin("open")
         self.engine = Engine.open(self.directory, SMALL, SystemClock())
-        self._ledger = Ledger(self.engine)
+        self._ledger = Ledger(self.engine.job_records)
 
     def close(self) -> None:
         self._begin("close")
@@ -201,7 +202,7 @@ class Work:
     def _sweep(self) -> None:
         """Of files that a crash left, for in this work nothing else is left to the sweep."""
         for number in range(3):
-            (self.engine.cold_directory / "public" / "kv" / f"left-{number}.parquet").write_bytes(b"of no use")
+            (self.engine.files.root / "public" / "kv" / f"left-{number}.parquet").write_bytes(b"of no use")
         sweep(self.engine)
 
     def _jobs(self) -> Iterator[tuple[str, Content, Callable[[], object]]]:
@@ -220,7 +221,7 @@ def _purge(engine: Engine, table: TableDef) -> None:
     while engine.clock.wall_ms() <= engine.state.last_seq >> SEQ_TIME_SHIFT:
         time.sleep(0.001)
     furniture.purge(engine, table)
-    engine.compact_range(table)
+    compact_row_store(engine, table)
 
 
 def _job(number: int, status: JobState) -> JobRecord:

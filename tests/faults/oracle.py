@@ -26,6 +26,7 @@ from storage.rowstore.keys import DELETES, HOT, MANIFEST, PK
 from storage.settings import StorageSettings
 from storage.state.state import live_files
 from tests.storage import furniture
+from tests.storage.furniture import verify_cold_files
 
 # Statements of more than some rows go to files, and files are small: every step of every size within few rows.
 SMALL: Final = StorageSettings(hot_statement_bytes_max=4000, row_group_rows=64, file_bytes_target=12_000)
@@ -93,7 +94,7 @@ def content_of(engine: Engine) -> Content:
             assert row["pad"] == pad_of(row["k"], row["v"])
             rows[str(row["k"])] = row["v"]
         tables[name.table] = {"columns": columns, "rows": rows}
-    return {"tables": tables, "jobs": {job: record.decode() for job, record in engine.jobs()}}
+    return {"tables": tables, "jobs": {job: record.decode() for job, record in engine.job_records.jobs()}}
 
 
 def check(directory: Path, journal: Path) -> None:
@@ -113,7 +114,7 @@ def check(directory: Path, journal: Path) -> None:
 
 def check_files(engine: Engine) -> None:
     """Every live file matches its checksum; cleanup and sweep leave no other, and no rows of dropped tables."""
-    engine.verify_cold_files()
+    verify_cold_files(engine)
     furniture.clean(engine)
     assert engine.dropped() == []
     sweep(engine)

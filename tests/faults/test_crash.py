@@ -23,6 +23,7 @@ from storage.state.state import live_files
 from tests.conftest import FIXED_SEED
 from tests.faults.mixed_load import CONFIG, DEFINITIONS, Load, rows_of
 from tests.server_process import ServerProcess
+from tests.storage.furniture import verify_cold_files
 
 WORKERS = 3
 SEED = int(os.environ.get("FROSTLINE_CRASH_SEED") or FIXED_SEED or Random().randrange(10**9))
@@ -56,7 +57,7 @@ def check_files(data: Path) -> None:
     shutil.copytree(data, copy)
     engine = Engine.open(copy, StorageSettings(), SystemClock())
     try:
-        engine.verify_cold_files()
+        verify_cold_files(engine)
         sweep(engine)
         assert {path for path, _ in engine.files.listed()} == set(live_files(engine.state))
     finally:

@@ -156,7 +156,7 @@ def test_a_hearer_that_fails_loses_the_rest_and_knows_it(tmp_path: Path):
         table = storage_table(engine)
         deaf = Deaf()
         hearer: ChangeListener = deaf
-        listening = engine.listen(table.partition_id, hearer)
+        listening = engine.committer.listen(table.partition_id, hearer)
         insert_rows(engine, table, (1, "x"))
         assert (deaf.lost, values(engine, table)) == ("one of them could not be told", [1])
         engine.feed.end(listening)

@@ -12,7 +12,17 @@ import pytest
 from storage import failpoints
 from storage.maintenance.sweep import sweep
 from tests.s3_endpoint import S3Endpoint
-from tests.storage.furniture import compact, flush, insert, make_table, now, opened, partition, values
+from tests.storage.furniture import (
+    compact,
+    flush,
+    insert,
+    make_table,
+    now,
+    opened,
+    partition,
+    values,
+    verify_cold_files,
+)
 from tests.storage.s3_furniture import Cloud, cloud
 
 POINTS = ("flush.before_commit", "compact.before_commit")
@@ -64,5 +74,5 @@ def test_a_server_that_dies_around_an_upload(tmp_path: Path, endpoint: S3Endpoin
             flush(again, table)
             sweep(again)
             assert here.keys == {here.key(file) for file in partition(again, table).cold}
-            assert again.verify_cold_files() == len(partition(again, table).cold)
+            assert verify_cold_files(again) == len(partition(again, table).cold)
             assert values(again, table) == [0, 1, 2, 3]

@@ -21,7 +21,7 @@ from storage.maintenance.sweep import sweep
 from tests.faults.s3_proxy import Fault
 from tests.jobs.test_with_engine import jobs_over
 from tests.s3_endpoint import S3Endpoint
-from tests.storage.furniture import insert, make_table, never, now, opened, partition, values
+from tests.storage.furniture import insert, make_table, never, now, opened, partition, values, verify_cold_files
 from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud
 
 MINUTES = 2  # between two looks
@@ -115,6 +115,6 @@ def check_drained(here: Cloud, table: TableDef, writer: Writer) -> None:
     assert len(writer.refused) == refused  # there is room again
     assert values(engine, table) == writer.acknowledged
     assert engine.state.hot_bytes < SMALL.hot_bytes_max
-    assert engine.verify_cold_files() == len(partition(engine, table).cold)
+    assert verify_cold_files(engine) == len(partition(engine, table).cold)
     sweep(engine)
     assert here.keys == {here.key(file) for file in partition(engine, table).cold}

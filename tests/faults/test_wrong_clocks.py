@@ -139,12 +139,12 @@ def test_a_refused_bulk_load_keeps_no_key_and_no_file(tmp_path: Path):
     clock = ManualClock(TRUTH)
     with house(tmp_path, BULK, clock=clock) as served:
         scene = Scene(served, "shared", 1)
-        before = set(served.engine.cold_directory.rglob("*.parquet*"))
+        before = set(served.engine.files.root.rglob("*.parquet*"))
         clock.set_wall_ms(BEYOND["2201"])
         with pytest.raises(ClockRefused):
             scene.do("INSERT INTO t VALUES (700, 1)")
         clock.set_wall_ms(TRUTH + 1000)
-        assert set(served.engine.cold_directory.rglob("*.parquet*")) == before
+        assert set(served.engine.files.root.rglob("*.parquet*")) == before
         scene.do("INSERT INTO t VALUES (700, 1)")
         scene.rows[700] = 1
         scene.check()

@@ -32,7 +32,7 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
         "storage/transactions",
     ),
     "storage/backup": (*_READS, "storage/rowstore", "storage/cold", "storage/primary_keys"),
-    "storage/maintenance": (*_READS, "storage/rowstore", "storage/cold"),
+    "storage/maintenance": (*_READS, "storage/rowstore", "storage/cold", "storage/primary_keys"),
     "jobs": (*_READS, "storage/maintenance"),
     "jobs/executors": ("jobs", *_READS, "storage/rowstore", "storage/maintenance", "storage/backup"),
     "jobs/planning": ("jobs", "jobs/executors", *_READS, "storage/maintenance", "storage/backup"),

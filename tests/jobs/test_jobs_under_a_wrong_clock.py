@@ -20,6 +20,7 @@ from storage.catalog.table_options import FlushPolicy
 from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
 from storage.engine import Engine
+from storage.maintenance.sweep import trim_audit
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
 from tests.storage.furniture import compact, delete, drop, flush, insert, make_table, opened, partition, purge, read
@@ -51,12 +52,12 @@ def left(engine: Engine) -> tuple[int, int, int, int, int]:
     [table] = engine.state.catalog.tables.values()
     due = len([*due_purges(engine), *due_compactions(engine)])
     purge(engine, table)
-    engine.trim_audit()
+    trim_audit(engine)
     users = len(list(due_user_cleanups(engine, DAY_MS)))
     kept = without_gone(engine.state.catalog, engine.time.settled(), DAY_MS)
     assert ("ann" in kept.users) == (users == 0)
     deleted = len(partition(engine, table).deletes)
-    return deleted, len(list(engine.audit())), len(engine.history()[1]), users, due
+    return deleted, len(list(engine.audit_log.records())), len(engine.table_history.dropped()), users, due
 
 
 NOTHING_GONE = (9, 1, 1, 0, 0)

@@ -83,7 +83,7 @@ def executors_amid(engine: Engine, load: Load, ledger: Ledger) -> dict[JobType, 
 
 def ended(engine: Engine, load: Load, job_type: JobType) -> tuple[JobRecord, int]:
     """A job with what it came to, and its steps."""
-    ledger = Ledger(engine)
+    ledger = Ledger(engine.job_records)
     record = JobRecord(
         job_id="X-1",
         job_type=job_type,
@@ -147,7 +147,7 @@ async def hours_of(engine: Engine, load: Load, clock: ManualClock) -> tuple[list
     """(cold files, deleted versions) after each tick, with planners that look when they are due by the clock."""
     files: list[int] = []
     deleted: list[int] = []
-    ledger, settings = Ledger(engine), JobSettings()
+    ledger, settings = Ledger(engine.job_records), JobSettings()
     executors = executors_amid(engine, load, ledger)
     manager = JobManager(ledger, executors, settings, clock, engine.new_id, Random(1))
     async with trio.open_nursery() as nursery:

@@ -117,7 +117,7 @@ def test_nothing_goes_before_the_days_are_over_and_everything_of_the_user_after_
     assert record.job_id.startswith("UC-")
     assert record.message == "user 'ann' is gone for good, with 6 rows in user tables"
     house.check_only_ben_is_left()
-    assert "USER CLEANUP" in {event.action for event in engine.audit()}
+    assert "USER CLEANUP" in {event.action for event in engine.audit_log.records()}
     assert run_due(engine) == []
 
 

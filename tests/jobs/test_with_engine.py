@@ -58,7 +58,7 @@ def counts(engine: Engine, name: TableName) -> tuple[int, int, int]:
 @asynccontextmanager
 async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> AsyncIterator[tuple[JobManager, Schedule]]:
     settings = settings or JobSettings()
-    ledger = Ledger(engine)
+    ledger = Ledger(engine.job_records)
     manager = JobManager(
         ledger=ledger,
         executors=executors_of(engine, ledger, settings, GRACE_MS),
@@ -254,7 +254,7 @@ def test_a_sweep_job_tells_what_it_removed(engine: Engine):
         async with jobs_over(engine) as (manager, schedule):
             [flush] = await schedule.submit_due_flushes(everything=True)
             await manager.wait(flush)
-            orphan = engine.cold_directory / "public" / "t" / "2020-01-01T00-00-00-1.parquet"
+            orphan = engine.files.root / "public" / "t" / "2020-01-01T00-00-00-1.parquet"
             orphan.write_bytes(b"left by a crash")
             record = await manager.wait(await manager.submit(JobType.SWEEP, "database", trigger=Trigger.SCHEDULE))
             assert (record.status, record.files, record.bytes) == (JobState.COMPLETED, 1, 15)

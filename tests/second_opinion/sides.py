@@ -110,7 +110,7 @@ class Sides:
     def _flush(self, state: str, table: Table) -> None:
         engine = self._house.engine
         stored = engine.state.catalog.table(TableName(state, table.name))
-        for definition, partition in list(engine.partitions_of(stored)):
+        for definition, partition in list(engine.users.partitions_of(stored)):
             flush_partition(engine, definition, partition, lambda: False)
 
 

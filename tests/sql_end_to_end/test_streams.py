@@ -244,7 +244,7 @@ def test_no_event_ever_reaches_parquet_and_a_statement_that_is_too_large_is_refu
     assert ticks.numbers() == []
     ticks.do("INSERT INTO ticks SELECT value, 'x' FROM generate_series(1, 50)")
     assert ticks.numbers() == [46, 47, 48, 49, 50]
-    assert not list(ticks.rooms.engine.cold_directory.rglob("*.parquet"))
+    assert not list(ticks.rooms.engine.files.root.rglob("*.parquet"))
 
 
 def test_events_of_a_transaction_arrive_at_commit_and_those_of_a_rollback_never(ticks: Streamer):

@@ -74,7 +74,7 @@ class World:
 
     def partitions(self) -> Iterator[tuple[TableDef, PartitionState]]:
         engine = self.rooms.engine
-        yield from list(engine.partitions_of(engine.state.catalog.table(table_name("public", "t"))))
+        yield from list(engine.users.partitions_of(engine.state.catalog.table(table_name("public", "t"))))
 
     # what may happen
 

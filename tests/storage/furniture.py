@@ -27,7 +27,7 @@ from storage.settings import StorageSettings
 from storage.state.batch_rows import kept_rows
 from storage.state.edits import Committed, Edit, RowChange
 from storage.state.row_versions import conform
-from storage.state.state import DatabaseState, PartitionState
+from storage.state.state import DatabaseState, PartitionState, live_files
 from storage.transactions.transaction import Transaction
 
 # Every row goes straight to Parquet; row groups and files are as small as they may be.
@@ -249,3 +249,12 @@ def between(action: Callable[[], object]) -> Callable[[], bool]:
         return False
 
     return cancelled
+
+
+def verify_cold_files(engine: Engine) -> int:
+    """Compare every live file with its checksum; returns how many. Raises Corruption for the first that differs."""
+    with engine.snapshot() as snapshot:
+        found = live_files(snapshot.state) | {file.address: file for _, file in engine.owned.files()}
+        for file in found.values():
+            engine.places.of(file).verify(file.path, file.checksum)
+    return len(found)

@@ -28,7 +28,7 @@ from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
 from tests.storage import furniture
-from tests.storage.furniture import never
+from tests.storage.furniture import never, verify_cold_files
 from tests.storage.test_user_partitions import own, user_table
 
 
@@ -79,7 +79,7 @@ def test_a_restored_database_is_the_one_of_the_moment(engine: Engine, table: Tab
     restore(tmp_path / "restored", folder)
     with furniture.opened(tmp_path / "restored") as restored:
         assert contents(restored) == before
-        assert restored.verify_cold_files() == 1
+        assert verify_cold_files(restored) == 1
         there = furniture.now(restored, table)
         furniture.insert(restored, there, (3, "free again"))
         assert furniture.insert(restored, there, (998, "more")).seq_first > seq_before
@@ -231,7 +231,7 @@ def test_files_that_compaction_replaced_meanwhile_are_in_the_backup(
     restore(tmp_path / "restored", folder)
     with furniture.opened(tmp_path / "restored") as restored:
         assert contents(restored) == before
-        assert restored.verify_cold_files() == 2
+        assert verify_cold_files(restored) == 2
 
 
 def test_a_table_that_is_dropped_just_after_the_moment_is_in_the_backup(
@@ -253,7 +253,7 @@ def test_a_table_that_is_dropped_just_after_the_moment_is_in_the_backup(
     restore(tmp_path / "restored", folder)
     with furniture.opened(tmp_path / "restored") as restored:
         assert contents(restored) == before
-        assert restored.verify_cold_files() == 1
+        assert verify_cold_files(restored) == 1
 
 
 def test_files_of_a_dropped_table_are_not_missed(engine: Engine, table: TableDef, folder: Path, tmp_path: Path):
@@ -331,7 +331,7 @@ def test_under_load_each_transaction_is_in_it_whole_or_not_and_all_that_came_bef
             keys = [k for k, _ in found["public.l"]]
             assert keys == [k for k, _ in found["public.r"]] == list(range(len(keys)))
             assert len(keys) >= sure
-            restored.verify_cold_files()
+            verify_cold_files(restored)
 
 
 def test_two_backups_at_once_go_to_two_places(engine: Engine, table: TableDef, tmp_path: Path, folder: Path):

@@ -19,7 +19,7 @@ from storage.maintenance.sweep import sweep
 from tests.faults.s3_proxy import PASS, Fault, no_fault
 from tests.s3_endpoint import REGION, S3Endpoint
 from tests.storage import furniture
-from tests.storage.furniture import never
+from tests.storage.furniture import never, verify_cold_files
 from tests.storage.s3_furniture import Cloud, cloud
 
 
@@ -62,7 +62,7 @@ def key(file: BackupFile) -> str:
 def restored(target: BackupTarget, directory: Path) -> dict[str, list[tuple[Any, ...]]]:
     restore_into(directory, target, None, never, lambda _: None)
     with furniture.opened(directory) as engine:
-        engine.verify_cold_files()
+        verify_cold_files(engine)
         return contents(engine)
 
 

@@ -94,7 +94,7 @@ def test_an_upsert_says_what_it_replaced(engine: Engine):
     table = make_table(engine, key=["k"])
     put(engine, table, (1, "a"), (2, "b"))
     ear = Ear()
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, ear)
     put(engine, table, (2, "c"), (3, "d"))
     delete(engine, table, "k", 1)
     assert [one[1:] for one in heard(engine, ear, table)] == [
@@ -109,7 +109,7 @@ def test_a_load_into_files_is_read_from_them_in_order(tmp_path: Path):
         table = make_table(engine, key=["k"])
         load(engine, table, *((k, "old") for k in range(0, 4000, 2)))
         ear = Ear()
-        engine.listen(table.partition_id, ear)
+        engine.committer.listen(table.partition_id, ear)
         load(engine, table, *((k, "new") for k in range(3999, 0, -2)))
         rows = heard(engine, ear, table)
         assert [one[1] for one in rows] == ["insert"] * 2000
@@ -121,7 +121,7 @@ def test_what_is_missed_is_what_was_heard_whatever_has_been_moved_since(any_engi
     table = make_table(engine, key=["k"])
     put(engine, table, *((k, "first") for k in range(20)))
     ear = Ear()
-    listening = engine.listen(table.partition_id, ear)
+    listening = engine.committer.listen(table.partition_id, ear)
     for n in range(60):
         engine.clock.advance(0.01)  # type: ignore[attr-defined]
         match chance.choice(["put", "put", "delete", "flush", "compact"]):
@@ -149,7 +149,7 @@ def test_what_is_missed_is_what_was_heard_whatever_has_been_moved_since(any_engi
 def test_rows_are_shown_as_the_table_was_when_somebody_began_to_listen(engine: Engine):
     table = make_table(engine)
     ear = Ear()
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, ear)
     [k, v] = table.columns
     later = alter(engine, table, columns=(k,), retired_names=("v",))
     insert(engine, later, (1,))
@@ -160,7 +160,7 @@ def test_rows_are_shown_as_the_table_was_when_somebody_began_to_listen(engine: E
 def test_several_changes_together_say_the_same_as_one_after_the_other(engine: Engine):
     table = make_table(engine, key=["k"])
     ear = Ear()
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, ear)
     for n in range(3):
         put(engine, table, (1, f"a{n}"), (n + 2, "b"))
     delete(engine, table, "k", 1, 2)
@@ -191,7 +191,7 @@ def test_what_was_purged_can_not_be_gone_on_from(engine: Engine):
 def test_views_of_rows_keep_their_types(engine: Engine):
     table = make_table(engine, columns={"k": pa.int64(), "d": pa.dictionary(pa.int8(), pa.string())}, key=["k"])
     ear = Ear()
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, ear)
     insert(engine, table, (1, "x"))
     insert(engine, table, (2, "y"))
     delete(engine, table, "k", 1)

@@ -28,6 +28,7 @@ from tests.storage.furniture import (
     make_table,
     opened,
     values,
+    verify_cold_files,
 )
 
 ROWS_AND_FILES = (HOT, DELETES, PK, MANIFEST)
@@ -92,7 +93,7 @@ def test_files_go_a_few_at_a_time_and_a_table_of_the_same_name_keeps_its_own(eng
     assert [(s.files, s.files_before, s.is_done) for s in steps] == [(2, 5, False), (2, 3, False), (1, 1, True)]
     assert values(engine, second) == [7, 8]
     assert len(files_on_disk(engine)) == 1
-    engine.verify_cold_files()
+    verify_cold_files(engine)
 
 
 def test_a_file_that_a_snapshot_reads_is_left_to_the_sweep(engine: Engine, table: TableDef):

@@ -174,7 +174,7 @@ def test_a_group_is_synced_when_any_of_its_edits_must_be(engine: Engine):
 def test_concurrent_committers_all_get_in_once_and_in_order(engine: Engine):
     table = make_table(engine, key=("k",))
     seen: list[DatabaseState] = []
-    engine.add_commit_listener(seen.append)
+    engine.committer.add_listener(seen.append)
 
     def work(worker: int) -> list[int]:
         return [insert(engine, table, (worker * 1000 + i, "x")).seq_first for i in range(60)]
@@ -210,8 +210,8 @@ def test_a_listener_that_fails_stops_nobody(engine: Engine):
         raise RuntimeError("a bug in a listener")
 
     seen: list[int] = []
-    engine.add_commit_listener(fail)
-    engine.add_commit_listener(lambda state: seen.append(state.last_seq))
+    engine.committer.add_listener(fail)
+    engine.committer.add_listener(lambda state: seen.append(state.last_seq))
     table = make_table(engine)
     insert(engine, table, (1, "a"))
     assert values(engine, table) == [1]
@@ -273,7 +273,7 @@ def test_after_a_refused_write_all_later_ones_are_refused_and_reads_go_on(engine
     with pytest.raises(StorageUnavailable, match="restart"):
         insert(engine, table, (2, "b"))
     with pytest.raises(StorageUnavailable):
-        engine.put_job("j", b"{}")
+        engine.job_records.put_job("j", b"{}")
     assert values(engine, table) == [1]
 
 

@@ -31,6 +31,7 @@ from tests.storage.furniture import (
     read,
     read_as_of,
     values,
+    verify_cold_files,
 )
 
 ONE_HOUR = 3600
@@ -198,10 +199,10 @@ def test_damage_stops_a_compaction_and_keeps_the_old_files(engine: Engine, table
     with pytest.raises(Corruption, match="checksum"):
         compact(engine, table)
     with pytest.raises(Corruption, match="checksum"):
-        engine.verify_cold_files()
+        verify_cold_files(engine)
     damaged.unlink()
     with pytest.raises(Corruption, match="missing"):
-        engine.verify_cold_files()
+        verify_cold_files(engine)
     sweep(engine)
     assert files_on_disk(engine) == files - {partition(engine, table).cold[1].path}
 

@@ -52,7 +52,7 @@ class Deaf(Ear):
 
 def test_a_hearer_is_told_of_each_insert_with_its_seq(engine: Engine, table: TableDef):
     ear = Ear()
-    listening = engine.listen(table.partition_id, ear)
+    listening = engine.committer.listen(table.partition_id, ear)
     first = insert(engine, table, (1, "a"), (2, "b"))
     second = insert(engine, table, (3, "c"))
     assert ear.inserted == [1, 2, 3]
@@ -64,7 +64,7 @@ def test_a_hearer_is_told_of_each_insert_with_its_seq(engine: Engine, table: Tab
 def test_what_is_in_the_first_snapshot_is_not_told(engine: Engine, table: TableDef):
     insert(engine, table, (1, "a"))
     ear = Ear()
-    listening = engine.listen(table.partition_id, ear)
+    listening = engine.committer.listen(table.partition_id, ear)
     insert(engine, table, (2, "b"))
     assert values(engine, table, state=listening.snapshot.state) == [1]
     assert ear.inserted == [2]
@@ -73,7 +73,7 @@ def test_what_is_in_the_first_snapshot_is_not_told(engine: Engine, table: TableD
 def test_a_delete_names_the_versions_and_the_state_that_they_are_in(engine: Engine, table: TableDef):
     insert(engine, table, (1, "a"), (2, "b"))
     ear = Ear()
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, ear)
     delete(engine, table, "k", 2)
     [change] = ear.changes
     assert change.change.deletes is not None
@@ -85,7 +85,7 @@ def test_a_delete_names_the_versions_and_the_state_that_they_are_in(engine: Engi
 def test_only_the_partition_that_is_heard_is_told(engine: Engine, table: TableDef):
     other = make_table(engine, "other")
     ear = Ear()
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, ear)
     insert(engine, other, (1, "a"))
     assert engine.feed.is_heard(table.partition_id)
     assert not engine.feed.is_heard(other.partition_id)
@@ -94,7 +94,7 @@ def test_only_the_partition_that_is_heard_is_told(engine: Engine, table: TableDe
 
 def test_moving_rows_is_no_change(engine: Engine, table: TableDef):
     ear = Ear()
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, ear)
     insert(engine, table, (1, "a"))
     flush(engine, table)
     insert(engine, table, (2, "b"))
@@ -107,7 +107,7 @@ def test_moving_rows_is_no_change(engine: Engine, table: TableDef):
 
 def test_nothing_is_heard_after_the_end_and_one_of_two_ends_is_not_the_end(engine: Engine, table: TableDef):
     ear = Ear()
-    first, second = (engine.listen(table.partition_id, ear) for _ in range(2))
+    first, second = (engine.committer.listen(table.partition_id, ear) for _ in range(2))
     insert(engine, table, (1, "a"))
     engine.feed.end(first)
     insert(engine, table, (2, "b"))
@@ -119,16 +119,16 @@ def test_nothing_is_heard_after_the_end_and_one_of_two_ends_is_not_the_end(engin
 
 def test_a_hearer_that_fails_stops_neither_the_writer_nor_the_others(engine: Engine, table: TableDef):
     ear = Ear()
-    engine.listen(table.partition_id, Deaf())
-    engine.listen(table.partition_id, ear)
+    engine.committer.listen(table.partition_id, Deaf())
+    engine.committer.listen(table.partition_id, ear)
     insert(engine, table, (1, "a"))
     assert ear.inserted == [1]
 
 
 def test_all_hearers_learn_that_changes_are_missing(engine: Engine, table: TableDef):
     ear, other = Ear(), Ear()
-    engine.listen(table.partition_id, ear)
-    engine.listen(make_table(engine, "other").partition_id, other)
+    engine.committer.listen(table.partition_id, ear)
+    engine.committer.listen(make_table(engine, "other").partition_id, other)
     engine.feed.break_off("the disk was full")
     assert ear.lost == other.lost == ["the disk was full"]
 
@@ -137,7 +137,7 @@ def test_files_of_a_change_stay_on_disk_as_long_as_it_is_kept(tmp_path: Path):
     with opened(tmp_path / "data", settings=SPILLING) as engine:
         table = make_table(engine, deleted_retention_seconds=0)
         ear = Ear()
-        engine.listen(table.partition_id, ear).snapshot.close()
+        engine.committer.listen(table.partition_id, ear).snapshot.close()
         load(engine, table, (1, "a"), (2, "b"))
         load(engine, table, (3, "c"))
         delete(engine, table, "k", 1)
@@ -145,10 +145,10 @@ def test_files_of_a_change_stay_on_disk_as_long_as_it_is_kept(tmp_path: Path):
         paths = {file.path for change in ear.changes for file in change.after.cold}
         assert len(paths) == 2
         sweep(engine)
-        assert all((engine.cold_directory / path).exists() for path in paths)
+        assert all((engine.files.root / path).exists() for path in paths)
         ear.changes.clear()
         sweep(engine)
-        assert not any((engine.cold_directory / path).exists() for path in paths)
+        assert not any((engine.files.root / path).exists() for path in paths)
 
 
 def test_snapshots_and_changes_join_without_a_gap_while_many_write(engine: Engine, table: TableDef):
@@ -164,7 +164,7 @@ def test_snapshots_and_changes_join_without_a_gap_while_many_write(engine: Engin
         thread.start()
     while any(thread.is_alive() for thread in threads) and len(ears) < 200:
         ear = Ear()
-        listening = engine.listen(table.partition_id, ear)
+        listening = engine.committer.listen(table.partition_id, ear)
         ears.append((ear, values(engine, table, state=listening.snapshot.state)))
     for thread in threads:
         thread.join()

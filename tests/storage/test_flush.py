@@ -181,7 +181,7 @@ def test_flushes_and_writers_at_once_lose_and_double_nothing(engine: Engine):
 
 def test_a_flush_that_the_disk_refuses_leaves_rows_hot_and_the_folder_clean(engine: Engine, table: TableDef):
     insert(engine, table, (1, "a"))
-    folder = engine.cold_directory / "public"
+    folder = engine.files.root / "public"
     folder.write_bytes(b"a file where a folder should be")
     with pytest.raises(StorageUnavailable):
         flush(engine, table)

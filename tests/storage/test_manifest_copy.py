@@ -36,7 +36,7 @@ from tests.storage.furniture import (
 
 
 def stored(engine: Engine, table: TableDef) -> ManifestCopy:
-    return read_copy((engine.cold_directory / folder_of(table) / COPY_NAME).read_bytes())
+    return read_copy((engine.files.root / folder_of(table) / COPY_NAME).read_bytes())
 
 
 def check(engine: Engine, table: TableDef) -> None:
@@ -101,10 +101,10 @@ def test_a_table_that_is_renamed_or_dropped_takes_its_copy_along(engine: Engine)
     engine.commit(Edit(catalog=lambda c: c.with_renamed_table(c.table_by_id(table), new_name)))
     copies.write_changed()
     check(engine, now(engine, table))
-    assert [p.parent.name for p in engine.cold_directory.rglob(COPY_NAME)] == ["other"]
+    assert [p.parent.name for p in engine.files.root.rglob(COPY_NAME)] == ["other"]
     drop(engine, table)
     copies.write_changed()
-    assert list(engine.cold_directory.rglob(COPY_NAME)) == []
+    assert list(engine.files.root.rglob(COPY_NAME)) == []
 
 
 def test_copies_are_no_cold_files_and_the_sweep_leaves_them(engine: Engine, clock: ManualClock):
@@ -124,7 +124,7 @@ def test_a_copy_that_cannot_be_written_leaves_the_last_one_and_is_tried_again(en
     flush(engine, table)
     copies.write_changed()
     before = stored(engine, table)
-    in_the_way = engine.cold_directory / "public" / "t" / (COPY_NAME + ".part")
+    in_the_way = engine.files.root / "public" / "t" / (COPY_NAME + ".part")
     in_the_way.mkdir()
     insert(engine, table, (2, "b"))
     flush(engine, table)
@@ -166,7 +166,7 @@ def test_users_partitions_have_copies_even_if_they_left_memory_before(tmp_path: 
         for number, each in enumerate(owned):
             insert(engine, each, (number, "a"))
             flush(engine, each)
-        assert len(list(engine.partitions_in_memory(table))) < 3
+        assert len(list(engine.users.partitions_in_memory(table))) < 3
         assert (copies.write_changed(), copies.write_changed()) == (3, 0)
         for each in owned:
             assert [file.rows for file in stored(engine, each).files] == [1]

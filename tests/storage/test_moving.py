@@ -24,6 +24,7 @@ from tests.storage.furniture import (
     partition,
     read_as_of,
     values,
+    verify_cold_files,
 )
 from tests.storage.test_storages import create, folder_storage, moved, parquet_files
 
@@ -57,7 +58,7 @@ def test_files_move_one_by_one_and_nothing_else_changes(engine: Engine, table: T
     assert read_as_of(engine, table, seq) == before
     assert files_on_disk(engine) == set()
     assert parquet_files(tmp_path / "archive") == {file.path for file in partition(engine, table).cold}
-    assert engine.verify_cold_files() == 2
+    assert verify_cold_files(engine) == 2
 
 
 def test_they_move_back_under_names_that_do_not_grow(engine: Engine, table: TableDef):

@@ -187,16 +187,16 @@ def test_every_schema_version_is_remembered(tmp_path: Path, clock: ManualClock):
         table = make_table(engine)
         add_filled(engine, table)
     with opened(tmp_path, clock) as engine:
-        assert [(t.version, len(t.columns)) for t in engine.table_versions(table.table_id)] == [(1, 2), (2, 3)]
+        assert [(t.version, len(t.columns)) for t in engine.table_history.of(table.table_id)] == [(1, 2), (2, 3)]
 
 
 def test_the_ledger_survives_a_restart(tmp_path: Path):
     with opened(tmp_path) as engine:
         for job in ("FL-2", "FL-1", "CO-1"):
-            engine.put_job(job, job.encode())
-        engine.delete_jobs(["FL-2"])
+            engine.job_records.put_job(job, job.encode())
+        engine.job_records.delete_jobs(["FL-2"])
     with opened(tmp_path) as engine:
-        assert list(engine.jobs()) == [("CO-1", b"CO-1"), ("FL-1", b"FL-1")]
+        assert list(engine.job_records.jobs()) == [("CO-1", b"CO-1"), ("FL-1", b"FL-1")]
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def read_all(directory: Path, clock: ManualClock) -> tuple[Any, ...]:
     with opened(directory, clock) as engine:
         (table,) = engine.state.catalog.tables.values()
         found = engine.keys.find(table.partition_id, keys(table, rows_batch(table, [(k, "") for k in range(5)])))
-        return shown(engine, table), found, list(engine.jobs())
+        return shown(engine, table), found, list(engine.job_records.jobs())
 
 
 def test_a_flipped_bit_in_the_row_store_is_refused_or_changes_nothing(tmp_path: Path, clock: ManualClock):
@@ -266,7 +266,7 @@ def test_a_flipped_bit_in_the_row_store_is_refused_or_changes_nothing(tmp_path: 
         flush(engine, table)
         insert(engine, table, (3, "c"))
         delete(engine, table, "k", 1)
-        engine.put_job("FL-1", b"{}")
+        engine.job_records.put_job("FL-1", b"{}")
     expected = read_all(whole, clock)
     files = sorted(path.name for path in (whole / "rows").glob("*.sst"))
     assert len(files) >= 5  # meta, hot, deletes, pk, manifest

@@ -17,7 +17,7 @@ from storage.catalog.table_options import KEEP_FOR_EVER
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Cancelled
-from storage.maintenance.retention import expired_partitions, is_due, plan_purge, purge_step
+from storage.maintenance.retention import compact_row_store, expired_partitions, is_due, plan_purge, purge_step
 from storage.rowstore.owners import OwnerKey
 from storage.seq import SEQ_TIME_SHIFT
 from storage.settings import StorageSettings
@@ -277,7 +277,7 @@ def test_each_owner_of_a_user_table_is_purged_in_memory_or_not(tmp_path: Path, c
         for partition_id in expired:
             assert purge(engine, engine.users.owned_table(now(engine, table), partition_id))
         assert list(expired_partitions(engine, now(engine, table))) == []
-        engine.compact_range(now(engine, table))
+        compact_row_store(engine, now(engine, table))
         for name in names:
             owned = now(engine, table).owned_by(engine.users.owner(OwnerKey(name)))
             assert values(engine, owned, "v") == [name]
@@ -302,9 +302,9 @@ def test_no_file_holds_a_purged_row(tmp_path: Path, clock: ManualClock):
         clock.advance(1)
         assert len(bytes_below(tmp_path, b"SECRET")) >= 2
         purge(engine, table)
-        engine.compact_range(table)
+        compact_row_store(engine, table)
         assert bytes_below(tmp_path / "cold", b"SECRET") == []
-        rows = [row for path in engine.cold_directory.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+        rows = [row for path in engine.files.root.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
         assert [row["v"] for row in rows] == ["cold-open"]
     assert bytes_below(tmp_path, b"SECRET") == []
     assert bytes_below(tmp_path, b"hot-open")

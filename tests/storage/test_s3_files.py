@@ -37,6 +37,7 @@ from tests.storage.furniture import (
     opened,
     partition,
     values,
+    verify_cold_files,
 )
 from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud, cloud_storage
 from tests.storage.test_storages import folder_storage
@@ -89,7 +90,7 @@ def test_a_table_of_any_name_is_written_to_the_bucket_and_read(here: Cloud, quer
     assert new.path.isascii()
     assert new.path.split("/")[1] == portable_folder_name(name)
     assert ask(queries, here, f"SELECT count(*) FROM {quoted(name)}") == [(4,)]
-    here.engine.verify_cold_files()
+    verify_cold_files(here.engine)
 
 
 def test_create_storage_s3(here: Cloud, queries: QueryEngine):
@@ -242,7 +243,7 @@ def test_damage_below_the_metadata_is_found_by_the_scrub_and_by_compaction(here:
     metadata = {CHECKSUM_KEY: file.checksum}
     here.endpoint.client.put_object(Bucket=here.bucket, Key=here.key(file), Body=damaged, Metadata=metadata)
     with pytest.raises(Corruption, match="does not match its checksum"):
-        here.engine.verify_cold_files()
+        verify_cold_files(here.engine)
     delete(here.engine, make_table(here.engine, "other"), "k")
     insert(here.engine, table, (100, "x"))
     flush(here.engine, table)
@@ -269,7 +270,7 @@ def test_an_upload_gets_through(here: Cloud, name: str):
     here.proxy.heal()
     [file] = partition(here.engine, table).cold
     assert here.keys == {here.key(file)}
-    assert here.engine.verify_cold_files() == 1
+    assert verify_cold_files(here.engine) == 1
     assert values(here.engine, table) == list(range(200))
 
 
@@ -288,7 +289,7 @@ def test_the_answer_to_the_end_of_an_upload_in_parts_may_be_lost(here: Cloud):
     here.proxy.fault = lose_the_end
     flush(here.engine, table)
     assert done
-    assert here.engine.verify_cold_files() == 1
+    assert verify_cold_files(here.engine) == 1
 
 
 FAILING = {
@@ -318,7 +319,7 @@ def test_an_upload_that_does_not_get_through_leaves_the_rows_hot(here: Cloud, na
     assert not here.engine.places.is_writing("cloud")
     assert values(here.engine, table) == list(range(100))
     flush(here.engine, table)
-    assert here.engine.verify_cold_files() == 1
+    assert verify_cold_files(here.engine) == 1
 
 
 def test_a_flush_to_an_unreachable_storage_ends_before_it_writes_anything(here: Cloud):
@@ -345,16 +346,16 @@ def test_an_answer_that_breaks_off_is_taken_up_again(here: Cloud):
     table = cold_table(here, rows=3000)
     [file] = partition(here.engine, table).cold
     here.proxy.first(1, Fault(cut_answer=file.bytes // 2), "GET")
-    assert here.engine.verify_cold_files() == 1
+    assert verify_cold_files(here.engine) == 1
     here.proxy.always(Fault(cut_answer=file.bytes // 8))
     with pytest.raises(StorageUnavailable):
-        here.engine.verify_cold_files()
+        verify_cold_files(here.engine)
 
 
 def test_slow_pieces_and_late_answers_are_waited_for(here: Cloud, queries: QueryEngine):
     here.proxy.always(Fault(delay_seconds=0.02, piece_bytes=1500))
     table = cold_table(here, rows=1000)
-    assert here.engine.verify_cold_files() == 1
+    assert verify_cold_files(here.engine) == 1
     assert ask(queries, here, "SELECT count(*), sum(k) FROM t") == [(1000, 499500)]
     assert values(here.engine, table) == list(range(1000))
 

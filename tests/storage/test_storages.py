@@ -36,6 +36,7 @@ from tests.storage.furniture import (
     partition,
     rows_batch,
     values,
+    verify_cold_files,
 )
 
 
@@ -93,7 +94,7 @@ def test_storages_are_there_after_a_restart(tmp_path: Path):
     with opened(tmp_path / "data") as engine:
         assert engine.state.catalog.storages["archive"] == storage
         assert values(engine, now(engine, table), "v") == ["a"]
-        assert engine.verify_cold_files() == 1
+        assert verify_cold_files(engine) == 1
 
 
 def test_files_in_several_storages_are_read_together_and_compacted_into_the_newest(tmp_path: Path, engine: Engine):
@@ -310,4 +311,4 @@ def test_of_two_servers_on_copies_of_one_directory_the_first_stops_writing_there
         assert values(second, table) == [1, 3]
         assert values(first, table) == [1, 2, 4]
         assert sweep(second).files == 1  # what the first wrote is nobody's in the place that is the second's
-        assert second.verify_cold_files() == 2
+        assert verify_cold_files(second) == 2

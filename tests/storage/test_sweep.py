@@ -21,6 +21,7 @@ from tests.storage.furniture import (
     make_table,
     opened,
     values,
+    verify_cold_files,
 )
 
 ONE_HOUR = 3600
@@ -82,4 +83,4 @@ def test_sweeps_and_loads_at_once_never_take_a_file_that_is_needed(tmp_path: Pat
             for sweeper in sweepers:
                 sweeper.result(30)
         assert values(engine, table) == sorted(w * 100 + i for w in range(2) for i in range(25))
-        assert engine.verify_cold_files() == 50
+        assert verify_cold_files(engine) == 50

@@ -43,6 +43,7 @@ from tests.storage.furniture import (
     read,
     stage_rows,
     values,
+    verify_cold_files,
 )
 
 FEW = StorageSettings(user_partitions_max=3, user_idle_seconds=60.0)
@@ -78,7 +79,7 @@ def loaded(engine: Engine) -> set[int]:
 
 
 def let_all_go(engine: Engine) -> None:
-    engine.leave(lambda state: [id_ for id_ in state.partitions if is_owned(id_)])
+    engine.committer.leave(lambda state: [id_ for id_ in state.partitions if is_owned(id_)])
 
 
 # --- loading and leaving ---------------------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ def test_a_refused_edit_brings_nothing_into_memory_and_forgets_nothing(tmp_path:
         waiting = engine.owned.waiting()
         with pytest.raises(ConstraintViolated):
             insert(engine, ann, (1, "again"))
-        engine.leave(lambda _: [])  # goes through the committer, so what it was doing is done
+        engine.committer.leave(lambda _: [])  # goes through the committer, so what it was doing is done
         assert (loaded(engine), engine.owned.waiting()) == (set(), waiting)
 
 
@@ -212,7 +213,7 @@ def test_a_dropped_table_leaves_nothing_behind_in_memory(engine: Engine) -> None
         insert(engine, own(engine, table, user), (1, user))
         flush(engine, own(engine, table, user))
         insert(engine, own(engine, table, user), (2, user))
-    engine.leave(lambda state: list(state.partitions)[:1])
+    engine.committer.leave(lambda state: list(state.partitions)[:1])
     drop(engine, table)
     [dropped] = engine.dropped()
     while not clean_dropped(engine, dropped.partition_id, count=True).is_done:
@@ -339,7 +340,7 @@ def test_the_sweep_keeps_files_of_who_is_not_there(engine: Engine) -> None:
         insert(engine, own(engine, table, user), (1, user))
         flush(engine, own(engine, table, user))
     let_all_go(engine)
-    assert (sweep(engine).files, engine.verify_cold_files(), len(files_on_disk(engine))) == (0, 2, 2)
+    assert (sweep(engine).files, verify_cold_files(engine), len(files_on_disk(engine))) == (0, 2, 2)
     assert values(engine, own(engine, table, "bob"), "v") == ["bob"]
 
 
@@ -350,14 +351,14 @@ def test_a_scrub_finds_damage_in_the_files_of_who_is_not_there(engine: Engine) -
         flush(engine, own(engine, table, user))
     let_all_go(engine)
     [hit] = [path for path in files_on_disk(engine) if "bob" in path]
-    damaged = bytearray((engine.cold_directory / hit).read_bytes())
+    damaged = bytearray((engine.files.root / hit).read_bytes())
     damaged[len(damaged) // 2] ^= 1
-    (engine.cold_directory / hit).write_bytes(damaged)
+    (engine.files.root / hit).write_bytes(damaged)
     found = scrub(engine, None, never, lambda _: None)
     assert (found.files, [damage.file for damage in found.damaged]) == (2, [Path(hit).name])
     assert values(engine, own(engine, table, "ann")) == [1]
     with pytest.raises(Corruption):
-        engine.verify_cold_files()
+        verify_cold_files(engine)
 
 
 @pytest.mark.parametrize("fetched", ["before", "never", "after"])

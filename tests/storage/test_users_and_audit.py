@@ -87,7 +87,7 @@ def test_events_are_kept_in_order_with_the_edit_that_made_them(tmp_path: Path, c
         transaction.record(AuditRecord(user="b", action="THREE"))
         transaction.commit(durable=True)
     with opened(tmp_path, clock) as engine:
-        assert [(r.user, r.action, r.at_ms) for r in engine.audit()] == [
+        assert [(r.user, r.action, r.at_ms) for r in engine.audit_log.records()] == [
             ("a", "ONE", clock.wall_ms()),
             ("a", "TWO", clock.wall_ms()),
             ("b", "THREE", clock.wall_ms()),
@@ -100,7 +100,7 @@ def test_a_clock_set_back_writes_over_no_event(tmp_path: Path, clock: ManualCloc
     clock.set_wall_ms(clock.wall_ms() - DAY_MS)
     with opened(tmp_path, clock) as engine:
         engine.commit(Edit(audit=(AuditRecord(user="a", action="AFTER"),)))
-        assert [record.action for record in engine.audit()] == ["BEFORE", "AFTER"]
+        assert [record.action for record in engine.audit_log.records()] == ["BEFORE", "AFTER"]
 
 
 def test_a_refused_edit_leaves_no_event(engine: Engine):
@@ -109,7 +109,7 @@ def test_a_refused_edit_leaves_no_event(engine: Engine):
 
     with pytest.raises(InvalidRequest):
         engine.commit(Edit(catalog=refuse, audit=(AuditRecord(user="a", action="x"),)))
-    assert list(engine.audit()) == []
+    assert list(engine.audit_log.records()) == []
 
 
 def test_the_sweep_lets_old_and_surplus_events_go(tmp_path: Path, clock: ManualClock):
@@ -119,11 +119,11 @@ def test_the_sweep_lets_old_and_surplus_events_go(tmp_path: Path, clock: ManualC
             engine.commit(Edit(audit=(AuditRecord(user="a", action=f"DAY {day}"),)))
             clock.advance(DAY_MS / 1000)
         sweep(engine)
-        assert [record.action for record in engine.audit()] == ["DAY 1", "DAY 2"]
+        assert [record.action for record in engine.audit_log.records()] == ["DAY 1", "DAY 2"]
         for number in range(3):
             engine.commit(Edit(audit=(AuditRecord(user="a", action=f"{number}"),)))
         sweep(engine)
-        assert [record.action for record in engine.audit()] == ["0", "1", "2"]
+        assert [record.action for record in engine.audit_log.records()] == ["0", "1", "2"]
 
 
 def test_a_directory_from_before_users_and_audit_is_opened_with_defaults(tmp_path: Path, clock, monkeypatch):
@@ -143,4 +143,4 @@ def test_a_directory_from_before_users_and_audit_is_opened_with_defaults(tmp_pat
         assert (root.email, root.token_epoch, root.is_active) == ("", 0, True)
         assert engine.state.catalog.table(table.name).options.access_level == "private"
         engine.commit(Edit(audit=(AuditRecord(user="root", action="x"),)))
-        assert len(list(engine.audit())) == 1
+        assert len(list(engine.audit_log.records())) == 1

@@ -68,7 +68,7 @@ class LiveQueries:
         self._next_tick_seconds = engine.clock.monotonic_seconds()
         self._thread = threading.Thread(target=self._run, name="frostline-live", daemon=True)
         self._thread.start()
-        engine.add_commit_listener(self._see_catalog)
+        engine.committer.add_listener(self._see_catalog)
 
     def __repr__(self) -> str:
         return f"<LiveQueries [{len(self._all)} live, {len(self._topics)} partitions]>"
@@ -96,7 +96,7 @@ class LiveQueries:
         subscription = self._entered(reader, selection)
         try:
             topic = self._topics[selection.table.partition_id]
-            subscription.listening = self._engine.listen(selection.table.partition_id, topic)
+            subscription.listening = self._engine.committer.listen(selection.table.partition_id, topic)
         except FrostlineError as error:
             subscription.end(error)
             raise

@@ -68,7 +68,7 @@ def describe(call: StatementContext, statement: Describe) -> pa.Table:
         return _described_schema(schema, call.catalog.views.get(name))
     table = call.table(statement.table)
     if statement.history:
-        return _history(call, call.services.engine.table_versions(table.table_id))
+        return _history(call, call.services.engine.table_history.of(table.table_id))
     if table.kind is TableKind.STREAM:
         partition = call.transaction.state.partition(table.partition_id)
         return pa.concat_tables([_described(table), described_stream(table, partition, _age_ms(call, partition))])

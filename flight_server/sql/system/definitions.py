@@ -58,7 +58,8 @@ def _columns(_: Sources, state: DatabaseState, __: Rights) -> Iterable[tuple[Any
 
 def _history(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     """Every definition of tables that the caller knows of; the last ones of dropped tables for who sees everything."""
-    versions, dropped = sources.engine.history()
+    history = sources.engine.table_history
+    versions, dropped = history.every(), history.dropped()
     sees_all = who.may_do(Deed.SEE_EVERYTHING)
     known = {table.table_id for table in state.catalog.tables.values()}
     for table_id, found in groupby(versions, key=lambda table: table.table_id):

@@ -32,7 +32,7 @@ def _grants(_: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any
 
 
 def _audit_log(sources: Sources, _: DatabaseState, __: Rights) -> Iterable[tuple[Any, ...]]:
-    for event in sources.engine.audit():
+    for event in sources.engine.audit_log.records():
         yield event.at_ms, event.user, event.as_user or None, event.action, event.object, event.detail
 
 

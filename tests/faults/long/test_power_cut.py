@@ -28,6 +28,7 @@ from tests.faults.long.power_client import SMALL
 from tests.faults.tools import needed
 from tests.server_process import REPOSITORY
 from tests.storage import furniture
+from tests.storage.furniture import verify_cold_files
 
 CHANGES = 40
 RANDOM_CUTS = 40
@@ -132,7 +133,7 @@ def check(left: Path, journal: Journal, how: str) -> None:
             f"pending {journal.pending and journal.pending[0]}"
         )
         assert len(found) == len(furniture.values(engine, tables[0])), f"{how}: doubled rows"
-        engine.verify_cold_files()
+        verify_cold_files(engine)
         sweep(engine)
         assert furniture.files_on_disk(engine) == set(live_files(engine.state)), how
 

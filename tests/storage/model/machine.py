@@ -51,6 +51,7 @@ from tests.storage.furniture import (
     read,
     read_as_of,
     stage_rows,
+    verify_cold_files,
 )
 from tests.storage.model.crashes import Crash, Cut, cuts, outcomes
 from tests.storage.model.oracle import Model, Shown, TableModel, arranged
@@ -279,7 +280,7 @@ class EngineAgainstModel(RuleBasedStateMachine):
             sweep(self.engine)
             named = set(live_files(self.engine.state)) | self.engine.snapshots.paths_in_use()
             assert files_on_disk(self.engine) == named
-            self.engine.verify_cold_files()
+            verify_cold_files(self.engine)
 
     @precondition(lambda self: len(self.snapshots) < SNAPSHOTS_MAX)
     @rule(pick=PICKS, ks=KEY_SETS)

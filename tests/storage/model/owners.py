@@ -32,7 +32,17 @@ from storage.state.edits import Edit
 from storage.state.snapshots import Snapshot
 from storage.state.state import DatabaseState
 from storage.transactions.transaction import Transaction
-from tests.storage.furniture import alter, compact, definition, delete_in, flush, now, read, stage_rows
+from tests.storage.furniture import (
+    alter,
+    compact,
+    definition,
+    delete_in,
+    flush,
+    now,
+    read,
+    stage_rows,
+    verify_cold_files,
+)
 
 USERS: Final = ("ann", "bob", "cay", "dan")
 SETTINGS: Final = StorageSettings(user_partitions_max=2, user_idle_seconds=60.0, row_group_rows=1024)
@@ -263,7 +273,7 @@ class OwnersAgainstModel(RuleBasedStateMachine):
     @rule(which=WHICH, users=st.sets(WHO))
     def let_go(self, which: int, users: set[str]) -> None:
         ids = [self.own(which, user).partition_id for user in users]
-        self.engine.leave(lambda _: ids)
+        self.engine.committer.leave(lambda _: ids)
 
     @rule()
     def grow_idle(self) -> None:
@@ -274,7 +284,7 @@ class OwnersAgainstModel(RuleBasedStateMachine):
     def sweep(self) -> None:
         self.engine.retired.remove_unused()
         sweep(self.engine)
-        self.engine.verify_cold_files()
+        verify_cold_files(self.engine)
 
     @rule()
     def restart(self) -> None:
