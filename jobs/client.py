@@ -1,4 +1,4 @@
-"""The door to jobs for threads outside trio: each call goes over to the trio thread and waits for its answer.
+"""JobClient lets threads outside trio submit, kill and await jobs: each call runs on the trio thread.
 
 It has the shape that the front of the house asks for in its own port; neither imports the other.
 """

@@ -1,4 +1,4 @@
-"""What an executor is: one blocking step of one kind of job, repeatable after a crash at any point."""
+"""Executor runs one blocking step of one kind of job, repeatable after a crash at any point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger: every job, live and finished, kept in memory and on disk, shown as `system.jobs`.
+"""Ledger keeps every job, live and finished, in memory and on disk; it is shown as `system.jobs`.
 
 Promises: a record is on disk before the step that it announces begins. Assumes one writer (the manager); readers
 on any thread get whole records, because a record is never changed, only replaced.

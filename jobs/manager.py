@@ -1,4 +1,4 @@
-"""JobManager: takes jobs in, runs them, retries them, ends them. The one place where a job changes.
+"""JobManager queues jobs, runs them, retries them, ends them. The one place where a job changes.
 
 All decisions are made in the trio thread; executors and the ledger's disk writes run on worker threads. So no
 state here needs a lock, but for what `ledger` hands to readers.

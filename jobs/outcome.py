@@ -1,4 +1,4 @@
-"""What one step of a job came to. An executor answers with one of these; the manager does the rest."""
+"""An outcome says what one step of a job did. An executor answers with one of these; the manager does the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A planner says what is due; the schedule asks it at its pace and submits what it wishes for. It moves no rows."""
+"""Planner says which jobs are due; the schedule asks it at its pace and submits them. It moves no rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about jobs, without doing any of them: which next, how long to wait, what to flush under pressure."""
+"""The job policy decides which job is next, how long a retry waits, what to flush under pressure. Pure."""
 
 from __future__ import annotations
 

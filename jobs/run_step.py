@@ -1,4 +1,4 @@
-"""One step of an executor, with everything that may go wrong in it made an outcome: here and nowhere else."""
+"""`run_guarded` runs one step of an executor and makes an outcome of whatever goes wrong in it."""
 
 from __future__ import annotations
 

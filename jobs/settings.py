@@ -1,4 +1,4 @@
-"""What an operator may set about jobs. `conf/frostline.toml` says why each default is what it is."""
+"""JobSettings holds what an operator may set about jobs. `conf/frostline.toml` says why each default is what it is."""
 
 from __future__ import annotations
 

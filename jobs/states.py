@@ -1,4 +1,4 @@
-"""The life of a job, as a table. Rule: every step a job may take is in TRANSITIONS; nothing else moves a job."""
+"""Job states and the transitions between them, as a table. Rule: nothing but TRANSITIONS moves a job."""
 
 from __future__ import annotations
 

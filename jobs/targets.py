@@ -1,4 +1,4 @@
-"""What a job works on: the name is for people, the table id in the parameters is what it means for good."""
+"""Job targets name what a job works on: a name for people, and the table id that finds the table for good."""
 
 from __future__ import annotations
 

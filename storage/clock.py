@@ -1,4 +1,4 @@
-"""Time as an argument: nothing in this project asks the system clock directly."""
+"""Clock passes time in as an argument: nothing in this project asks the system clock directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether to believe a clock that was set ahead. Pure: times come in.
+"""ClockTrust decides whether to believe a clock that was set ahead. Pure: times come in.
 
 A step back is believed at once, as nothing is lost by it. So is a step ahead of up to `step_ms_max`. A longer one is
 believed when the clock has been there for CONFIRM_SECONDS of monotonic time; until then time goes on from where it

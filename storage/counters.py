@@ -1,4 +1,4 @@
-"""What the server has done since it started, as plain numbers: for `system.stats` and the metrics page.
+"""Counters count what the server has done since it started, for `system.stats` and the metrics page.
 
 A new one is a `Count` and an `add` where it happens; those of storage are below. Numbers only rise; what rises and
 falls is looked up when asked for, and is none of this.

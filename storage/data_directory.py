@@ -1,4 +1,4 @@
-"""The data directory: names of all that is in it, one server at a time, and a finished restore put in its place.
+"""The data directory: names of all that is in it, its lock, and the swap that ends a restore.
 
     frostline.lock    who holds it
     rows/             RocksDB: hot rows and everything that must be atomic

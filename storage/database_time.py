@@ -1,4 +1,4 @@
-"""What time it is for the database: the dates of commits, and the age of what is stored, whatever the clock does.
+"""DatabaseTime gives commits their dates and stored rows their age, whatever the machine's clock does.
 
 1. A step ahead by more than a day is believed after an hour (`clock_trust`). Until then commits are dated as if the
    clock had gone on; so a clock that is wrong for less leaves nothing behind.

@@ -1,4 +1,4 @@
-"""Durable writes: files and folders that survive a power cut, and the checksums of files."""
+"""Durable files: writes and folders that survive a power cut, and checksums of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to storage: open a data directory, read snapshots, commit edits.
+"""Engine opens a data directory, gives snapshots and transactions, commits edits.
 
 Guarantees: a commit that returned survives kill -9 and, on an honest disk, a power cut; one that raised or never
 answered is there whole or not at all; a reader sees one moment; damage is reported, never skipped.

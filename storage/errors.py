@@ -1,4 +1,4 @@
-"""What can go wrong, by who must act.
+"""FrostlineError and its kinds, by who must act.
 
 Every error that leaves this project is a `FrostlineError`. Each kind carries a five-character SQLSTATE
 (ISO/IEC 9075, with PostgreSQL's classes where the standard has none) so that a client can branch on it

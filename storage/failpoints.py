@@ -1,4 +1,4 @@
-"""Named points at which a test makes the process die, or one call fail.
+"""Fail points name places at which a test makes the process die, or one call fail.
 
     FROSTLINE_FAILPOINT=flush.before_commit:kill         kill -9 of ourselves when the point is reached
     FROSTLINE_FAILPOINT=flush.before_commit:kill:3       the third time

@@ -1,4 +1,4 @@
-"""How long things took, as plain numbers: how many were done within each bound, and the seconds of all together."""
+"""DurationHistograms count durations by bounds, for the metrics page."""
 
 from __future__ import annotations
 

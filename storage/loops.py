@@ -1,4 +1,4 @@
-"""Threads that others wait for: a step that fails is told and answered for, and the next one is taken.
+"""`forever` and `attempt` keep threads that others wait for alive: a step that fails is logged, and the next one runs.
 
 Rule: no thread of the server ends in silence. Whoever writes one gives its work to `forever` as a step, and says in
 `failed` what those are told who waited for it.

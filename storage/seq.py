@@ -1,4 +1,4 @@
-"""The numbers of `_seq`: which time one stands for, which a commit may have, and which only a transaction's own rows.
+"""`_seq` numbers: which time one stands for, which a commit may have, and which are a transaction's own.
 
 from                      year          whose
 0                         1970          no commit; of `deletes` the record of what was purged

@@ -1,4 +1,4 @@
-"""What an operator may set about storage. `conf/frostline.toml` says why each default is what it is."""
+"""StorageSettings holds what an operator may set about storage. `conf/frostline.toml` says why each default is so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes held for users: a sum for each of them, and one for all, so that nobody takes all there is."""
+"""Shares bounds bytes held for users: a sum for each of them, and one for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole numbers in texts of clients: ASCII digits, not more of them than a BIGINT has.
+"""`whole_number` reads whole numbers in texts of clients: ASCII digits, not more of them than a BIGINT has.
 
 Python reads much more than SQL does (digits of all scripts, 1_000), and refuses over 4,300 digits with an error that is
 nobody's. So a text's length is looked at before it becomes a number; whether the number is in range, its reader knows.

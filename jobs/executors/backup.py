@@ -1,4 +1,4 @@
-"""BK- jobs: copy the whole database, as it is at one moment, to a place for backups, see `take_backup`."""
+"""BK- jobs copy the whole database, as it is at one moment, to a backup target; see `take_backup`."""
 
 from __future__ import annotations
 

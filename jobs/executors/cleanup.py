@@ -1,4 +1,4 @@
-"""CL- jobs: what a dropped table left behind goes for good. Storage does it (see `cleanup` there), this tells of it."""
+"""CL- jobs remove the rows, files and records of dropped tables; see `cleanup` of storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CO- jobs: many cold files of a table into few. One step rewrites what one plan names; then it is planned anew."""
+"""CO- jobs merge many cold files of a table into few. One step rewrites what one plan names; then it plans anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FL- jobs: move a table's hot rows into cold files. Storage does the moving; this says how it went."""
+"""FL- jobs flush a table's hot rows into cold files, and report how many."""
 
 from __future__ import annotations
 

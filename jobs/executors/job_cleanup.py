@@ -1,4 +1,4 @@
-"""JC- jobs: finished jobs that are too old or too many leave the ledger."""
+"""JC- jobs delete finished jobs that are too old or too many from the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MF- jobs: cold files follow their table, or their user, to another storage. One file a step."""
+"""MF- jobs relocate cold files to the storage that their table, or their user, is set to now. One file a step."""
 
 from __future__ import annotations
 

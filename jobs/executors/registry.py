@@ -1,4 +1,4 @@
-"""Which executor does which jobs. A new one is a file of its own and a line here."""
+"""The registry maps each kind of job to its executor. A new one is a file of its own and a line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RS- jobs: bring a backup into this server's data directory, beside what it serves. See `storage.backup.restore`.
+"""RS- jobs stage a backup in this server's data directory, beside what it serves. See `storage.backup.restore`.
 
 While it runs nothing can be written, and when it is done neither, until the server is restarted: what is staged takes
 the place of an empty database, so it has to stay empty.

@@ -1,4 +1,4 @@
-"""RT- jobs: purge deleted versions older than their table's `deleted_retention`, hot and cold. A step is a few edits.
+"""RT- jobs purge deleted versions older than their table's `deleted_retention`, hot and cold. A step is a few edits.
 
 A job purges what was past the retention when it began, and ends: while rows are deleted all the time, more of them get
 past it at every moment, and a job that went after these would rewrite the same files for ever, a few rows each time.

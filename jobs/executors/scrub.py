@@ -1,4 +1,4 @@
-"""SC- jobs: compare what is on disk with its checksums, without a query. See `storage.maintenance.scrub`."""
+"""SC- jobs compare what is on disk with its checksums, without a query. See `storage.maintenance.scrub`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SE- jobs: let the events of a stream go that are past their retention, a batch at a time."""
+"""SE- jobs evict the events of a stream that are past their retention, a batch at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SW- jobs: remove what no manifest and no snapshot names."""
+"""SW- jobs remove files that no manifest and no snapshot names."""
 
 from __future__ import annotations
 

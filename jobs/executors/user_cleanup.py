@@ -1,4 +1,4 @@
-"""UC- jobs: a dropped user whose days are over goes for good: the record, grants, and the rows in every user table.
+"""UC- jobs remove a dropped user for good: the record, grants, and the rows in every user table.
 
   1. record  with the grants, in one edit: from here on nobody can bring the user back, and every token is void
   2. wait    until no transaction is open that began before: it could still bring rows

@@ -1,4 +1,4 @@
-"""When to look at which stream for events past their retention. No clock and no engine in here: times come in.
+"""The eviction pace says when to look at which stream for events past their retention. Pure: times come in.
 
 Each stream has a due time of its own; the earliest is at the top of a heap. A stream's pace is its `eviction_interval`,
 or, without one, follows the rate at which its events come: about EVENTS_AT_ONCE leave by each job, within the bounds of

@@ -1,4 +1,4 @@
-"""The planner of stream evictions: looks at streams that are due, and at all of them while they fill their limit."""
+"""EvictionPlanner plans stream evictions: of streams that are due, and of all while they fill their limit."""
 
 from __future__ import annotations
 

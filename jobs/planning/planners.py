@@ -1,4 +1,4 @@
-"""Every planner but that of flushes, which commits wake (see `schedule`). A new one is a line in `planners_of`."""
+"""`planners_of` makes every planner but that of flushes, which commits wake. A new one is a line there."""
 
 from __future__ import annotations
 

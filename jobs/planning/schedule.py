@@ -1,4 +1,4 @@
-"""The planners' loops: look at the newest state, ask a pure function what is due, submit it. They move no rows.
+"""Schedule runs the planners' loops: look at the newest state, ask a pure function what is due, submit it.
 
 Pace: after a commit the flush planner looks soon, but not more often than every PAUSE_SECONDS however many commits
 come; without commits it looks every `flush_check_seconds`, for the interval policies. All others (`planners`) look

@@ -1,4 +1,4 @@
-"""Where backups may be: only in places that the settings name. A `dba` is not an operator of the machine.
+"""Allowed targets limit backups to places that the settings name. A `dba` is not an operator of the machine.
 
 file:///folder        in one of `storage.backup_directories`, or below it; links are followed before that is looked at
 s3://bucket/prefix    in a storage of type 's3', or below its prefix, with that storage's credentials

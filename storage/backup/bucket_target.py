@@ -1,4 +1,4 @@
-"""A backup target that is a prefix of an S3 bucket.
+"""BackupBucket keeps backups below a prefix of an S3 bucket.
 
 Every object appears whole under a name that was free, or not at all (see `s3_client`), so writers need no lock: two of
 them write the same bytes under the same name. A file that is there is believed when the bucket tells the size and the

@@ -1,4 +1,4 @@
-"""A backup target that is a folder, of this machine or of one that is mounted.
+"""BackupFolder keeps backups in a folder, of this machine or of one that is mounted.
 
 A file appears under its name whole or not at all: written beside it as `.part`, synced, read back and compared, then
 renamed. What is there already is read and compared before it is relied on, and written anew if it is damaged.

@@ -1,4 +1,4 @@
-"""`manifest.json`: a copy, beside each table's Parquet files, of all that the row store says about them.
+"""ManifestCopies writes `manifest.json` beside each table's Parquet files: all that the row store says about them.
 
 The row store is the truth; nothing reads the copies while it is there. They are for the day on which it is lost: with
 them the tables can be rebuilt from the cold files, as of the copy (hot rows are not in it), see `rebuild`.

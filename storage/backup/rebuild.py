@@ -1,4 +1,4 @@
-"""Make a row store anew from what is left when it is lost: the catalogue of cold tables, their manifest and their keys.
+"""`rebuild` makes a new row store when the old one is lost: the catalog of cold tables, their manifest and their keys.
 
   1. look     at the row store: one that can be read is not replaced
   2. find     copies of manifests, and files; see `salvage_scan`

@@ -1,4 +1,4 @@
-"""The primary keys of a partition, read back from its cold files and entered into a new row store.
+"""Rebuilt keys: the primary keys of a partition, read from its cold files and entered into a new row store.
 
 Of two live rows with one key, which a delete that no copy knew leaves behind, the later one counts: the earlier one is
 deleted by it.

@@ -1,4 +1,4 @@
-"""What a backup is, on paper: one record that names every file of it.
+"""BackupRecord names every file of a backup, with sizes and checksums.
 
     TARGET/backups/{backup id}.json         written last, whole or not at all: what has none is no backup
     TARGET/files/{2 hex}/{checksum}         each file once, whichever backups name it

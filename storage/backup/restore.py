@@ -1,4 +1,4 @@
-"""Bring a backup back into an empty data directory.
+"""`restore_into` stages a backup in an empty data directory, compares it, and makes it ready to be served.
 
     DIR/restore.part/    what is being brought back; nothing in it is served
     DIR/restore.ready    all of it is there and was compared: the next start takes it over

@@ -1,4 +1,4 @@
-"""What is left of a database whose row store is lost: copies of the manifest, and Parquet files.
+"""The salvage scan finds what is left of a database whose row store is lost: copies of the manifest, Parquet files.
 
   1. copies   of each partition the newest one that can be read; each file that it names is compared with its checksum
   2. younger  a file beside them that no copy names and whose rows are all younger is what a flush had just written:

@@ -1,4 +1,4 @@
-"""Take a backup while the database is at work.
+"""`take_backup` copies the database, as it is at one moment, while it is at work.
 
   1. pin      from here on no cold file goes
   2. moment   between two commits the row store is copied (its files are linked, nothing is read): what the backup shows

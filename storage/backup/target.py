@@ -1,4 +1,4 @@
-"""Where backups are kept, and how bytes get there and back: every one of them is compared with its checksum.
+"""BackupTarget stores and fetches the files of backups; each is compared with its checksum, both ways.
 
 A target is told what to keep and does not know what it is. One writer at a time; readers may come at any time, since
 a file under its name is always whole.

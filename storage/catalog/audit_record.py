@@ -1,4 +1,4 @@
-"""Audit records: one for each thing that somebody did to the database itself."""
+"""AuditRecord describes one event of the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalog: what exists, as one immutable value. DDL is a function from catalog to catalog.
+"""Catalog holds everything that has a name, as one immutable value. DDL is a function from catalog to catalog.
 
 The committer runs these functions one after the other, so each sees the outcome of the one before it and the
 checks here ("already exists", "not empty") cannot race. Persisting is a comparison of the old and new maps.

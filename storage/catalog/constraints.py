@@ -1,4 +1,4 @@
-"""Constraints that a table tells of and nobody enforces: UNIQUE, CHECK and FOREIGN KEY, each NOT ENFORCED.
+"""Constraints that are NOT ENFORCED: UNIQUE, CHECK and FOREIGN KEY, for clients and planners to read.
 
 Promises: they are kept with the table's definition, for clients to read.
 Refuses:  to be true. No plan and no check of rows may take anything from them.

@@ -1,4 +1,4 @@
-"""Credentials of storages: sealed on their way into the catalog, opened only where they are used.
+"""SecretBox encrypts credentials of storages on their way into the catalog and decrypts them where they are used.
 
 The door to cryptography's symmetric side. The key is not in the data directory: it comes from a file that the settings
 name, or from the environment. Without it storages with credentials of their own can't be made or used; those that

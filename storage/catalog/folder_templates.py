@@ -1,4 +1,4 @@
-"""Where cold files lie: folders below a storage's base, made by templates from names that can't climb out of it.
+"""Folder templates name the folders of cold files below a storage's base, from names that can't climb out of it.
 
 A template is pieces separated by `/`; a piece is letters, digits and `_ - . =` with variables in `{}`. It is read
 once, from left to right: what a variable stands for is never looked through for variables again.

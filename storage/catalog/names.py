@@ -1,4 +1,4 @@
-"""Names of namespaces, tables, views and columns: checked once, here, then trusted.
+"""TableName and its kin: names of namespaces, tables, views and columns are checked once, here, then trusted.
 
 Every text is a name that is neither empty nor too long and holds no control characters; letters are kept as they come
 (no case but that of unquoted ones is folded, nothing is normalised). Refused by name are the system columns, and what

@@ -1,4 +1,4 @@
-"""Foreign keys between tables, kept sane while tables are renamed, altered, replaced and dropped.
+"""Foreign keys follow their tables when these are renamed, altered, replaced and dropped.
 
 Guarantee: a foreign key of a stored table refers to a table that is there, and to columns that are its primary key
 or one of its UNIQUE constraints. What would break that takes the foreign key with it, or is refused.

@@ -1,4 +1,4 @@
-"""Tables as values: columns, keys, options, and how Arrow types are written down.
+"""TableDef describes a table: columns, keys, options; Arrow types have a text form for definitions on disk.
 
 A column keeps its `physical_name` for life: rename changes `name` alone, and a dropped column's physical name
 is never given out again. So every Parquet file and hot batch, however old, can be read as the newest schema.

@@ -1,4 +1,4 @@
-"""Storages: the places where cold files lie, as records of the catalog.
+"""StorageDef describes a storage, a place for cold files, as a record of the catalog.
 
 `local` is the data directory's own `cold` folder; it is always there. All others are folders of the machine
 (`file:///dir`) or prefixes of S3 buckets (`s3://bucket/prefix`). A storage's type and URI never change: the files that

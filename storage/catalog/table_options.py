@@ -1,4 +1,4 @@
-"""Table options (`WITH (..)`): read once, checked, kept as values that act.
+"""TableOptions holds what `WITH (..)` sets: read once, checked, kept as values that act.
 
 Grammar of the values: numbers, '10s' / '5m' / '2h' / '7d', flush policies 'rows:N,interval:S,bytes:N', and orders of
 eviction 'ttl', 'fifo', 'priority(column)'. Which options a table takes is a matter of its kind: see `OPTIONS_OF`.

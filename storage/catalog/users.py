@@ -1,4 +1,4 @@
-"""Users and what they were granted, as records of the catalog.
+"""UserRecord and Grant: users and their privileges, as records of the catalog.
 
 A dropped user stays for a grace period, without any power, so that UNDROP USER can bring back name, password and
 grants. Grants go with their table: a table that is dropped or replaced takes them along, a renamed one keeps them.

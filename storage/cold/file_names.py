@@ -1,4 +1,4 @@
-"""Names of cold files: how they are made, and which files are not ours."""
+"""Cold file names: how they are made, and whether a folder holds any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where cold files lie: one `FileStore` for each storage, and the `FileStores` that know which.
+"""FileStore reads and writes the cold files of one storage; FileStores finds the one that a file lies in.
 
 A file's manifest entry names its storage and its path there. New files of a table go where its options say at that
 moment, so a table's files may lie in several storages at a time; each is read where it is.

@@ -1,4 +1,4 @@
-"""Cold files of a storage of type 'filesystem': another folder of this machine, or a mounted one.
+"""FolderStore keeps cold files of a storage of type 'filesystem': another folder of this machine, or a mounted one.
 
 As `local_store`, but that the folder may be somebody else's too: only files with names of ours are listed, and only
 where the marker says that they are ours (see `ownership_marker`). A sync that this disk refuses fails the file alone:

@@ -1,4 +1,4 @@
-"""Cold files on a local disk.
+"""LocalStore keeps cold files on a local disk.
 
 A file appears under its name whole or not at all: written beside it as `.part`, synced, read back and compared,
 then linked without replacing anything, and the folder synced. What a crash leaves is a `.part` or a file that no

@@ -1,4 +1,4 @@
-"""Files that were replaced, and go as soon as no open snapshot names them. A restart leaves them to the sweep."""
+"""ObsoleteFiles removes replaced files once no open snapshot names them. A restart leaves them to the sweep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a storage's definition to its files: which kind of `FileStore` it takes, with what."""
+"""StoreOpener makes the FileStore of a storage from its definition."""
 
 from __future__ import annotations
 

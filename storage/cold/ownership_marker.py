@@ -1,4 +1,4 @@
-"""The marker in a storage's place: whose it is, and which server holds it just now.
+"""The ownership marker in a storage's place tells which database owns it, and which server holds it.
 
 The sweep removes what no manifest names. So it must never look where another database, or somebody's own files, lie:
 a storage is written to and swept only while the marker in it holds the storage's own claim, a random text from the

@@ -1,4 +1,4 @@
-"""The door to Parquet: the only importer of pyarrow.parquet.
+"""ColdWriter and `read_rows` write and read Parquet files: the only importer of pyarrow.parquet.
 
 Files hold `_seq` first, then the user columns under their physical names, in types Parquet can hold (see
 `parquet_types`). Row groups of ~128k rows: measured 1.3x faster to scan than 1 M. Decimals as integers: else they scan

@@ -1,4 +1,4 @@
-"""Arrow types inside Parquet: which ones it can't hold, and what stands for them in a file.
+"""Parquet types: which Arrow types a file can't hold, and what stands for them in it.
 
 Nearly every Arrow type comes back from Parquet as it went in when the reader is given the schema (tried: all
 integers, float16, every decimal width, every time, timestamp with any zone, duration, views, lists of all kinds,

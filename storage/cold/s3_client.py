@@ -1,4 +1,4 @@
-"""The door to boto3: one bucket, in the few calls that storages need, with its errors as ours.
+"""S3Client makes the few calls that storages need of one bucket, with its errors as ours: the only importer of boto3.
 
 Every call has time limits, and is tried again a bounded number of times, with jitter, when the connection broke, the
 service failed (5xx) or asked to slow down; nothing else is tried again. Uploads are conditional: an object appears

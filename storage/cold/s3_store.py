@@ -1,4 +1,4 @@
-"""Cold files of a storage of type 's3': objects of a bucket.
+"""S3Store keeps cold files of a storage of type 's3': objects of a bucket.
 
   write    a part grows on a disk of this machine; it is read back, compared, uploaded under a name that was free, and
            what the bucket says it has is compared again (size, SHA-256) before `publish` returns

@@ -1,4 +1,4 @@
-"""Whether there is room in memory for rows: those that can be flushed and events, which can't, have a limit each.
+"""WriteBackpressure makes writers wait while hot rows, or the events of streams, fill their limit in memory.
 
 Writers wait while there is none, and not for ever.
 """

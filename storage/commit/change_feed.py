@@ -1,4 +1,4 @@
-"""The change feed: who listens to which partition, and what each commit changed there.
+"""ChangeFeed tells listeners of a partition what each commit changed there.
 
 The committer's thread orders everything. Listening begins between two groups of edits, with the state of that very
 moment: what is in it comes from there, what comes after it is handed over, nothing twice and nothing never. After each

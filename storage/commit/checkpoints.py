@@ -1,4 +1,4 @@
-"""What needs the database to stand still: a copy of it at one moment, and a time in which it must not change."""
+"""Checkpoints copies the row store at one moment between two commits, and freezes commits while that is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one thread that changes the database: group commit.
+"""Committer is the one thread that changes the database, by group commit.
 
 It takes everything that waits, lets a `Group` check each edit, writes the group as one atomic batch with one sync,
 publishes the new state, and only then answers. Between two groups it may claim primary keys for a bulk load.

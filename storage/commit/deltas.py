@@ -1,4 +1,4 @@
-"""What changed, with its rows: from the names in a `PartitionChange` to the new rows and the old ones.
+"""Deltas are changes with their rows: from the names in a `PartitionChange` to the new rows and the old ones.
 
 A row that one commit deletes and brings back under the same primary key was replaced: the two belong together. The rows
 of a bulk load are read from its files part by part, so that no load is ever in memory as a whole.

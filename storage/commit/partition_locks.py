@@ -1,4 +1,4 @@
-"""Locks of partitions: one flush, compaction or move of a partition at a time."""
+"""PartitionLocks lets one flush, compaction or relocation of a partition run at a time."""
 
 from __future__ import annotations
 

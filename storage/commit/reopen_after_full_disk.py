@@ -1,4 +1,4 @@
-"""Coming back after a full disk, without a restart.
+"""Reopens RocksDB after the disk was full and accepts writes again, without a restart.
 
 A write that failed for want of room leaves two questions: is it on disk, and what of it is in RocksDB's memory. Both
 are answered as after a crash: the row store is opened anew and the state is read from it. That state must be what was

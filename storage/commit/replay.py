@@ -1,4 +1,4 @@
-"""What changed after a given `_seq`, read from the state alone: for listeners that were away.
+"""Replay reads what changed after a given `_seq` from the state alone, for listeners that were away.
 
 New rows are the versions above it, deletes are those committed above it; both are in the state until the retention
 lets them go. Where one ends and the next commit begins is not on disk, so a version and the one that took its key in

@@ -1,4 +1,4 @@
-"""Partitions of user tables: in memory while their users are there, on disk alone otherwise.
+"""UserPartitions keeps partitions of user tables in memory while their users are there, on disk alone otherwise.
 
 A partition that is not in memory has not changed since it left, because a commit fetches it first. So what a state
 without it would have shown is what the disk holds now, unless something in it is newer than the state: then the

@@ -1,4 +1,4 @@
-"""User tables as a whole: whose partitions there are, and how they come into memory and leave it."""
+"""UserTables reads user tables as a whole: which partitions there are, loaded and unloaded as they are asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work for the committer: what waits in its queue beside edits."""
+"""Committer work: what waits in the committer's queue beside edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes a dropped table out of the row store: see `cleanup` for the order of the steps."""
+"""Applies removals of dropped tables to the row store and the state; see `cleanup` for the order of the steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commits do to streams: events come in, room is made for them in the same edit, old ones leave.
+"""Applies events to streams: they come in, others are evicted in the same edit for want of space, old ones leave.
 
 On disk an eviction is one mark, the `_seq` before which nothing is left, and one range removal as far as whole stored
 batches have left. Events that left stay in batches with such that stayed until they are more than these; then all that

@@ -1,4 +1,4 @@
-"""Drafts: one edit's part of a group commit while it is being checked."""
+"""Draft is one edit's part of a group commit while it is being checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A group commit in the making: edits checked one after the other, gathered into one atomic write.
+"""Group checks edits one after the other and gathers them into one atomic write.
 
 Rule: an edit is checked completely before anything of it enters the group, so a refused edit leaves no trace.
 Each edit sees the outcome of those before it in the group. Nothing here touches the disk but key look-ups.

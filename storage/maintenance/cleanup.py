@@ -1,4 +1,4 @@
-"""Cleanup: what a dropped table left behind goes, step by step; nobody can see it any more.
+"""Cleanup removes what a dropped table left behind, step by step.
 
   1. rows     hot rows, delete records and keys, in one edit
   2. files    some at a time: first the files, then, in one edit, their places in the manifest

@@ -1,4 +1,4 @@
-"""Compaction: many cold files become few, and versions whose delete is past the retention are left out.
+"""Compaction merges many cold files into few, without versions whose delete is past the retention.
 
 Only neighbours in `_seq` order are merged, so that files stay apart in `_seq` where they can. Old files stay on
 disk until no snapshot names them; the sweep takes them.

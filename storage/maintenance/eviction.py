@@ -1,4 +1,4 @@
-"""Eviction of events past their retention, in batches. What a batch is, is decided by a pure function.
+"""Eviction removes events past their retention, in batches; a pure function says what a batch is.
 
 Readers have not seen these events since their time was up, so nothing waits for an eviction and none has to be synced:
 one that a crash takes back is simply done again.

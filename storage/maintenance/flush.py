@@ -1,4 +1,4 @@
-"""Flush: move a partition's hot rows across the frost line, into one Parquet file.
+"""Flush moves a partition's hot rows into one Parquet file.
 
 Steps, each safe to repeat after a crash before the next:
   1. plan          decide from the state alone whether a limit is reached

@@ -1,4 +1,4 @@
-"""Moving: a partition's cold files follow their table, or their user, to another storage, one file an edit.
+"""Relocation moves cold files to the storage that their table, or their user, is set to now; one file an edit.
 
   1. copy      the file is fetched, compared, and published in the other storage under a name of its own
   2. commit    one edit: the manifest names the copy instead

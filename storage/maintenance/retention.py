@@ -1,4 +1,4 @@
-"""Retention: deleted versions older than the table's `deleted_retention` go for good, from hot rows and cold files.
+"""Retention purges deleted versions older than the table's `deleted_retention`, from hot rows and cold files.
 
 Work is done in steps, each bounded, whole by itself and repeatable after a crash:
   1. hot     chunks that hold expired versions are rewritten without them, one edit for some of them

@@ -1,4 +1,4 @@
-"""Scrub: find damage on the disk before a query does.
+"""Scrub compares everything on disk with its checksums, before a query meets the damage.
 
   1. every live cold file of the tables asked for is read whole and compared with its checksum
   2. for a whole database, every entry of the row store is read too, so that RocksDB compares its checksums

@@ -1,4 +1,4 @@
-"""Sweep: remove what nothing names any more. Safe to repeat, safe to interrupt.
+"""Sweep removes files that nothing names any more. Safe to repeat, safe to interrupt.
 
   1. in each storage, files that no manifest, no open snapshot and no writer names
   2. entries in the key index of bulk loads that came to nothing

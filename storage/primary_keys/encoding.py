@@ -1,4 +1,4 @@
-"""Primary keys as bytes, and what their index entries mean.
+"""Primary keys are encoded as bytes that sort as they do; index entries tell which version has one.
 
 Encoding, column after column: integers, booleans, dates, times and timestamps as 8 bytes big-endian with the
 sign bit flipped; other fixed-width values likewise by their bits; text and binary with 0x00 written as

@@ -1,4 +1,4 @@
-"""The primary-key index: who has a key now.
+"""KeyIndex tells which row version has a primary key now.
 
 Read by writers to find rows and by the committer to refuse doubles. Entries of bulk loads count only once the
 load is committed; while a load is under way its keys are taken, so that of two writers the first one wins.

@@ -1,4 +1,4 @@
-"""The primary keys of a bulk load, read back from its files and entered into the index.
+"""LoadKeys enters the primary keys of a bulk load, read back from its files, into the index.
 
 Chunks are entered on the committer thread (`reservations`). As long as nobody else has, or brings, a row of the table,
 no key can be taken, and nobody looks them up; that they differ among themselves is seen by their hashes, at the end.

@@ -1,4 +1,4 @@
-"""Entries of bulk loads that came to nothing go from the primary-key index.
+"""Removes index entries that aborted bulk loads left behind.
 
 A load's entries mean nothing until it commits, so a load that was refused, or cut off by a crash, leaves only what
 costs room. While a load is under way a `meta` record says so; it goes with the commit, or here after the entries.

@@ -1,4 +1,4 @@
-"""Claiming primary keys for a bulk load, a part of them at a time, on the committer thread.
+"""Reservations enter primary keys of a bulk load, a chunk at a time, on the committer thread.
 
 Because claims and commits run on one thread, a key can't be taken between the look-up and the entry, and no lock
 holds up other writers for longer than a chunk. Entries name the load: until it commits they mean nothing on disk.

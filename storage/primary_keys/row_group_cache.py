@@ -1,4 +1,4 @@
-"""Row groups of cold files, decoded and kept, for reads of one row by its key.
+"""RowGroups caches decoded row groups of cold files, for reads of one row by its key.
 
 The engine reads one row of a Parquet file in about 2 ms, most of it the handing over of small reads between threads.
 A row group that is asked for again is decoded whole and kept; finding a row in it takes 0.1 ms. The first time it is

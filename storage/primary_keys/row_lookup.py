@@ -1,4 +1,4 @@
-"""One row by its primary key, without a scan.
+"""RowLookup reads one row by its primary key, without a scan.
 
 The index is newer than a snapshot may be, and entries change before the state that they belong to is published. So an
 entry is believed only when it names a version that the snapshot must hold too: a `_seq` not newer than the snapshot's

@@ -1,4 +1,4 @@
-"""The audit log: who did what to the database itself, kept on disk beside it.
+"""The audit log on disk: who changed which definition, user or right.
 
     key    `_seq` of the edit (8) + place in it (4), unsigned big-endian: the order of events
     value  JSON `AuditRecord`

@@ -1,4 +1,4 @@
-"""The catalog on disk: records of the `meta` family, as operations out and as values back.
+"""Catalog records: the `meta` family, as operations out and as values back.
 
 Writing is a comparison: whatever differs between the old and the new catalog is put or removed.
 """

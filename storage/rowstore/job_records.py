@@ -1,4 +1,4 @@
-"""The job ledger on disk: records by job id, of whatever form the ledger gives them."""
+"""JobRecords stores the job ledger: records by job id, of whatever form the ledger gives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every key on disk, and its inverse. Byte order is key order, so a partition is one range.
+"""Keys of the row store, and their inverses. Byte order is key order, so a partition is one range.
 
     family    key                                        value
     meta      kind (1) + name (utf-8)                    JSON record, see `MetaKind`

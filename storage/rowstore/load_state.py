@@ -1,4 +1,4 @@
-"""Recovery: from the row store to the newest state.
+"""`recover` loads the newest state from the row store.
 
   1. read the `meta` family: the catalog, every schema version, committed loads, dropped partitions
   2. for each table's partition: its manifest, its delete records, its hot batches under the newest schema; of a

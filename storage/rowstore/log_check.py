@@ -1,4 +1,4 @@
-"""Are RocksDB's logs, the write-ahead log and MANIFEST, whole but for an end that a crash tore off?
+"""`check_log` verifies RocksDB's logs, write-ahead log and MANIFEST, but for an end that a crash tore off.
 
 A log is blocks of 32 KiB with records of {checksum, length, type, payload} that never cross a block. RocksDB compares
 the checksums itself, but a flipped bit in a header defeats it in two ways, both seen: it takes a record that reaches

@@ -1,4 +1,4 @@
-"""Manifest records: which Parquet files are live. The key is (partition, file id), the value JSON."""
+"""Manifest records name the live Parquet files. The key is (partition, file id), the value JSON."""
 
 from __future__ import annotations
 

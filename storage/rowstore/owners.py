@@ -1,4 +1,4 @@
-"""Owners of rows in user tables: each gets a number, for life, when they first meet a user table.
+"""Owners numbers the owners of rows in user tables: one number each, for life.
 
 The number is half of a partition's id. It stands for the user *record*, not for the name alone: whoever is created
 under the name of a user that is gone gets another number, and so never meets the rows of the one before.

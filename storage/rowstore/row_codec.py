@@ -1,4 +1,4 @@
-"""Rows of one insert as the value of a `hot` key.
+"""The row codec encodes rows of one insert as the value of a `hot` key.
 
     byte 0      format: 1 = record batch alone, 2 = whole IPC stream (types with dictionaries),
                 3 = whole IPC stream with `_seq` in front (what a purge or an eviction left of several inserts)

@@ -1,4 +1,4 @@
-"""The door to RocksDB: the only importer of rocksdict.
+"""RowStore reads and writes RocksDB: the only importer of rocksdict.
 
 Guarantees: `write(durable=True)` returns after the write-ahead log is synced; a write is atomic over all
 families; opening refuses a database with corruption before the log's tail and drops only an unfinished tail.

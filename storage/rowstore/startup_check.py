@@ -1,4 +1,4 @@
-"""Before the row store is opened for writing: is it whole?
+"""The startup check finds damage of the row store before it is opened for writing.
 
 Opening for writing rewrites what it reads: the log's rows become tables, the log goes. So damage has to be found
 before that, or what could have been restored from is gone. Three looks, none of which writes anything:

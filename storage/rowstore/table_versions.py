@@ -1,4 +1,4 @@
-"""How tables came to be what they are: every definition of those that are there, the last one of those that went.
+"""TableHistory reads table versions on disk: every version of existing tables, the last one of dropped tables.
 
 meta `H` + table id . version   each definition, with the `_seq` and the user of the change
 meta `X` + table id             a dropped table's last one, with those of the drop; kept as long as the audit log

@@ -1,4 +1,4 @@
-"""Some rows of a batch, or its rows in order: what Arrow's own kernels do, for the types they lack, too.
+"""Filters and sorts rows of a batch, also of the types that Arrow's own kernels lack.
 
 Arrow 26 can neither filter nor take views (string_view, binary_view) and run ends, also inside other types, and
 sorts only plain types. Such columns go through their plain form; nested ones are pieced together from slices.

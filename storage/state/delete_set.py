@@ -1,4 +1,4 @@
-"""Delete sets: which row versions are deleted, and by which commit.
+"""DeleteSet tells which row versions are deleted, and by which commit.
 
 A set is a tuple of sorted chunks, merged in doubling steps, so adding one delete costs O(log n) copies over a
 set's life and a lookup is a binary search in O(log n) chunks.

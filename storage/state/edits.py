@@ -1,4 +1,4 @@
-"""Edits: every change to the database, as a value handed to the committer.
+"""Edit is one atomic change to the database, as a value handed to the committer.
 
 An `Edit` is committed whole or not at all, with one `_seq` range, in one RocksDB write.
 """

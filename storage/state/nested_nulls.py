@@ -1,4 +1,4 @@
-"""Nested arrays rid of what lies beneath a NULL: the fields of a NULL struct, the items of a NULL list or map.
+"""Clears what lies beneath a NULL in nested arrays: fields of a NULL struct, items of a NULL list or map.
 
 Arrow allows anything there, and clients send it (a pandas or polars struct has 0 and '' beneath a NULL). The engine
 reads it in places: `s['a']` gives the field without asking the struct, `m['k']` finds keys in NULL maps,

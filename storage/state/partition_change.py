@@ -1,4 +1,4 @@
-"""Partition changes: what one commit did to one partition, as a value for those who listen."""
+"""PartitionChange tells listeners what one commit did to one partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who still reads what: old cold files stay on disk until no snapshot can need them.
+"""SnapshotRegistry knows which states are still read: cold files stay on disk until no snapshot can need them.
 
 A snapshot holds a state. A file that left the manifest may go once every open snapshot is of a later state. A pin holds
 files without a state: all that there are, until it is told which.

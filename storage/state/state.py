@@ -1,4 +1,4 @@
-"""The memory image: immutable states that readers hold without locks.
+"""DatabaseState and PartitionState: immutable states that readers hold without locks.
 
 A `DatabaseState` is replaced at each commit; whoever holds one sees that moment for as long as it likes.
 """

@@ -1,4 +1,4 @@
-"""What a stream's partition knows of itself beside its events. A value in its state, replaced at commits.
+"""Buffer is what a stream's partition knows of itself beside its events. A value in its state, replaced at commits.
 
 The figures count from the start of the server; `left_seq` and `cut_rows` are told from the disk.
 """

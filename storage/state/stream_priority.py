@@ -1,4 +1,4 @@
-"""Eviction by priority: which events have the lowest values of a column, without sorting them for each commit.
+"""Priority eviction finds the events with the lowest values of a column, without sorting them for each commit.
 
 A sorted list of the lowest so many is kept with the partition. New events are put into it where they belong, if they
 come before its end; those that leave are taken from its front. All events are looked at again only when it is used up,

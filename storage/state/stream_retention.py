@@ -1,4 +1,4 @@
-"""Streams: which events still count, and which must leave. Pure functions of options, partition and time.
+"""Stream retention says which events still count, and which must leave. Pure.
 
 An event's time is that of its commit, in its `_seq`. It is past its retention when it is *older* than that: one at
 exactly the cutoff stays.

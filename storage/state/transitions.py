@@ -1,4 +1,4 @@
-"""How a partition's state changes: pure functions from state to state.
+"""Transitions change a partition's state: pure functions from state to state.
 
 Hot rows arrive in `_seq` order, so `hot` stays ordered by appending. Small chunks are merged in doubling steps,
 so n one-row inserts leave O(log n) chunks and each row is copied O(log n) times.

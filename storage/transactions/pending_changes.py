@@ -1,4 +1,4 @@
-"""What a transaction has changed in one table so far."""
+"""PendingChanges is what a transaction has changed in one table so far."""
 
 from __future__ import annotations
 

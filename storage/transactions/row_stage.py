@@ -1,4 +1,4 @@
-"""Rows of one statement on their way in: few stay in memory, many stream straight to Parquet.
+"""RowStage takes rows of one statement on their way in: few stay in memory, many stream straight to Parquet.
 
 Nothing is visible until the edit that carries them commits. Memory is bounded: past the limit the rows so far and
 all that follow go to files whose `_seq` column holds ordinals 0, 1, ..; the commit gives them their base.

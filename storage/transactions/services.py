@@ -1,4 +1,4 @@
-"""Transaction services: what transactions need of the engine, which makes one value of it, once."""
+"""TransactionServices is what transactions need of the engine, which makes one value of it, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction's part that is about temporary tables: which there are, what changes, when it takes hold."""
+"""TemporaryOverlay is a transaction's view of its session's temporary tables, and what it changes in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temporary tables: one session's own, in memory, gone with it.
+"""TemporaryTables holds the temporary tables of one session, in memory.
 
 They live beside the database and not in it: no disk, no jobs, no other session ever meets them. A transaction puts
 them over its snapshot under the namespace `pg_temp`, so that statements, savepoints and rollback treat them as any

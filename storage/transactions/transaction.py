@@ -1,4 +1,4 @@
-"""A transaction: a private overlay of changes on a snapshot.
+"""Transaction is a private overlay of changes on a snapshot.
 
 Its `state` is the snapshot's with the own changes applied, under provisional `_seq`s above every one in it, so the
 ordinary scan sees own writes. COMMIT turns the overlay into one edit over all its tables: rows inserted and deleted
