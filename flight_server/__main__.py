@@ -1,4 +1,4 @@
-"""The process behind the command `frostline`, and behind `python -m flight_server`."""
+"""The process behind the command `frostline`, and behind `python -m flight_server`, starts here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `frostline`: flags over the settings file over the defaults; errors in one line with an exit code."""
+"""The command line `frostline`: flags over the settings file over the defaults; errors in one line, an exit code."""
 
 from __future__ import annotations
 

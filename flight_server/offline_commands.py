@@ -1,4 +1,4 @@
-"""Commands that work on a data directory while no server does. They print what they did, a line each."""
+"""Offline commands work on a data directory while no server does. They print what they did, a line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything between an open data directory and an answering port, in the order in which it is opened.
+"""`open_server` builds everything between an open data directory and an answering port, in that order.
 
 users    root exists, tokens can be signed
 queries  the engine with its spill directory, emptied of what a crash left
@@ -33,7 +33,7 @@ from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.sandbox import ProcessSandbox
 from flight_server.settings import flat
 from flight_server.sql.context.default_values import Generator
-from flight_server.sql.context.job_service import JobDoor
+from flight_server.sql.context.job_service import JobService
 from flight_server.sql.context.statement_context import Services
 from flight_server.sql.define.users import without_gone
 from flight_server.sql.executor import StatementExecutor
@@ -80,7 +80,7 @@ class OpenServer:
 
 
 def open_server(
-    engine: Engine, jobs: JobDoor, settings: FrontSettings, clock: Clock, chosen_password: str | None
+    engine: Engine, jobs: JobService, settings: FrontSettings, clock: Clock, chosen_password: str | None
 ) -> OpenServer:
     """Blocks. Raises: InvalidRequest (TLS files, password), StorageUnavailable, AddressUnavailable."""
     tls = read_tls(settings.server, clock)

@@ -1,4 +1,4 @@
-"""Settings: one TOML file, every key known, every value checked, defaults in the dataclasses.
+"""`read` reads settings from one TOML file: every key known, every value checked, defaults in the dataclasses.
 
 A section of the file is one frozen dataclass; each room of the house owns its own, the front's are here. `read`
 refuses what it does not know and what does not fit, naming the dotted key, so that a typo never becomes a default.

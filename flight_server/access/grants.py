@@ -1,4 +1,4 @@
-"""Who may do what: one pure function a question, tables instead of branches.
+"""Grants decide who may do what: one pure function a question, tables instead of branches.
 
 Rule 1: what is not listed here is denied. A new kind of statement, role or level has no right until a line says so.
 Rule 2: nothing here looks anything up. Whoever asks brings the facts, and asks anew for each call.

@@ -1,4 +1,4 @@
-"""Who a call is made by, once that is proven."""
+"""Principal is who a call is made by, once that is proven."""
 
 from __future__ import annotations
 

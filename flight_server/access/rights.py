@@ -1,4 +1,4 @@
-"""The rights of one caller at one moment: the newest catalog's users, grants and levels, applied to any catalog.
+"""Rights are what one caller may do at one moment, by the newest catalog's users, grants and access levels.
 
 A transaction reads an old catalog, but never with old rights: what is decided here goes by the newest one, so that
 REVOKE acts on the very next call. Tables are found again by their id, whatever they are called by now.

@@ -1,4 +1,4 @@
-"""Settings of access: who gets in, for how long, and how much each may hold."""
+"""AccessSettings says who gets in, for how long, and how much each may hold."""
 
 from __future__ import annotations
 

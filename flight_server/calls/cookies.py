@@ -1,4 +1,4 @@
-"""Sessions by cookie, for callers whose token is no session: Basic with each call, certificates, others' tokens.
+"""Cookies name sessions of callers whose token names none: Basic with each call, certificates, others' tokens.
 
 Without a cookie such a caller's connection is the session. The answer offers a cookie; once the client sends it back,
 it stands for that session on every connection. It lets nobody in: who calls is proved anew each time, and a cookie

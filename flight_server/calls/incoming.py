@@ -1,4 +1,4 @@
-"""Waiting for a client in the middle of its upload, with an end.
+"""Wait bounds how long a handler waits for its client in the middle of an upload.
 
 pyarrow's reads wait for the client without limit, and nothing wakes them: not KILL, not a timeout; and a handler that
 returned while one is under way would end the process. So the watchdog looks at each wait: when it is to have an end,

@@ -1,4 +1,4 @@
-"""The gate: every call of every kind passes here before a handler sees it.
+"""Gate authenticates every call of every kind before a handler sees it.
 
 Who calls is settled from the headers (access/authenticator.py) before a byte of the body is read; the handlers
 find it with `context.get_middleware(MIDDLEWARE)`. Handshake is answered with a token in the response header.

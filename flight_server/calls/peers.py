@@ -1,4 +1,4 @@
-"""Closing the connection to a client: the one way to end what gRPC waits for a client to do.
+"""`close_connection` closes the connection to a client: the one way to end what gRPC waits for a client to do.
 
 gRPC for Python's Flight has no call for it, so the socket is found among the process's own, by the two addresses.
 """

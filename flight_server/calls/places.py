@@ -1,4 +1,4 @@
-"""CallPlaces for calls: so many for all, so many for one user, and some that only administrators get.
+"""CallPlaces limits calls: so many for all, so many for one user, and some for administrators alone.
 
 Each call holds one, from its first message on or, where gRPC waits for that in a thread, before.
 """

@@ -1,4 +1,4 @@
-"""Running calls, and the watchdog that notices when nobody waits for one any more.
+"""Calls lists running calls; its watchdog cancels those that nobody waits for any more.
 
 A Flight handler runs on a gRPC thread until it returns, whatever the client does meanwhile; only
 `context.is_cancelled()` tells that the client went away or its deadline passed. One thread asks that of every

@@ -1,4 +1,4 @@
-"""The server's certificate: read and checked before anything listens, so that a mistake is told in one clear line.
+"""Certificates are read and checked before anything listens, so that a mistake is told in one clear line.
 
 gRPC takes the certificate when the port is opened and never again, and pyarrow has no way to hand it another: a
 renewed one is taken up by a restart. Until then the old one is shown, and clients refuse it once it has expired.

@@ -1,4 +1,4 @@
-"""DoAction: prepared statements, transactions, cancelling, session options."""
+"""DoAction handles prepared statements, transactions, cancelling, session options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from flight_server.access.sessions.session import PreparedStatement, Session
 from flight_server.access.sessions.session_options import session_options, set_session_option
 from flight_server.calls.running_calls import RunningCall
-from flight_server.flight.service_context import Front
+from flight_server.flight.service_context import ServiceContext
 from flight_server.metadata.parameters import in_milliseconds
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import (
@@ -39,7 +39,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
 }
 
 
-def act(front: Front, call: RunningCall, request: rq.ActionRequest) -> list[bytes]:
+def act(front: ServiceContext, call: RunningCall, request: rq.ActionRequest) -> list[bytes]:
     """Do it; the bytes of each result. Raises FrostlineError."""
     session = call.session
     match request:
@@ -71,7 +71,7 @@ def act(front: Front, call: RunningCall, request: rq.ActionRequest) -> list[byte
             return [encode_session_closed()]
 
 
-def _prepare(front: Front, call: RunningCall, request: rq.CreatePreparedStatement) -> bytes:
+def _prepare(front: ServiceContext, call: RunningCall, request: rq.CreatePreparedStatement) -> bytes:
     session = call.session
     shape = front.statements.describe(session, request.sql, request.transaction_id)
     dataset = front.sent(session, shape.dataset_schema)
@@ -81,12 +81,12 @@ def _prepare(front: Front, call: RunningCall, request: rq.CreatePreparedStatemen
     return encode_prepared(handle, dataset, parameters, shape.is_update)
 
 
-def _close_prepared(front: Front, session: Session, handle: bytes) -> None:
+def _close_prepared(front: ServiceContext, session: Session, handle: bytes) -> None:
     """Closing twice is no error: clients close in their clean-up and ignore what comes of it."""
     session.close_prepared(front.prepared_id(session, handle))
 
 
-def _cancel(front: Front, call: RunningCall, tickets: tuple[bytes, ...]) -> rq.CancelStatus:
+def _cancel(front: ServiceContext, call: RunningCall, tickets: tuple[bytes, ...]) -> rq.CancelStatus:
     """Raises InvalidRequest (not the ticket of a statement), NotFound (not the caller's)."""
     statuses: list[rq.CancelStatus] = []
     for data in tickets:
@@ -100,7 +100,7 @@ def _cancel(front: Front, call: RunningCall, tickets: tuple[bytes, ...]) -> rq.C
 
 
 def _set_options(
-    front: Front, session: Session, options: Mapping[str, rq.OptionValue]
+    front: ServiceContext, session: Session, options: Mapping[str, rq.OptionValue]
 ) -> Iterator[tuple[str, rq.OptionError]]:
     """Set what can be set; name the rest."""
     namespaces = front.objects(session).namespaces()

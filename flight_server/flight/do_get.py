@@ -1,4 +1,4 @@
-"""GetFlightInfo, GetSchema and DoGet: from a command to a schema, from a ticket to rows."""
+"""GetFlightInfo, GetSchema and DoGet lead from a command to a schema, and from a ticket to rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyarrow import flight
 
 from flight_server.calls.running_calls import RunningCall
 from flight_server.flight.row_streams import ready_stream, row_stream, table_stream
-from flight_server.flight.service_context import Front
+from flight_server.flight.service_context import ServiceContext
 from flight_server.metadata.answers import answer, answer_schema
 from flight_server.sql.interface import StatementResult
 from flight_server.wire import requests as rq
@@ -16,7 +16,9 @@ from storage.errors import InvalidRequest
 from storage.state.batch_rows import no_rows
 
 
-def info_of(front: Front, call: RunningCall, command: rq.Command, command_bytes: bytes) -> tuple[pa.Schema, bytes]:
+def info_of(
+    front: ServiceContext, call: RunningCall, command: rq.Command, command_bytes: bytes
+) -> tuple[pa.Schema, bytes]:
     """Schema and ticket. A query is planned, everything else runs here, once. Raises FrostlineError."""
     match command:
         case rq.StatementQuery():
@@ -34,7 +36,7 @@ def info_of(front: Front, call: RunningCall, command: rq.Command, command_bytes:
             return answer_schema(command), command_bytes
 
 
-def schema_of(front: Front, call: RunningCall, command: rq.Command) -> pa.Schema:
+def schema_of(front: ServiceContext, call: RunningCall, command: rq.Command) -> pa.Schema:
     """What `info_of` would show; executes nothing. Raises FrostlineError."""
     match command:
         case rq.StatementQuery():
@@ -52,7 +54,9 @@ def schema_of(front: Front, call: RunningCall, command: rq.Command) -> pa.Schema
             return answer_schema(command)
 
 
-def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Metadata) -> flight.FlightDataStream:
+def rows_of(
+    front: ServiceContext, call: RunningCall, ticket: rq.StatementTicket | rq.Metadata
+) -> flight.FlightDataStream:
     """The rows behind a ticket. Those of a query leave while the call goes on. Raises FrostlineError."""
     if not isinstance(ticket, rq.StatementTicket):
         table = answer(ticket, front.objects(call.session), front.facts)
@@ -75,7 +79,7 @@ def rows_of(front: Front, call: RunningCall, ticket: rq.StatementTicket | rq.Met
     return row_stream(kept.schema, reader, call, front.log)
 
 
-def _kept(front: Front, call: RunningCall, result: StatementResult) -> tuple[pa.Schema, bytes]:
+def _kept(front: ServiceContext, call: RunningCall, result: StatementResult) -> tuple[pa.Schema, bytes]:
     if call.is_cancelled():
         result.cancel("the client went away")
         call.raise_if_cancelled()

@@ -1,4 +1,4 @@
-"""DoPut: updates, bound parameters, bulk ingest. Each answers with exactly one message, or fails as a whole."""
+"""DoPut takes updates, bound parameters, bulk ingest. Each answers with exactly one message, or fails as a whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from flight_server.access.sessions.session import PreparedStatement
 from flight_server.calls.running_calls import RunningCall
-from flight_server.flight.service_context import Front
+from flight_server.flight.service_context import ServiceContext
 from flight_server.flight.uploads import Upload, UploadLimits, checked_table_schema
 from flight_server.metadata.parameters import as_asked
 from flight_server.sql.interface import StatementResult
@@ -21,7 +21,7 @@ from storage.shares import Share
 _UNKNOWN_COUNT = -1
 
 
-def put(front: Front, call: RunningCall, command: rq.Command, reader: Any) -> bytes:
+def put(front: ServiceContext, call: RunningCall, command: rq.Command, reader: Any) -> bytes:
     """Do what the command says with what `reader` brings; the answer's bytes. Raises FrostlineError."""
     match command:
         case rq.StatementUpdate():  # the reader is not touched: some clients send nothing to read
@@ -45,7 +45,7 @@ def answer(writer: Any, data: bytes) -> None:
         raise Cancelled("the client went away before it was answered; what it asked for was done") from None
 
 
-def _bind(front: Front, call: RunningCall, command: rq.PreparedQuery, reader: Any) -> bytes:
+def _bind(front: ServiceContext, call: RunningCall, command: rq.PreparedQuery, reader: Any) -> bytes:
     id_ = front.prepared_id(call.session, command.handle)
     prepared = front.prepared(call.session, command.handle)
     batches = _parameters(front, call, reader, prepared)
@@ -56,7 +56,7 @@ def _bind(front: Front, call: RunningCall, command: rq.PreparedQuery, reader: An
     return encode_bound(command.handle)
 
 
-def _update(front: Front, call: RunningCall, command: rq.PreparedUpdate, reader: Any) -> int:
+def _update(front: ServiceContext, call: RunningCall, command: rq.PreparedUpdate, reader: Any) -> int:
     """All bound rows are one atomic run. No columns or no rows: one run, with what was bound before if anything."""
     prepared = front.prepared(call.session, command.handle)
     batches = _parameters(front, call, reader, prepared)
@@ -65,18 +65,20 @@ def _update(front: Front, call: RunningCall, command: rq.PreparedUpdate, reader:
     return front.statements.run_many(call.session, prepared.sql, batches, prepared.transaction_id, call.is_cancelled)
 
 
-def _run_prepared(front: Front, call: RunningCall, prepared: PreparedStatement) -> StatementResult:
+def _run_prepared(front: ServiceContext, call: RunningCall, prepared: PreparedStatement) -> StatementResult:
     return front.statements.run(call.session, prepared.sql, prepared.bound, prepared.transaction_id, call.is_cancelled)
 
 
-def _parameters(front: Front, call: RunningCall, reader: Any, prepared: PreparedStatement) -> list[pa.RecordBatch]:
+def _parameters(
+    front: ServiceContext, call: RunningCall, reader: Any, prepared: PreparedStatement
+) -> list[pa.RecordBatch]:
     """All bound rows, checked, and sure to be all; none when there are no columns."""
     upload = _upload(front, call, reader, front.wire.bound_rows_max, front.wire.bound_bytes_max)
     batches = upload.all_batches()
     return [as_asked(batch, prepared.parameters) for batch in batches] if len(upload.schema) else []
 
 
-def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: Any) -> int:
+def _ingest(front: ServiceContext, call: RunningCall, command: rq.IngestCommand, reader: Any) -> int:
     if command.catalog not in (None, "", CATALOG):
         raise InvalidRequest(
             f"catalog '{command.catalog[:80]}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000"
@@ -92,7 +94,7 @@ def _ingest(front: Front, call: RunningCall, command: rq.IngestCommand, reader: 
         raise
 
 
-def _upload(front: Front, call: RunningCall, reader: Any, rows_max: int, bytes_max: int) -> Upload:
+def _upload(front: ServiceContext, call: RunningCall, reader: Any, rows_max: int, bytes_max: int) -> Upload:
     wire = front.wire
     limits = UploadLimits(
         rows_max, bytes_max, wire.upload_batch_rows_max, wire.upload_batch_bytes_max, front.upload_idle_seconds

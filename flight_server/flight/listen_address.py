@@ -1,4 +1,4 @@
-"""Where the server may listen: checked before anything is opened, told in the operator's words."""
+"""Listen addresses are checked before anything is opened, and refused in the operator's words."""
 
 from __future__ import annotations
 

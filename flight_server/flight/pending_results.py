@@ -1,4 +1,4 @@
-"""Results between GetFlightInfo and DoGet.
+"""PendingResults keeps results between GetFlightInfo and DoGet.
 
 A query is planned in GetFlightInfo and runs in DoGet. In between its plan waits here: bounded in number and in
 time, under a signed handle that only its owner can open. A result can be fetched **once**: the plan holds a
@@ -33,7 +33,7 @@ class KeptResult:
     until_seconds: float
 
 
-class Results:
+class PendingResults:
     """All planned and running results, by the id inside their handles."""
 
     def __init__(self, signer: HandleSigner, clock: Clock, results_max: int, seconds_max: float) -> None:
@@ -46,7 +46,7 @@ class Results:
         self._running: dict[bytes, KeptResult] = {}
 
     def __repr__(self) -> str:
-        return f"<Results [{len(self._waiting)} waiting, {len(self._running)} running]>"
+        return f"<PendingResults [{len(self._waiting)} waiting, {len(self._running)} running]>"
 
     def keep(self, owner: str, result: StatementResult, schema: pa.Schema) -> bytes:
         """The handle for one fetch. When all places are taken, the owner with the most loses their oldest."""

@@ -1,4 +1,4 @@
-"""The one Flight server: decode, allow, call, encode. What a statement means is decided elsewhere.
+"""FlightService is the one Flight server: decode, allow, call, encode. What a statement means is decided elsewhere.
 
 Every answer has exactly one endpoint, DDL and DML included: these run once, in GetFlightInfo, and their ticket
 gives no rows. One schema, the statement's, is what GetFlightInfo, GetSchema, a prepared statement and the stream
@@ -31,8 +31,8 @@ from flight_server.flight import do_get as reading
 from flight_server.flight import do_put as writing
 from flight_server.flight.certificates import Tls
 from flight_server.flight.listen_address import is_local_peer
-from flight_server.flight.pending_results import Results
-from flight_server.flight.service_context import Front
+from flight_server.flight.pending_results import PendingResults
+from flight_server.flight.service_context import ServiceContext
 from flight_server.flight.settings import WireSettings
 from flight_server.metadata.sql_info import ServerFacts
 from flight_server.sql.interface import Statements
@@ -80,8 +80,8 @@ class FlightService(flight.FlightServerBase):
         """port: 0 = any free one, see `self.port`; is_local: only this machine reaches it. Raises OSError (taken)."""
         hide_tracebacks()
         signer = HandleSigner.with_random_key(clock)
-        results = Results(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
-        self._front = Front(
+        results = PendingResults(signer, clock, wire.pending_results_max, wire.pending_seconds_max)
+        self._front = ServiceContext(
             statements,
             sessions,
             results,

@@ -1,4 +1,4 @@
-"""What all handlers of the service share, gathered once."""
+"""ServiceContext is what all handlers of the service share, gathered once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from flight_server.access.sessions.session import PreparedStatement, Session
 from flight_server.access.sessions.sessions import Sessions
 from flight_server.access.settings import AccessSettings
-from flight_server.flight.pending_results import Results
+from flight_server.flight.pending_results import PendingResults
 from flight_server.flight.settings import WireSettings
 from flight_server.metadata.columns import described_rows
 from flight_server.metadata.objects import Objects
@@ -25,12 +25,12 @@ _PREPARED_SECONDS = 366 * 86_400.0  # a prepared statement ends with its session
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class ServiceContext:
     """The rooms behind the service, and the limits."""
 
     statements: Statements
     sessions: Sessions
-    results: Results
+    results: PendingResults
     signer: HandleSigner
     facts: ServerFacts
     access: AccessSettings

@@ -1,4 +1,4 @@
-"""Settings of the Flight service: where it listens, and what one caller may make it keep."""
+"""ServerSettings and WireSettings say where the server listens, and what one caller may make it keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows on their way in: nothing that a client sent is used before it was looked at.
+"""Upload reads rows from a client: nothing that a client sent is used before it was checked.
 
 Malformed Arrow data crashes whoever reads it, so every batch is validated in full first. A few bytes can stand for
 gigabytes, so it is counted by what it will be, written out. A stream that was cut off reads as if it were complete, so

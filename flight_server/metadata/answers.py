@@ -1,4 +1,4 @@
-"""Which table answers which metadata command, and its schema without computing it."""
+"""Metadata answers map each metadata command to its table, and to its schema without computing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients want to know of a column beyond its Arrow type: in the metadata of its field.
+"""Column metadata tells clients of a column beyond its Arrow type, in the metadata of its field.
 
 The name of a type is always one that CommandGetXdbcTypeInfo lists, without digits or lengths: ODBC tools look it up
 there, and refuse a whole table for one column whose type they don't find. Digits and lengths stand beside it.

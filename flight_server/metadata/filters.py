@@ -1,4 +1,4 @@
-"""Filters of metadata commands, matched by us and never put into SQL.
+"""Filters of metadata commands are matched here and never put into SQL.
 
 A pattern is LIKE's: `%` any text, `_` one character, `\\` takes the next character as it is. A filter that is
 not given (None) lets all through; an empty catalog means "objects without a catalog", of which there are none.

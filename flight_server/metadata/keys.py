@@ -1,4 +1,4 @@
-"""Primary keys; and foreign keys, which are NOT ENFORCED."""
+"""Key tables list primary keys, and foreign keys, which are NOT ENFORCED."""
 
 from __future__ import annotations
 

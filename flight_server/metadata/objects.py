@@ -1,4 +1,4 @@
-"""Catalogs, namespaces, tables and their types, as the protocol lists them."""
+"""Object tables list catalogs, namespaces, tables and their types, as the protocol has them."""
 
 from __future__ import annotations
 

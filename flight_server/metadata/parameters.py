@@ -1,4 +1,4 @@
-"""Parameters as some clients need to be told of them, and as some send them.
+"""Parameter schemas as some clients need to be told of them, and as some send them.
 
 The JDBC driver, to its version 19 at least, writes a java.sql.Timestamp or Time as milliseconds into whatever unit
 the parameter's type has: into microseconds, 2024 becomes 1970. So it is told milliseconds, which is what it has.

@@ -1,4 +1,4 @@
-"""Plain types of results: text and bytes with offsets of 32 bits, moments in the session's time zone.
+"""Plain types replace those that clients can't take: offsets of 32 bits, times in the session's time zone.
 
 To SQL a column is VARCHAR, BYTEA or TIMESTAMP WITH TIME ZONE, whatever was loaded into it. Many clients take the large
 types for something else (a BLOB, a memo). A session that wants all as it was loaded sets `exact_types`. What is inside

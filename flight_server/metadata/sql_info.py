@@ -1,4 +1,4 @@
-"""What this server is and can, by the protocol's numbers (CommandGetSqlInfo).
+"""SqlInfo tells what this server is and can, by the protocol's numbers (CommandGetSqlInfo).
 
 The values are claims that clients act on: each must be true of the SQL that runs here.
 """

@@ -1,4 +1,4 @@
-"""The SQL types by name, with what JDBC and ODBC tools ask about each (CommandGetXdbcTypeInfo)."""
+"""XdbcTypeInfo lists the SQL types, with what JDBC and ODBC tools ask about each (CommandGetXdbcTypeInfo)."""
 
 from __future__ import annotations
 

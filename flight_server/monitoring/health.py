@@ -1,4 +1,4 @@
-"""The HTTP side port: GET /healthz, /readyz and /metrics, and nothing else.
+"""The HTTP side port serves GET /healthz, /readyz and /metrics, and nothing else.
 
     /healthz  200 "ok" while the process lives, its disk takes writes and its jobs start; else 503 and the reason;
               200 and the reason while the disk is full: writes are taken again when there is room, no restart helps

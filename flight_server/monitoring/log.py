@@ -1,4 +1,4 @@
-"""The log: structured events to stderr, for people on a terminal, as JSON lines otherwise.
+"""The log writes structured events to stderr, for people on a terminal, as JSON lines otherwise.
 
 Rule: what is logged is an event name and keys, never SQL values, rows or secrets. The redaction below is the net
 under that rule, not the rule itself.

@@ -1,4 +1,4 @@
-"""The metrics page, in Prometheus' text format, made anew for each scrape. The only importer of prometheus_client.
+"""The metrics page is made anew for each scrape, in Prometheus' format. The only importer of prometheus_client.
 
 Everything is named frostline_..; a figure that only rises ends in _total, a duration in _seconds. Nothing is counted
 here: this turns what `figures` and the durations tell into text.

@@ -1,4 +1,4 @@
-"""From a client's text to statements: guarded, numbered, cut, parsed; done once for texts that come again.
+"""`read_text` makes statements of a client's text: guarded, numbered, cut, parsed; once for texts that come again.
 
 A text says the same whenever it is read, so what reading it gave is kept for the most recent ones. A prepared
 INSERT of one row spent half its time being read.

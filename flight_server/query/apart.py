@@ -1,4 +1,4 @@
-"""What a query engine asks of whoever runs statements apart, in a process of their own."""
+"""Sandbox is the port to whoever runs statements apart, in a process of their own."""
 
 from __future__ import annotations
 

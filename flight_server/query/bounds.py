@@ -1,4 +1,4 @@
-"""Joins without a key: how many pairs of rows they would look at, and which are refused.
+"""Join bounds estimate how many pairs of rows joins without a key look at, and refuse endless ones.
 
 A nested-loop or cross join that feeds an aggregate, a sort or a selective filter does not yield while it works
 (apache/datafusion#19358): cancelling it frees nothing until it is through, at ~0.5e9 pairs a second on two cores.

@@ -1,4 +1,4 @@
-"""The door of this room: SQL text in, Arrow batches out.
+"""QueryEngine plans and runs queries: SQL text in, Arrow batches out.
 
 One statement: a lent SessionContext with the scope's catalog -> `Plan` -> `Running`. What all statements share is the
 memory pool, the spill directory, the file caches, the loop thread, the kept scans and plans.

@@ -1,4 +1,4 @@
-"""What a statement would do, without doing it: for prepared statements and GetSchema."""
+"""`shape_of` tells what a statement would do, without doing it: for prepared statements and GetSchema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EXECUTE AS USER: one statement with somebody else's rights, never with higher ones, never unseen.
+"""EXECUTE AS USER runs one statement with somebody else's rights, never with higher ones, never unseen.
 
 Rule: lent rights end with the statement. So LENT lists what may be run with them: reads, changes of rows, and
 definitions. Users, rights, storages, sessions, transactions, jobs, backups and whatever ends somebody's work are not

@@ -1,4 +1,4 @@
-"""The executor: what the service calls to run SQL. One text in, an outcome out.
+"""StatementExecutor runs SQL for the service: one text in, an outcome out.
 
 Order of things for each text: the guard looks at it, `?` becomes `$n`, it is cut into statements, each is parsed
 and run in turn, within a frame that has its transaction.

@@ -1,4 +1,4 @@
-"""Bulk ingest: an Arrow stream becomes rows of a table, all of them or none.
+"""Bulk ingest stores an Arrow stream as rows of a table, all of them or none.
 
 Rows go to the stage as they come (past a limit straight to Parquet) and are committed once, at the end.
 """

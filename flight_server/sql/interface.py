@@ -1,4 +1,4 @@
-"""What the service needs from the rooms behind it, and the limits of the wire itself.
+"""Statements is the port through which the service runs SQL.
 
 The service decodes, allows, calls and encodes; `Statements` is whom it calls.
 """

@@ -1,4 +1,4 @@
-"""What each kind of statement needs, asked before it does anything.
+"""Permissions say what each kind of statement needs; they are asked before it does anything.
 
 Names that a statement reads are checked where they are looked up (query/catalog.py); here is the rest. A kind of
 statement that is not listed is refused.

@@ -1,4 +1,4 @@
-"""Statements that read one row by its key: `SELECT .. FROM t WHERE id = 5`.
+"""Point lookups are statements that read one row by its key: `SELECT .. FROM t WHERE id = 5`.
 
 Of table t, only rows whose `id` is 5 can matter to such a statement, whatever it selects; so it may be run over just
 these. Only the plainest form is taken, by its look: names and stars, one table, one comparison with an integer, a text

@@ -1,4 +1,4 @@
-"""BACKUP, RESTORE and SHOW BACKUP: where they may be is asked here, the work is a job's."""
+"""Runs BACKUP, RESTORE and SHOW BACKUP: allowed targets are checked here, a job does the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FLUSH, COMPACT, SCRUB, BACKUP, RESTORE, KILL JOB, WAIT FOR JOB: each answers with the jobs it is about."""
+"""Runs FLUSH, COMPACT, SCRUB, BACKUP, RESTORE, KILL JOB, WAIT FOR JOB: each answers with the jobs it is about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SELECT and its kin: planned in a transaction, which stays open for as long as their rows are read."""
+"""Runs SELECT and its kin: planned in a transaction, which stays open for as long as their rows are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements about the session, its transaction, and statements that run: none of them touches a row."""
+"""Runs statements about the session, its transaction, and running statements: none of them touches a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame around a statement: its transaction, its system tables, its second try.
+"""TransactionScopes runs a statement in the session's transaction or in its own, and retries it after a conflict.
 
 A change runs in the session's transaction, or in one of its own that commits at its end; when somebody else
 committed first, such a change simply runs again on what is there now.

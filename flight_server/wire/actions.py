@@ -1,4 +1,4 @@
-"""Requests of actions. Flight SQL's own travel inside Any, Flight's (session, CancelFlightInfo) bare."""
+"""Action requests: Flight SQL's own travel inside Any, Flight's (session, CancelFlightInfo) bare."""
 
 from __future__ import annotations
 

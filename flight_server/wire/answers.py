@@ -1,4 +1,4 @@
-"""What the server answers, as bytes. DoPut and Flight's own actions are answered bare, Flight SQL's inside Any."""
+"""Answers are what the server sends, as bytes: DoPut's and Flight's own actions bare, Flight SQL's inside Any."""
 
 from __future__ import annotations
 

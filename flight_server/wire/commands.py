@@ -1,4 +1,4 @@
-"""Commands and tickets: protobuf bytes to values. Strict: what is not exactly a message of the protocol is refused.
+"""Commands and tickets are decoded strictly: what is not exactly a message of the protocol is refused.
 
 Promise: `decode_*` raises InvalidRequest or NotSupported, whatever the bytes; nothing of protobuf leaves this room.
 """

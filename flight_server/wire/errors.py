@@ -1,4 +1,4 @@
-"""Our errors as Flight errors: `[SQLSTATE] sentence`, the right status, never a traceback or a path.
+"""Maps our errors to Flight errors: `[SQLSTATE] sentence`, the right status, never a traceback or a path.
 
 What pyarrow's Flight server can send, found by trying every exception with pyarrow and ADBC clients:
 

@@ -1,4 +1,4 @@
-"""Handles: names of things that the server keeps for a client, worthless to anyone else.
+"""Handles name things that the server keeps for a client, worthless to anyone else.
 
 Layout (57 bytes, fixed): kind (1) | expiry, ms since 1970 (8, big-endian) | random id (16) | keyed BLAKE2b-256 (32)
 The MAC covers the other fields and the owner, who is not in the bytes. A handle that is altered, expired, of

@@ -1,4 +1,4 @@
-"""The outermost layer: Any around the Flight SQL messages, sizes, and bytes that are not what they say.
+"""Messages: Any around the Flight SQL messages, sizes, and bytes that are not what they say.
 
 Promise: whatever the bytes, nothing but InvalidRequest or NotSupported is raised.
 """

@@ -1,4 +1,4 @@
-"""What clients can ask for, as values. Everything behind `commands.decode_*` sees only these."""
+"""Requests are what clients can ask for, as values. Everything behind `commands.decode_*` sees only these."""
 
 from __future__ import annotations
 

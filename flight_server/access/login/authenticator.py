@@ -1,4 +1,4 @@
-"""From an `authorization` header to a caller.
+"""Authenticator proves who calls, from the `authorization` header.
 
 Basic proves a user by password, Bearer by a token of ours. A client may log in once (Handshake with Basic, then
 Bearer) or send Basic with every call; then a password that was right a short while ago is not hashed again.

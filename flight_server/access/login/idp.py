@@ -1,4 +1,4 @@
-"""Tokens of an identity provider: JWTs that somebody else signed, for users that exist here.
+"""IdentityProvider accepts JWTs that somebody else signed, for users that exist here.
 
 The token says who; what they may do is in our catalog. Issuer, audience and algorithms come from the settings and
 never from a token; a token that brings keys of its own, or says where to find some, is refused.

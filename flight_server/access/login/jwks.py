@@ -1,4 +1,4 @@
-"""The public keys of an identity provider: a JWK set from a file or an address in the settings, remembered a while.
+"""Jwks reads the public keys of an identity provider from a file or an address, and remembers them a while.
 
 Guarantees: only keys for signatures, with a name (`kid`), of an asymmetric kind and long enough come out of here. A
 set that can't be had keeps the old one in force for a day, then nobody gets in by it. What clients send never says

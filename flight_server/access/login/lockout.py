@@ -1,4 +1,4 @@
-"""Guessing made slow: after some wrong passwords a name is locked for a while, known or not.
+"""Lockout slows guessing: after some wrong passwords a name is locked for a while, known or not.
 
 Rule: an attempt is counted before its password is looked at, and taken back when it was right. So guesses that come
 side by side get no more comparisons than those that come one after another: who is over the limit waits for what is

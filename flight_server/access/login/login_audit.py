@@ -1,4 +1,4 @@
-"""Failed log-ins for the audit log, at a bounded rate: who guesses must not be able to fill it, or the disk's time.
+"""LoginAudit writes failed log-ins to the audit log, at a bounded rate.
 
 A name that no user has is not written down: people type their password into the wrong field.
 """

@@ -1,4 +1,4 @@
-"""Passwords: argon2id, a few at a time, unknown users as slow as known ones."""
+"""Passwords checks argon2id hashes, a few at a time, unknown users as slowly as known ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bearer tokens: JWTs that this server signs for itself, one for each log-in, one session in each.
+"""Tokens signs and checks bearer tokens: JWTs, one for each log-in, one session in each.
 
 The algorithm is fixed here and never read from a token; all claims are required; time is the clock's.
 """

@@ -1,4 +1,4 @@
-"""Sessions that are over: which may not come back, and what the server took from those that may.
+"""ClosedSessions and LostSessions know which sessions may not come back, and what those that may have lost.
 
 Rule 1: whoever comes with the name of a session that the server ended is told, once, what is gone.
 Rule 2: nothing is kept by time alone. Both kinds are bounded in number; what has no room any more is refused instead of

@@ -1,4 +1,4 @@
-"""Which sessions hold state, in a file: so that after a restart, or a kill, who comes to one of them again is told.
+"""HeldFile records which sessions hold state, so that after a restart, or a kill, their callers are told.
 
 Layout, records of 25 bytes: BLAKE2b-128 of a session id (16) | flags (1) | wall ms (8, big-endian); the newest counts.
 Flags: 1 settings or temporary tables, 2 a transaction that statements join without naming it, 0 nothing (any more).

@@ -1,4 +1,4 @@
-"""Open transactions of one session: those begun by Flight SQL, by their ids, and the one begun by BEGIN."""
+"""OpenTransactions holds those of one session: begun by Flight SQL, by their ids, and the one begun by BEGIN."""
 
 from __future__ import annotations
 

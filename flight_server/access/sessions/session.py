@@ -1,4 +1,4 @@
-"""A session: what the server remembers of one caller between calls."""
+"""Session is what the server remembers of one caller between calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Session options by name, for SetSessionOptions and for `SET name = value` alike: one table, one meaning."""
+"""Session options have one table of names, for SetSessionOptions and for `SET name = value` alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions: what the server remembers of a caller between calls.
+"""Sessions opens, bounds and ends what the server remembers of callers between calls.
 
 A session begins with the first call of its token (or, for callers that send Basic each time, of its connection)
 and ends by CloseSession, by being idle too long, or to make room for a newer one of a user that has too many; then its

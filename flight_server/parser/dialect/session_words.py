@@ -1,4 +1,4 @@
-"""Words that stand for a string: the engine does not know them, so they are written out before a text is planned.
+"""Session words stand for a string that the engine does not know: they are written out before a text is planned.
 
     current_user, session_user, current_role, current_schema, current_catalog    with and without brackets
     current_database(), database(), schema(), version()                          with brackets alone

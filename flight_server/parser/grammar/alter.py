@@ -1,4 +1,4 @@
-"""ALTER TABLE, ALTER VIEW, ALTER NAMESPACE and COMMENT ON."""
+"""Reads ALTER TABLE, ALTER VIEW, ALTER NAMESPACE and COMMENT ON."""
 
 from __future__ import annotations
 

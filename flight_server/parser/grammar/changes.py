@@ -1,4 +1,4 @@
-"""INSERT, UPDATE, DELETE and TRUNCATE. Values and conditions stay text; DEFAULT is told apart."""
+"""Reads INSERT, UPDATE, DELETE and TRUNCATE. Values and conditions stay text; DEFAULT is told apart."""
 
 from __future__ import annotations
 

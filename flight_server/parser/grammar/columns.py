@@ -1,4 +1,4 @@
-"""Columns as CREATE TABLE and ADD COLUMN declare them, and options as WITH (..) gives them."""
+"""Reads columns as CREATE TABLE and ADD COLUMN declare them, and options as WITH (..) gives them."""
 
 from __future__ import annotations
 

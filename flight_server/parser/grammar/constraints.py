@@ -1,4 +1,4 @@
-"""Constraints in CREATE TABLE and ALTER TABLE: names, keys, and what is told but NOT ENFORCED.
+"""Reads constraints in CREATE TABLE and ALTER TABLE: names, keys, and what is told but NOT ENFORCED.
 
 A PRIMARY KEY is enforced. UNIQUE, CHECK and FOREIGN KEY are not, and have to say so: a constraint that is taken for
 true and is not kept must not be read without a word.

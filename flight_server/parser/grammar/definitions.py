@@ -1,4 +1,4 @@
-"""CREATE and DROP of tables, views and namespaces."""
+"""Reads CREATE and DROP of tables, views and namespaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FLUSH, COMPACT, SCRUB, BACKUP, RESTORE, KILL and WAIT: statements that ask for jobs or end them."""
+"""Reads FLUSH, COMPACT, SCRUB, BACKUP, RESTORE, KILL and WAIT."""
 
 from __future__ import annotations
 

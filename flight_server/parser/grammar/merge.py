@@ -1,4 +1,4 @@
-"""MERGE INTO: a target, a source, a condition, and what to do with each kind of row."""
+"""Reads MERGE INTO: a target, a source, a condition, and what to do with each kind of row."""
 
 from __future__ import annotations
 

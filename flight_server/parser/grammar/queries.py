@@ -1,4 +1,4 @@
-"""SELECT, VALUES, TABLE, WITH and EXPLAIN: found to be a query, then left to the engine."""
+"""Reads SELECT, VALUES, TABLE, WITH and EXPLAIN: found to be a query, then left to the engine."""
 
 from __future__ import annotations
 

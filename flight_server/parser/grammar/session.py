@@ -1,4 +1,4 @@
-"""Session settings, USE, and transactions as SQL."""
+"""Reads session settings, USE, and transactions as SQL."""
 
 from __future__ import annotations
 

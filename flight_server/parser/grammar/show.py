@@ -1,4 +1,4 @@
-"""SHOW and DESCRIBE."""
+"""Reads SHOW and DESCRIBE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the text of one statement to a value: the first word decides who reads it.
+"""`parse` reads one statement into a value: its first word decides which parser reads it.
 
 Promises: whatever is read is read to its last token, and nothing is read and forgotten.
 Leaves:   expressions and queries to the engine, as slices of the text (comments blanked, time travel and

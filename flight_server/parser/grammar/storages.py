@@ -1,4 +1,4 @@
-"""CREATE, ALTER, DROP and CHECK STORAGE."""
+"""Reads CREATE, ALTER, DROP and CHECK STORAGE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users, their rights, and EXECUTE AS."""
+"""Reads statements about users and their rights, and EXECUTE AS."""
 
 from __future__ import annotations
 

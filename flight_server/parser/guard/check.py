@@ -1,4 +1,4 @@
-"""The guard: refuses texts that would crash or stall the engine, before the engine sees them.
+"""`check_text` refuses texts that would crash or stall the engine, before the engine sees them.
 
 Why:      the engine parses and plans by recursion. A flat chain of 10,000 operators, 6,000 unions or 2,000 nested
           words overruns a thread's stack and kills the process; shorter ones plan for minutes and can't be stopped.

@@ -1,4 +1,4 @@
-"""One level of the guard's counting: an open bracket or CASE, and the item that is being read in it."""
+"""Level counts one level of a statement: an open bracket or CASE, and the item that is being read in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a statement may have at most, and why: the engine's breaking points, measured, with a margin."""
+"""GuardLimits are what a statement may have at most: the engine's breaking points, measured, with a margin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the guard cuts a text into."""
+"""Pieces are what the guard cuts a text into."""
 
 from __future__ import annotations
 

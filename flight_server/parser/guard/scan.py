@@ -1,4 +1,4 @@
-"""The guard's counting: how deep and how wide a statement is, from its pieces alone.
+"""The guard's scan counts how deep and how wide a statement is, from its pieces alone.
 
 Brackets and CASE .. END are levels. Within a level an *item* ends at a comma or a clause word. An item's tree can't
 be deeper than its AND/ORs, plus the other operators of its busiest operand, plus the depth of what stands in that

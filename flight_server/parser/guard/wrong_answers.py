@@ -1,4 +1,4 @@
-"""What the engine understands and answers wrongly is refused: no answer is better than a wrong one.
+"""Refuses what the engine understands and answers wrongly: no answer is better than a wrong one.
 
 | text | what the engine does |
 | --- | --- |

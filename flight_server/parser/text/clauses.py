@@ -1,4 +1,4 @@
-"""Where in a statement a token stands: in which clause, and whether it is an item of a SELECT list by itself."""
+"""Clauses tell where in a statement a token stands, and whether it is an item of a SELECT list by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reading position in a statement: the small vocabulary from which all statement parsers are built.
+"""Cursor is a reading position in a statement: the vocabulary from which all parsers are built.
 
 A parser asks for what must come next (`expect`, `name`, `table`) or may come next (`accept`); what belongs to the
 engine (expressions, queries) is taken as a slice of the text whose brackets are known to be balanced.

@@ -1,4 +1,4 @@
-"""What a declared type promises beyond its Arrow type: lengths, UUID and JSON.
+"""Declared types promise more than their Arrow types: lengths, UUID and JSON.
 
 VARCHAR(n) and CHAR(n) hold at most n characters, VARBINARY(n) at most n bytes; a longer value is refused, never cut.
 CHAR is not padded. A UUID is kept in lower case, so that equal ones are equal as text and as keys.

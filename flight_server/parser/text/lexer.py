@@ -1,4 +1,4 @@
-"""The one reader of SQL text: from text to tokens that know where they stand.
+"""The lexer makes tokens of SQL text, which know where they stand.
 
 Promises:  `text[token.start:token.end]` is exactly what the user wrote; comments and white space are no tokens.
 Assumes:   the engine reads strings, quoted names and comments as PostgreSQL does. sqlglot's tokenizer with

@@ -1,4 +1,4 @@
-"""Parameters: `?` becomes `$1`, `$2`, .. so that the engine, which knows only these, gets one form."""
+"""Numbers parameters: `?` becomes `$1`, `$2`, .. so that the engine, which knows only these, gets one form."""
 
 from __future__ import annotations
 

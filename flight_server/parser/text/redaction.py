@@ -1,4 +1,4 @@
-"""Texts without the passwords and credentials in them, for everybody who keeps or shows what was run.
+"""Redaction removes passwords and credentials from texts that are kept or shown.
 
 Too much is hidden rather than too little, since people mistype, and a text that failed is kept as well:
 

@@ -1,4 +1,4 @@
-"""Words by which a text is known to speak of users, storages and secrets, also when they are mistyped."""
+"""Secret words tell that a text speaks of users, storages and secrets, also when they are mistyped."""
 
 from __future__ import annotations
 

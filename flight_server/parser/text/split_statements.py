@@ -1,4 +1,4 @@
-"""Several statements in one text: cut at each `;` that is no part of a string, a name or a comment."""
+"""Splits a text into statements at each `;` that is no part of a string, a name or a comment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an Arrow type is called in SQL: for columns that a bulk ingest brings, and for metadata."""
+"""Type names say what an Arrow type is called in SQL, for bulk ingest and for metadata."""
 
 from __future__ import annotations
 

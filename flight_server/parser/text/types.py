@@ -1,4 +1,4 @@
-"""SQL types and Arrow types: what a declared type is stored as, and what an Arrow type is called.
+"""SQL types: what a declared type is stored as, and what an Arrow type is called.
 
 | declared                                   | stored as                         |
 | BOOLEAN                                    | bool                              |

@@ -1,4 +1,4 @@
-"""The SELECT behind each change: pure text from a statement and a table.
+"""Change SQL is the SELECT behind each change: pure text from a statement and a table.
 
 The engine only ever reads. An UPDATE becomes a SELECT of the versions to delete (`_seq` and the old primary key)
 beside the new values; DELETE and MERGE likewise. The target goes by its name among `made_names`, which shows `_seq`;

@@ -1,4 +1,4 @@
-"""The middle of every change: batches of the SELECT behind it come in, versions to delete and new rows go out.
+"""StagedChange takes batches of the SELECT behind a change and stages versions to delete and new rows.
 
 A batch has `old_seq` and `k0..` (the version to delete and its key; absent for plain inserts), `c0..` (the new row;
 absent for deletes), `o0..` (the old row, for RETURNING).

@@ -1,4 +1,4 @@
-"""One change, many rows of parameters: all of them as one.
+"""`run_bound` runs one change for many rows of parameters, all of them as one.
 
 An INSERT whose values are nothing but placeholders takes the columns as they come, an UPDATE or DELETE by key becomes
 a join with them. Anything else, and rows that meet each other, runs row by row in the one transaction, each run seeing

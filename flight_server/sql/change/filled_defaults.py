@@ -1,4 +1,4 @@
-"""The values of a column that a statement leaves out, for so many rows: its DEFAULT's, or NULLs."""
+"""Filled defaults are the values of a column that a statement leaves out: its DEFAULT's, or NULLs."""
 
 from __future__ import annotations
 

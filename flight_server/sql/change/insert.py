@@ -1,4 +1,4 @@
-"""INSERT: rows from VALUES, a SELECT or bound parameters, with ON CONFLICT and RETURNING."""
+"""INSERT takes rows from VALUES, a SELECT or bound parameters, with ON CONFLICT and RETURNING."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MERGE: one SELECT over the matched pairs, one for each WHEN NOT MATCHED clause; all of one snapshot."""
+"""MERGE runs one SELECT over the matched pairs, one for each WHEN NOT MATCHED clause; all of one snapshot."""
 
 from __future__ import annotations
 

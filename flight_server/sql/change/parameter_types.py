@@ -1,4 +1,4 @@
-"""Which type each placeholder of a change wants, learnt without running it.
+"""Parameter types: which type each placeholder of a change wants, learnt without running it.
 
 The SELECTs behind the change are planned for what stands inside expressions; a placeholder that is a whole value
 takes the type of the column it goes to.

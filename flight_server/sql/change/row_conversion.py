@@ -1,4 +1,4 @@
-"""From columns of a result to rows that a table takes: cast, filled up, checked.
+"""Row conversion makes rows that a table takes of columns of a result: cast, filled up, checked.
 
 A `RecordBatch` that comes out of here keeps every promise of its table but the primary key's uniqueness, which
 only a commit can check. Nothing lies beneath its NULLs, see `storage.state.nested_nulls`.

@@ -1,4 +1,4 @@
-"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE: run the SELECT behind the change, hand rows to the transaction.
+"""`run_change` runs INSERT, UPDATE, DELETE, MERGE and TRUNCATE: the SELECT behind them, then rows to the transaction.
 
 Nothing of a statement enters the transaction before all of it is computed and checked, so a statement that fails
 leaves no trace. Many rows are staged to Parquet as they come; memory stays bounded.

@@ -1,4 +1,4 @@
-"""What may be done to the rows of a stream table: events are put in, and leave by themselves."""
+"""Stream rules say what may be done to the rows of a stream table: events are put in, and leave by themselves."""
 
 from __future__ import annotations
 

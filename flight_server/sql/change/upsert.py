@@ -1,4 +1,4 @@
-"""ON CONFLICT: new rows that meet a version with the same primary key.
+"""ON CONFLICT decides about new rows that meet a version with the same primary key.
 
 The index tells which rows meet one. DO NOTHING leaves those out. DO UPDATE replaces the version; when every other
 column is simply taken from the new row, no old row has to be read at all.

@@ -1,4 +1,4 @@
-"""Who may run a query now: so many of one user, so many of all; the others wait in line, and not for ever.
+"""Admission limits running queries: so many of one user, so many of all; the others wait in line, for a bounded time.
 
 Only statements that stream are counted. One that is short has ended before it could be counted, and waits for nobody.
 A statement holds one place from its first stream to its end, however many streams it opens.

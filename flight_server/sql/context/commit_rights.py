@@ -1,4 +1,4 @@
-"""What a transaction was allowed to do, asked once more when it commits: what was taken away meanwhile is gone.
+"""Commit rights are privileges that a transaction used; they are checked again at COMMIT.
 
 Reading is not in here: rows that were read are with the client already.
 """

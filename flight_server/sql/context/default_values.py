@@ -1,4 +1,4 @@
-"""DEFAULT values: what a column gets when a statement leaves it out.
+"""Default values: what a column gets when a statement leaves it out.
 
 Functions that the engine does not have (uuid_v7, snowflake_id, current_user) are computed here, each row its own
 value where that is the point of them; anything else is a constant expression for the engine.

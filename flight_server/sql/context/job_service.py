@@ -1,4 +1,4 @@
-"""What SQL statements need of background work. The front of the house never imports `jobs`: it is given a door."""
+"""JobService is the port to background work for SQL statements, which never import `jobs`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class JobRow(Protocol):
     def trigger(self) -> str: ...
 
 
-class JobDoor(Protocol):
+class JobService(Protocol):
     """Callable from any thread but trio's own; every method may block for a disk write.
 
     Error handling: NotFound (no such table, namespace or job), NotSupported (this kind of table has no cold side),

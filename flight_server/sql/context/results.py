@@ -1,4 +1,4 @@
-"""What a statement text came to: rows that will stream, rows that are there, or a count."""
+"""Statement results: rows that will stream, rows that are there, or a count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements that run or ran lately: what KILL QUERY, CancelFlightInfo and `system.queries` go by."""
+"""RunningStatements lists statements that run or ran lately, for KILL QUERY, CancelFlightInfo and `system.queries`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Savepoints: moments of a transaction that it can go back to, as SQL has them.
+"""Savepoints are moments of a transaction that it can go back to.
 
 A name may be used again, and then hides the older savepoint until it is released. Each one keeps the transaction's
 changes of its moment, which costs memory by their number and not by their bytes, so their count is limited.

@@ -1,4 +1,4 @@
-"""What the words of `query/words` stand for: who calls, in which namespace, and what server this is.
+"""Session functions: values of the words that ask who calls, in which namespace, and what server this is.
 
     current_user    whose rights the statement has; another one's under EXECUTE AS
     session_user    who logged in

@@ -1,4 +1,4 @@
-"""A session's transaction: opened by BEGIN or by Flight SQL's BeginTransaction, joined by every later statement."""
+"""SessionTransactions opens, joins and ends the transactions of sessions, by BEGIN or by BeginTransaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one running statement has at hand."""
+"""StatementContext is what one running statement has at hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flight_server.query.results.client_types import is_narrow_float
 from flight_server.query.scan.scope import QueryScope
 from flight_server.sql.context.commit_rights import Pledges
 from flight_server.sql.context.default_values import Generator
-from flight_server.sql.context.job_service import JobDoor
+from flight_server.sql.context.job_service import JobService
 from flight_server.sql.context.session_functions import words_of
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import DEFAULT_NAMESPACE, TEMPORARY, TableName
@@ -40,7 +40,7 @@ class Services:
 
     engine: Engine
     queries: QueryEngine
-    jobs: JobDoor
+    jobs: JobService
     clock: Clock
     defaults: Generator
     passwords: Passwords

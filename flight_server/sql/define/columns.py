@@ -1,4 +1,4 @@
-"""Columns as they are being defined: names, types, defaults, checked once."""
+"""Column definitions: names, types, defaults, checked once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Constraints as they are being defined: names, columns, what they refer to, checked once; and as ALTER changes them.
+"""Constraint definitions: names, columns, references, checked once; and as ALTER changes them.
 
 A foreign key is checked here against what the statement sees, and once more by the catalog at COMMIT.
 """

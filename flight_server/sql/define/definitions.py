@@ -1,4 +1,4 @@
-"""CREATE, DROP and COMMENT: each becomes a function from catalog to catalog, handed to the transaction."""
+"""CREATE, DROP and COMMENT become functions from catalog to catalog, handed to the transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What depends on a table or a view: views that read it, found by planning them, and foreign keys.
+"""Dependents of a table or a view: views that read it, found by planning them, and foreign keys.
 
 A view is text that is looked up anew each time, so what it reads is known only to the engine.
 """

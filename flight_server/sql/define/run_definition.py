@@ -1,4 +1,4 @@
-"""Definitions with the audit log's word on them: both are one edit, so neither is there without the other."""
+"""`run_definition` commits a definition and its audit record as one edit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All live queries, and the one thread that tells them what changed.
+"""LiveQueries holds all live queries, and the one thread that tells them what changed.
 
 The worker wakes when a partition that is heard has changed, works that out once for each selection, and puts it into
 the readers' queues. Between that it ends live queries whose reader may not read on or whose table is not what it was,

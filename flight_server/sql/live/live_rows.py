@@ -1,4 +1,4 @@
-"""A live query's rows, one part after the other, on the thread that writes them to its client.
+"""Live rows stream a live query's parts one after the other, on the thread that writes them to its client.
 
 1. initial   the rows that were there, from the state that listening began with; or, after a `_seq` to go on from,
              what changed since then

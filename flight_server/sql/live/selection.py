@@ -1,4 +1,4 @@
-"""What a live query selects: the user's items and condition, run over a few rows that came or went.
+"""Selection is what a live query selects: the user's items and condition, run over a few rows that came or went.
 
 The text is the user's own. It is planned over a relation with the table's columns and one more, HIDDEN: for changed
 rows their place among them, for stored rows their `_seq`. So DataFusion decides what matches and what it looks like,

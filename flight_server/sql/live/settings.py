@@ -1,4 +1,4 @@
-"""How many live queries there may be, and what each may hold."""
+"""LiveSettings says how many live queries there may be, and what each may hold."""
 
 from __future__ import annotations
 

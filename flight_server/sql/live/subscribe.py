@@ -1,4 +1,4 @@
-"""SUBSCRIBE and KILL LIVE QUERY: from a statement to a live query, and to a result that does not end."""
+"""SUBSCRIBE opens a live query, a result that does not end; KILL LIVE QUERY ends one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One reader's end of a live query: a bounded queue between the worker and the thread that writes to the client.
+"""Subscription is one reader's end of a live query: a bounded queue from the worker to the writing thread.
 
 The worker puts and goes on, always. A reader that lets more than `queue_bytes_max` wait is told so and ended: it may
 go on from the last `_seq` that it was given. Whatever ends it first stays.

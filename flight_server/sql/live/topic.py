@@ -1,4 +1,4 @@
-"""One partition that live queries hear, and the groups of them that select the same.
+"""Topic is one partition that live queries listen to, with the groups of them that select the same.
 
 The committer's thread only appends to the backlog. The worker takes all of it at once: commits that came while it was
 busy are worked out together, the old rows are looked up once, and each selection runs once for all its readers.

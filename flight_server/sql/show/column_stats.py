@@ -1,4 +1,4 @@
-"""What the manifests tell of a table's columns, over all of its cold files: no file is read.
+"""Column statistics come from the manifests of all cold files of a table: no file is read.
 
 Hot rows are not in it, versions that were deleted and not purged yet are.
 """

@@ -1,4 +1,4 @@
-"""A table as the statements that make it: running them gives the same table, with no rows.
+"""CREATE SQL writes a table as the statements that make it.
 
 An Arrow type that SQL has no name for (a bulk ingest may bring one) is written as the nearest SQL type, with the Arrow
 type in a remark.

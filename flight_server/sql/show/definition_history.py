@@ -1,4 +1,4 @@
-"""What each change of a table's definition was, found by comparing it with the definition before."""
+"""Definition history tells what each change of a table's definition was, by comparing it with the one before."""
 
 from __future__ import annotations
 

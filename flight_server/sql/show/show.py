@@ -1,4 +1,4 @@
-"""SHOW and DESCRIBE: small tables about the catalog and the session."""
+"""SHOW and DESCRIBE answer with small tables about the catalog and the session."""
 
 from __future__ import annotations
 

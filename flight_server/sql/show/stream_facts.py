@@ -1,4 +1,4 @@
-"""What DESCRIBE says of a stream below its columns: its options, and how its events fared."""
+"""Stream facts are what DESCRIBE says of a stream below its columns: its options, and how its events fared."""
 
 from __future__ import annotations
 

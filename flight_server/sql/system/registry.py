@@ -1,4 +1,4 @@
-"""All system tables, by name."""
+"""The registry finds system tables by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a system table is, and where its facts come from."""
+"""SystemTable describes a system table; Sources is where its facts come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flight_server.access.grants import Deed
 from flight_server.access.login.hash_places import HashPlaces
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
-from flight_server.sql.context.job_service import JobDoor
+from flight_server.sql.context.job_service import JobService
 from flight_server.sql.context.running_statements import RunningStatements
 from flight_server.sql.live.live_queries import LiveQueries
 from storage.engine import Engine
@@ -27,7 +27,7 @@ class Sources:
     """Where the facts come from. `settings`: dotted key -> value, without secrets; `logins`: those under way."""
 
     engine: Engine
-    jobs: JobDoor
+    jobs: JobService
     statements: RunningStatements
     live: LiveQueries
     sessions: Iterable[Session]

@@ -1,4 +1,4 @@
-"""The server in figures, for `system.stats` and the metrics page alike: what it did since its start, and how it is now.
+"""Figures of the server, for `system.stats` and the metrics page alike: counts since its start, and values of now.
 
 Never one for each user, text or table: there would be too many, and they would tell who does what. What is counted is
 declared where it happens (`storage.counters`); what is looked up is below.

@@ -1,4 +1,4 @@
-"""Tables that are computed when a statement names them."""
+"""Virtual tables are computed when a statement names them."""
 
 from __future__ import annotations
 
