@@ -119,7 +119,7 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Engine]:
     engine = await trio.to_thread.run_sync(Engine.open, directory, settings.storage, clock)
     try:
         opened_seconds = round(clock.monotonic_seconds() - started_seconds, 3)
-        log.info("storage opened", tables=len(engine.state.catalog.tables), seconds=opened_seconds)
+        log.info("storage_opened", tables=len(engine.state.catalog.tables), seconds=opened_seconds)
         yield engine
     finally:
         with trio.CancelScope(shield=True):
@@ -189,7 +189,7 @@ async def _watch_signals(
         task_status.started()
         async for number in received:
             if stop.is_set():
-                log.warning("second signal: ending now")
+                log.warning("second_signal")
                 _end_process(128 + number)
             log.info("stopping", signal=signal.Signals(number).name)
             stop.set()
@@ -200,7 +200,7 @@ def _end_process_after(seconds: float) -> None:
     """A thread outside trio: the one that keeps the promise when trio itself waits for a stuck thread."""
 
     def end() -> None:
-        log.warning("shutdown took too long: ending now")
+        log.warning("shutdown_too_long")
         _end_process(0)
 
     timer = threading.Timer(seconds, end)

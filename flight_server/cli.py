@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"frostline: {error.message}", file=sys.stderr)
         return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
     except Exception as error:
-        structlog.get_logger("server").exception("the server broke")
+        structlog.get_logger("server").exception("server_broke")
         print(f"frostline: internal error ({type(error).__name__}); the log has the details", file=sys.stderr)
         return 1
 

@@ -174,7 +174,7 @@ class JobManager:
             self.health = "ok"
             return self._next_ready_seconds()
         except Exception:
-            log.exception("jobs can't be started; it is tried again")
+            log.exception("jobs_not_started")
             self.health = "jobs can't be started"
             return trio.current_time() + AGAIN_SECONDS
 
@@ -228,7 +228,7 @@ class JobManager:
         try:
             await self._run_one(job_id, live)
         except Exception:
-            log.exception("job broke off", job_id=job_id)
+            log.exception("job_broke_off", job_id=job_id)
             await self._break_off(job_id)
         live.running = False
         self._wake()
@@ -239,7 +239,7 @@ class JobManager:
         try:
             await self._finish(self.ledger.get(job_id), JobState.FAILED, error="the job broke off; see the log")
         except Exception:
-            log.exception("job can't be ended", job_id=job_id)
+            log.exception("job_not_ended", job_id=job_id)
             self._live.pop(job_id, None)
         if live is not None:
             live.finished.set()
@@ -256,7 +256,7 @@ class JobManager:
         started_ms = record.started_ms or self._clock.wall_ms()
         await self._put(record.moved(JobState.RUNNING, started_ms=started_ms))
         self._live[record.job_id].steps_done = 0
-        log.info("job started", target=record.target, trigger=str(record.trigger), attempts=record.attempts)
+        log.info("job_started", target=record.target, trigger=str(record.trigger), attempts=record.attempts)
 
     async def _run_step(self, job_id: str, live: _Live) -> Outcome:
         if live.kill or self._stopping:
@@ -319,7 +319,7 @@ class JobManager:
         wait_seconds = outcome.after_seconds
         if wait_seconds is None:
             wait_seconds = retry_wait_seconds(attempts, self._settings, self._random.random())
-        log.warning("job will be tried again", error=outcome.error, attempts=attempts, wait_seconds=wait_seconds)
+        log.warning("job_retried", error=outcome.error, attempts=attempts, wait_seconds=wait_seconds)
         await self._put(record.moved(JobState.RETRYING, attempts=attempts, error=outcome.error))
         live = self._live[record.job_id]
         live.ready_seconds, live.closing = trio.current_time() + wait_seconds, False
@@ -333,7 +333,7 @@ class JobManager:
         if len(self._last_started) > TARGETS_REMEMBERED_MAX:
             del self._last_started[min(self._last_started, key=self._last_started.__getitem__)]
         log.info(
-            f"job {to}",
+            f"job_{to}",
             job_id=record.job_id,
             target=record.target,
             rows=finished.rows,
@@ -347,7 +347,7 @@ class JobManager:
         try:
             await trio.to_thread.run_sync(self.ledger.put, record)
         except FrostlineError as error:
-            log.error("ledger can't be written", job_id=record.job_id, error=error.message)
+            log.error("ledger_not_written", job_id=record.job_id, error=error.message)
             self.ledger.note(record)
 
     def _wake(self) -> None:

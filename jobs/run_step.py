@@ -33,5 +33,5 @@ def run_guarded(executor: Executor, step: Step) -> Outcome:
     except FrostlineError as error:
         return Failed(error.message)
     except Exception as error:
-        log.exception("job broke", job_id=step.record.job_id)
+        log.exception("job_step_failed", job_id=step.record.job_id)
         return Failed(f"internal error ({type(error).__name__}); the log has the details")

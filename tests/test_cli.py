@@ -148,7 +148,7 @@ def test_a_signal_while_it_starts_stops_it_with_code_0(tmp_path: Path):
     process = started(tmp_path / "data")
     process.start()
     try:
-        while not any(event["event"] == "storage opened" for event in process.events):
+        while not any(event["event"] == "storage_opened" for event in process.events):
             assert process.process.poll() is None
             time.sleep(0.01)
         assert process.stop() == 0

@@ -82,7 +82,7 @@ class Gate(flight.ServerMiddlewareFactory):
                 raise Unauthenticated("the session was closed; connect again")
             place = self._places.take(caller.principal) if info.method in _WAITED_FOR else None
         except FrostlineError as error:
-            self._log.info("call refused", method=info.method.name, reason=error.message)
+            self._log.info("call_refused", method=info.method.name, reason=error.message)
             raise
         fail_point = _FAIL_POINTS[info.method]
         return Passage(caller, token, _agents(headers), fail_point, cookie_in(headers), _schema(headers), place)

@@ -57,7 +57,7 @@ def _check_time(name: str, path: str, certificate: x509.Certificate, now: dateti
         raise InvalidRequest(f"server.{name} '{path}' is not valid before {begins:%Y-%m-%d}: look at the clock")
     if ends - now < WARN_BEFORE:
         log = structlog.get_logger("server")
-        log.warning("certificate expires soon", setting=f"server.{name}", on=f"{ends:%Y-%m-%d}")
+        log.warning("certificate_expires_soon", setting=f"server.{name}", on=f"{ends:%Y-%m-%d}")
 
 
 def _pem(name: str, path: str) -> bytes:

@@ -143,7 +143,7 @@ class Upload:
 
     def _close_connection(self, reason: FrostlineError) -> None:
         """The client stands still, so it can't be told why."""
-        self._log.info("connection closed", user=self._call.caller.principal.name, reason=reason.message)
+        self._log.info("connection_closed", user=self._call.caller.principal.name, reason=reason.message)
         close_connection(self._call.peer)
 
     def _wait(self, seconds_max: float, stopped: Callable[[], bool]) -> Wait:

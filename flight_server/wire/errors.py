@@ -87,7 +87,7 @@ def as_flight_error(error: BaseException, log: Any = _log, *, plain: bool = Fals
         return error
     known = error if isinstance(error, errors.FrostlineError) else unexpected(error, log)
     if isinstance(error, errors.Corruption | errors.StorageUnavailable) and not known.sqlstate.startswith(_STOPPING):
-        log.error("call failed", kind=type(known).__name__, sqlstate=known.sqlstate, reason=known.message)
+        log.error("call_failed", kind=type(known).__name__, sqlstate=known.sqlstate, reason=known.message)
     text = _short(f"[{known.sqlstate}] {known.message}")
     answer = _answer(known)
     if plain and not issubclass(answer, _Said):
@@ -119,7 +119,7 @@ def unexpected(error: BaseException, log: Any = _log) -> errors.FrostlineError:
     """Log what nobody foresaw, whole; the client gets only the id to quote."""
     reference = secrets.token_hex(6)
     frames = traceback.format_exception(error, limit=-_FRAMES_LOGGED_MAX)
-    log.error("internal error", reference=reference, error=repr(error), frames="".join(frames))
+    log.error("internal_error", reference=reference, error=repr(error), frames="".join(frames))
     return errors.FrostlineError(f"internal error, reference {reference}; the server's log has the details")
 
 

@@ -29,7 +29,7 @@ class ScrubExecutor:
         chosen = None if whole else {table_of(self._engine.state, step.record).table_id}
         figures = scrub(self._engine, chosen, step.cancelled, step.report)
         for damage in figures.damaged:
-            log.error("stored data is damaged", table=damage.table, file=damage.file, reason=damage.reason)
+            log.error("stored_data_damaged", table=damage.table, file=damage.file, reason=damage.reason)
         if figures.damaged:
             return Failed(_told(figures))
         text = f"{figures.files} files with {figures.bytes} bytes are as they were written"

@@ -108,7 +108,7 @@ class Schedule:
                 reach_loop("loop.flush_planner")
                 await self.submit_due_flushes()
             except Exception:
-                log.exception("planner broke; it looks again later", planner="flush")
+                log.exception("planner_failed", planner="flush")
             self._looked.set()
             await trio.sleep(PAUSE_SECONDS)
             with trio.move_on_after(self._settings.flush_check_seconds):
@@ -124,7 +124,7 @@ class Schedule:
                 for wish in await trio.to_thread.run_sync(_looked, planner):
                     await self.submit(wish)
             except Exception:
-                log.exception("planner broke; it looks again later", planner=planner.name)
+                log.exception("planner_failed", planner=planner.name)
             await trio.sleep(min(PAUSE_SECONDS, planner.pause_seconds()))
             woken = defined if planner.on_definitions else trio.Event()
             with trio.move_on_after(planner.pause_seconds()):
@@ -139,9 +139,9 @@ class Schedule:
                 reach_loop("loop.manifest_copies")
                 await trio.to_thread.run_sync(self._copies.write_changed)
             except FrostlineError as error:
-                log.warning("manifest can't be copied", error=error.message)
+                log.warning("manifest_not_copied", error=error.message)
             except Exception:
-                log.exception("manifest can't be copied; it is tried again later")
+                log.exception("manifest_copy_failed")
             await trio.sleep(COPY_PAUSE_SECONDS)
 
     async def submit(self, wish: JobRequest) -> str | None:
@@ -151,7 +151,7 @@ class Schedule:
                 wish.job_type, wish.target, trigger=wish.trigger, parameters=wish.parameters
             )
         except FrostlineError as error:
-            log.warning("job can't be queued", job_type=str(wish.job_type), target=wish.target, error=error.message)
+            log.warning("job_not_queued", job_type=str(wish.job_type), target=wish.target, error=error.message)
             return None
 
     def _ring(self, token: trio.lowlevel.TrioToken, state: DatabaseState) -> None:

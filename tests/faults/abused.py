@@ -35,7 +35,7 @@ def abused_server(directory: Path) -> Iterator[ServerProcess]:
         yield process
         assert process.process.poll() is None, "the server died"
         assert process.stop() == 0
-        assert [event for event in process.events if event["event"] == "internal error"] == []
+        assert [event for event in process.events if event["event"] == "internal_error"] == []
 
 
 def tree(directory: Path) -> set[Path]:

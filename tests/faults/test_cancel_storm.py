@@ -68,7 +68,7 @@ def test_a_storm_of_given_up_calls_leaves_nothing_behind(tmp_path: Path):
         check_nothing_stays(server, before)
         check_answers(server, 1000)
         assert server.stop() == 0
-        assert [event for event in server.events if event["event"] == "internal error"] == []
+        assert [event for event in server.events if event["event"] == "internal_error"] == []
 
 
 PREPARED_MAX = 1000  # the default of access.prepared_statements_max

@@ -215,7 +215,7 @@ def test_a_renewed_certificate_is_shown_after_a_restart_and_not_before(tmp_path:
 
 def test_a_certificate_that_ends_soon_is_warned_of(tmp_path: Path, authority: trustme.CA):
     with Files(tmp_path, local(authority, not_after=NOW + dt.timedelta(days=5))).server() as server:
-        [warning] = [event for event in server.events if event["event"] == "certificate expires soon"]
+        [warning] = [event for event in server.events if event["event"] == "certificate_expires_soon"]
         assert warning["setting"] == "server.tls_certificate"
         assert is_let_in(server, authority)
 
@@ -232,7 +232,7 @@ def test_without_a_certificate_of_the_right_authority_no_client_gets_as_far_as_a
         assert not is_let_in(server, authority)
         assert not is_let_in(server, authority, trustme.CA().issue_cert("ann"))
         assert not is_let_in(server, authority, expired)
-        assert [event for event in server.events if event["event"] == "call refused"] == []
+        assert [event for event in server.events if event["event"] == "call_refused"] == []
         # A certificate alone is no log-in unless the settings say so.
         assert_is_nobody(server, authority, authority.issue_cert("root"))
 

@@ -152,7 +152,7 @@ def check_stops(server: ServerProcess, number: signal.Signals) -> None:
     server.signal(number)
     assert server.wait() == 0
     assert time.monotonic() - began < SHUTDOWN_SECONDS_MAX + 10  # so much a busy machine may need to end a process
-    assert "internal error" not in {event["event"] for event in server.events}
+    assert "internal_error" not in {event["event"] for event in server.events}
 
 
 def wait_for_query(server: ServerProcess, text: str) -> None:

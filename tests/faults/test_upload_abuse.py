@@ -120,7 +120,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         yield Target(process)
         assert process.process.poll() is None, "the server died"
         assert process.stop() == 0
-        assert [event for event in process.events if event["event"] == "internal error"] == []
+        assert [event for event in process.events if event["event"] == "internal_error"] == []
 
 
 def numbered(data: bytes, old: int, new: int, code: str = "<q") -> bytes:

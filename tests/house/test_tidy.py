@@ -129,6 +129,23 @@ def test_banned_words_are_not_in_the_source(word: str):
     assert wrong == []
 
 
+def test_log_events_are_words_that_can_be_searched_for():
+    """`job_started`, never a sentence; what belongs to it comes as keys."""
+    levels = {"debug", "info", "warning", "error", "exception", "critical"}
+    wrong = [
+        f"{path}:{node.lineno}: {ast.unparse(node.args[0])}"
+        for path in sources()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in levels
+        and node.args
+        if re.search(r"(^|[._])log$|get_logger\(.*\)$", ast.unparse(node.func.value))
+        if not re.fullmatch(r"f?'[a-z_]+(\{\w+\})?'|\w+", ast.unparse(node.args[0]))
+    ]
+    assert wrong == []
+
+
 def test_only_clocks_ask_the_time():
     """Time comes in as a Clock: `time.time()` and its kin are in storage/clock.py alone."""
     wrong = [

@@ -84,7 +84,7 @@ def test_a_damaged_file_is_named_in_the_jobs_and_in_the_log_and_refused_from_the
 
     with structlog.testing.capture_logs() as logged:
         through_the_door(engine, calls)
-    named = [(line["table"], line["file"]) for line in logged if line["event"] == "stored data is damaged"]
+    named = [(line["table"], line["file"]) for line in logged if line["event"] == "stored_data_damaged"]
     assert named == [("public.bad", path.name)] * 2
     with pytest.raises(Corruption, match=path.name):
         engine.files.check(file.path, file.bytes, file.checksum)

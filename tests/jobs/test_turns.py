@@ -163,6 +163,6 @@ def test_every_log_line_of_a_job_carries_its_id_on_the_worker_thread_too(logged:
     in_trio(main)
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     told = [(line["job_id"], line["event"]) for line in lines]
-    each = ["job started", "a line of what the executor calls", "job will be tried again"]
-    each += ["job started", "a line of what the executor calls", "job completed"]
+    each = ["job_started", "a line of what the executor calls", "job_retried"]
+    each += ["job_started", "a line of what the executor calls", "job_completed"]
     assert told == [(job_id, event) for job_id in ("FL-1", "FL-2") for event in each]

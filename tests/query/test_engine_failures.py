@@ -44,7 +44,7 @@ def test_a_panic_is_told_by_its_kind_not_by_its_words(words: str):
         assert mapped.sqlstate == "22023"
         assert words not in mapped.message
         assert [(event["event"], event["log_level"], event["panic"]) for event in logged] == [
-            ("the engine failed", "warning", True)
+            ("engine_failed", "warning", True)
         ]
 
 

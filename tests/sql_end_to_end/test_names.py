@@ -173,7 +173,7 @@ def test_all_of_it_is_there_after_a_restore_a_restart_and_a_recovery(stage: Stag
         [(job, *_)] = client.rows(f"BACKUP DATABASE TO 'file://{stage.folder}/backups'")
         assert client.rows(f"WAIT FOR JOB '{job}'")[0][3] == "completed"
     assert server.stop() == 0
-    assert [event for event in server.events if event["event"] == "internal error"] == []
+    assert [event for event in server.events if event["event"] == "internal_error"] == []
     shutil.copytree(stage.folder / "data", stage.folder / "lost")
     stage.command("restore", "--from", f"file://{stage.folder}/backups", "--data", str(stage.folder / "restored"))
     for directory in ("restored", "data"):

@@ -33,4 +33,4 @@ def test_no_secret_is_seen_anywhere(written: list[str], server: ServerProcess):
     assert len(written) > 60
     assert [each for each in written if SECRET in each] == []
     assert [event for event in server.events if SECRET in str(event)] == []
-    assert [event for event in server.events if event["event"] == "internal error"] == []
+    assert [event for event in server.events if event["event"] == "internal_error"] == []

@@ -231,4 +231,4 @@ def test_no_bound_and_no_ingested_value_rings_an_alarm(client: Client, server: S
         client.refusal("SELECT encode('a', ?)", (phrase,)),
     ]
     assert [str(one) for one in refusals if not re.search(r"\[(22|42|0A)", str(one))] == []
-    assert [event for event in server.events if event["event"] in ("call failed", "internal error")] == []
+    assert [event for event in server.events if event["event"] in ("call_failed", "internal_error")] == []

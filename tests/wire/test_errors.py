@@ -71,7 +71,7 @@ def test_pyarrow_reads_the_nearest_status(server, kind):
 @pytest.mark.parametrize("sql", ["CRASH", "ROWS 5 THEN FAIL Crash", "ROWS DICTIONARY 2 THEN FAIL Crash"])
 def test_what_nobody_foresaw_is_logged_under_an_id_and_not_shown(server, sql):
     text = str(adbc_error(server, sql))
-    [entry] = [entry for entry in server.log.entries if entry["event"] == "internal error"]
+    [entry] = [entry for entry in server.log.entries if entry["event"] == "internal_error"]
     assert f"internal error, reference {entry['reference']}" in text
     assert "secret" not in text
     assert is_clean(text)

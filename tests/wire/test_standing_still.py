@@ -62,7 +62,7 @@ def test_an_upload_that_stands_still_is_ended_and_nothing_is_stored(kind: str, r
         wait_until(lambda: server.service.calls_running == 0)
         with pytest.raises(flight.FlightUnavailableError):  # its connection was closed
             writer.close()
-        [told] = [entry for entry in server.log.entries if entry["event"] == "connection closed"]
+        [told] = [entry for entry in server.log.entries if entry["event"] == "connection_closed"]
         assert (told["user"], limit in told["reason"]) == ("root", True)
         assert server.statements.tables == tables
         assert client.fetch(client.query("ROWS 1")).num_rows == 1

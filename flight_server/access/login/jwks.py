@@ -68,7 +68,7 @@ class Jwks:
             self._keys = _usable_keys(json.loads(self._read()))
             self._read_seconds = now
         except (OSError, ValueError, RecursionError, HTTPException) as error:
-            structlog.get_logger("access").warning("identity provider's keys can't be read", reason=str(error)[:200])
+            structlog.get_logger("access").warning("identity_provider_keys_unreadable", reason=str(error)[:200])
             if self._read_seconds is None or now - self._read_seconds >= STALE_SECONDS_MAX:
                 self._keys = {}
 

@@ -39,7 +39,7 @@ class LoginAudit:
         try:
             self._write(AuditRecord(user=user or "", action="LOGIN FAILED", detail=why + more))
         except FrostlineError as error:
-            structlog.get_logger("access").warning("audit record lost", reason=error.message)
+            structlog.get_logger("access").warning("audit_record_lost", reason=error.message)
 
     def _take(self) -> int | None:
         """How many were passed over since the last record; None: pass over this one as well."""

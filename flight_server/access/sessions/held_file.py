@@ -103,4 +103,4 @@ def _digest(session_id: str) -> bytes:
 
 
 def _lost(error: OSError) -> None:
-    structlog.get_logger("access").warning("what sessions hold can't be written down", reason=error.strerror)
+    structlog.get_logger("access").warning("session_state_not_recorded", reason=error.strerror)

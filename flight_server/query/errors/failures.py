@@ -43,7 +43,7 @@ def engine_failure(error: BaseException, message: str) -> FrostlineError | None:
     if not is_panic and at is None:
         return None
     own = re.sub(f"{CUT}+", "..", unquoted(message)).split("\nThis issue was", 1)[0]
-    _log.warning("the engine failed", panic=is_panic, words=own[:_LOGGED_CHARS_MAX])
+    _log.warning("engine_failed", panic=is_panic, words=own[:_LOGGED_CHARS_MAX])
     if not is_panic and _OF_PLANS.search(own):
         return NotSupported("the query engine can't run this statement as it is written; write it another way")
     return _refused_arguments(None if is_panic or at is None else _FUNCTION.match(message, at))

@@ -130,4 +130,4 @@ def test_damaged_uploads_are_survived(tmp_path: Path, shift: Shift):
             upload = random.choice([source for source in sources if source])
             check_survived(target, damaged_upload(random, upload))
         assert process.stop() == 0
-        assert [event for event in process.events if event["event"] == "internal error"] == []
+        assert [event for event in process.events if event["event"] == "internal_error"] == []

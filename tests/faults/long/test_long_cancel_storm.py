@@ -31,4 +31,4 @@ def test_a_long_storm_of_given_up_calls_leaves_nothing_behind(tmp_path: Path, sh
         print(dict(storm.outcomes))
         check_answers(server, 1000)
         assert server.stop() == 0
-        assert [event for event in server.events if event["event"] == "internal error"] == []
+        assert [event for event in server.events if event["event"] == "internal_error"] == []
