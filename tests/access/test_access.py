@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pyarrow as pa
 import pytest
 from argon2 import PasswordHasher
@@ -25,6 +23,7 @@ from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
 from storage.errors import InvalidRequest, LimitExceeded, NotFound, StorageUnavailable, Unauthenticated
 from storage.shares import ShareLimits, Shares
+from tests.access.log_in_headers import basic
 
 ROOT = Principal("root", "system")
 
@@ -283,10 +282,6 @@ class Counting(PasswordHasher):
     def verify(self, hash, password):
         self.checks.append(hash)
         return super().verify(hash, password)
-
-
-def basic(name: str, password: str) -> dict[str, list[str]]:
-    return {"authorization": ["Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()]}
 
 
 def test_unknown_wrong_dropped_and_passwordless_users_cost_the_same_and_are_told_the_same(clock):

@@ -13,7 +13,7 @@ from flight_server.access.sessions.held_file import IN_TRANSACTION, SETTINGS, He
 from flight_server.access.sessions.session import Session, SessionLost
 from flight_server.access.sessions.sessions import Sessions
 from storage.clock import ManualClock
-from tests.access.test_session_shares import Transaction
+from tests.access.held_transaction import Transaction
 
 ANN = Principal("ann", "user")
 DAY_MS = 86_400_000

@@ -20,7 +20,7 @@ from flight_server.access.settings import AccessSettings
 from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
 from storage.errors import FrostlineError, LimitExceeded, Unauthenticated
-from tests.access.test_access import basic
+from tests.access.log_in_headers import basic
 
 GUESSES = 200
 SECONDS_MAX = 60  # after which a test that hangs fails

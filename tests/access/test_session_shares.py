@@ -12,24 +12,11 @@ from flight_server.access.sessions.sessions import SessionLimits, Sessions
 from flight_server.calls.cookies import Cookies
 from storage.clock import ManualClock
 from storage.errors import LimitExceeded, Unauthenticated
+from tests.access.held_transaction import Transaction
 
 ANN, BOB = Principal("ann", "user"), Principal("bob", "service")
 DBA, ROOT = Principal("eve", "dba"), Principal("root", "system")
 LIMITS = SessionLimits(sessions_max=20, per_user_max=5, administrators_places=4)
-
-
-class Transaction:
-    """One that is open."""
-
-    def __init__(self, id_: bytes) -> None:
-        self.id = id_
-        self.rolled_back = False
-
-    def ends_idle(self, oldest_seconds: float) -> bool:
-        return False
-
-    def rollback(self) -> None:
-        self.rolled_back = True
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.go.test_go import MODULE as GO_MODULE
-from tests.clients.go.test_go import build as build_go
-from tests.clients.jdbc.test_jdbc import DRIVERS as JDBC_DRIVERS
-from tests.clients.jdbc.test_jdbc import build as build_jdbc
+from tests.clients.go.go_build import MODULE as GO_MODULE
+from tests.clients.go.go_build import build as build_go
+from tests.clients.jdbc.jdbc_build import DRIVERS as JDBC_DRIVERS
+from tests.clients.jdbc.jdbc_build import build as build_jdbc
 from tests.docs.markdown import blocks
 from tests.server_process import REPOSITORY, ServerProcess
 

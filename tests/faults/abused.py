@@ -16,7 +16,7 @@ from flight_server.wire import flight_sql_pb2 as pb
 from tests.server_process import ROOT_PASSWORD, ServerProcess
 from tests.sql_end_to_end.furniture import Client, Refused
 from tests.wire.flight_client import descriptor
-from tests.wire.test_gate import basic, call_options
+from tests.wire.log_ins import basic, call_options
 
 SECRET = "the-line-that-only-the-file-holds"
 AS_ROOT = call_options(basic("root", ROOT_PASSWORD))

@@ -19,6 +19,7 @@ import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.conftest import FIXED_SEED
+from tests.faults.cancel_checks import check_answers, check_nothing_stays
 from tests.faults.cancel_storm import CONFIG, SPILLING, Held, Storm, is_idle, wait_for
 from tests.server_process import ROOT_PASSWORD, ServerProcess
 from tests.sql_end_to_end.furniture import Client as Sql
@@ -27,23 +28,6 @@ from tests.wire.flight_client import Client, packed, wait_until
 
 SEED = int(os.environ.get("FROSTLINE_FAULT_SEED") or FIXED_SEED or Random().randrange(10**9))
 CALLS = 300
-THREADS_MORE_MAX = 12  # gRPC keeps some threads for the next calls
-
-
-def check_nothing_stays(server: ServerProcess, before: Held) -> None:
-    """Idle, and with as much in its hands as before the storm."""
-    wait_for(lambda: is_idle(server), "the server is not idle after the storm")
-    wait_for(lambda: Held.by(server).threads <= before.threads + THREADS_MORE_MAX, f"threads: {Held.by(server)}")
-    wait_for(lambda: Held.by(server).handles <= before.handles + 2, f"handles: {Held.by(server)}, were {before}")
-    wait_for(lambda: Held.by(server).temporary_files == 0, f"files: {Held.by(server)}")
-
-
-def check_answers(server: ServerProcess, rows: int) -> None:
-    with server.connect() as connection:
-        client = Sql(connection)
-        assert client.value("SELECT count(*) FROM stormed") == rows
-        assert client.value("SELECT count(DISTINCT v) FROM stormed") == 1
-        assert client.value("SELECT count(*) FROM system.queries WHERE state = 'running'") <= 1
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import DISK_FULL, ConstraintViolated, StorageUnavailable
 from storage.maintenance.sweep import sweep
+from tests.faults.full_disk import failing_for_want_of_room, until_healthy
 from tests.faults.tools import REQUIRED_VARIABLE, needed
 from tests.storage.furniture import (
     SPILLING,
@@ -32,7 +33,6 @@ from tests.storage.furniture import (
 )
 
 REPOSITORY = Path(__file__).parent.parent.parent
-NO_ROOM = "IO error: No space left on device: While appending to file: /rows/000004.log: No space left on device"
 
 
 @pytest.fixture(autouse=True)
@@ -52,17 +52,6 @@ def test_on_a_disk_that_fills_up_nothing_is_lost_and_with_room_it_goes_on(scene:
         [*command, scene, tmp_path], env=environment, capture_output=True, text=True, timeout=100, check=False
     )
     assert played.returncode == 0, played.stderr[-3000:]
-
-
-def failing_for_want_of_room() -> None:
-    raise OSError(NO_ROOM)
-
-
-def until_healthy(engine: Engine) -> None:
-    end = time.monotonic() + 20
-    while engine.health != "ok":
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_commit_of_unknown_outcome_is_what_the_disk_says_once_there_is_room(engine: Engine):

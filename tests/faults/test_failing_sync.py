@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,33 +20,17 @@ from adbc_driver_manager import dbapi
 
 from storage.clock import SystemClock
 from tests.faults.call_kinds import first_of_each_kind
-from tests.faults.engine_cases import CLEAN, NEVER_OPENED, NOT_CLOSED, REFUSED, Case, EngineCases, Result
+from tests.faults.engine_cases import NEVER_OPENED, NOT_CLOSED, REFUSED, EngineCases
+from tests.faults.failing_sync import NEVER, sync_failed
 from tests.faults.file_calls import attached
-from tests.faults.oracle import check, check_files
+from tests.faults.oracle import check_files
 from tests.faults.sql_work import assert_says_nothing_inner
 from tests.server_process import ServerProcess
 from tests.storage import furniture
 
 WAIT_SECONDS_MAX = 30.0
-NEVER = 10_000  # a number that no sync has
 SYNCS_MIN = 120  # fewer would mean that the work is not what it was
 ONLY = int(os.environ.get("FROSTLINE_FAILING_SYNC") or 0)
-
-# How a run with one failing sync may end. The child itself checks what is true after a refusal: see `engine_cases`.
-ENDS = (NEVER_OPENED, REFUSED, NOT_CLOSED)
-
-
-def sync_failed(engine_cases: EngineCases, directory: Path, number: int) -> Result:
-    """All of the work, with EIO for that sync."""
-    result = engine_cases.run(Case(str(directory), sync=number))
-    check(directory, directory.with_suffix(".journal"))
-    shutil.rmtree(directory)
-    if number > len(result.calls):
-        assert result.code == CLEAN
-    else:
-        assert result.code in ENDS, f"FROSTLINE_FAILING_SYNC={number}: nobody was told of {result.calls[number - 1]}"
-        assert_not_tried_again(result, number)
-    return result
 
 
 @pytest.mark.slow
@@ -62,14 +45,6 @@ def test_after_a_sync_of_any_kind_that_failed_nothing_is_written_reads_go_on_and
     numbers = [ONLY] if ONLY else first_of_each_kind(calls, whole)
     ends = Counter(sync_failed(engine_cases, quick_directory / str(number), number).code for number in numbers)
     assert ONLY or (ends[NEVER_OPENED] > 5 and ends[REFUSED] > 20 and ends[NOT_CLOSED] > 3), ends
-
-
-def assert_not_tried_again(result: Result, number: int) -> None:
-    _, path, _ = result.calls[number - 1]
-    again = [call for call in result.calls[number:] if call[1] == path]
-    # RocksDB, when it opens, closes or rewrites tables, goes on to sync its folder for other files. Nothing was
-    # acknowledged on that: by then every write is refused, which is checked in the child.
-    assert again == [] or Path(path).name == "rows"
 
 
 @pytest.fixture

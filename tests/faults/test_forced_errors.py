@@ -26,9 +26,9 @@ from storage import errors
 from storage.failpoints import POINTS, VARIABLE, arm, disarm
 from tests.server_process import ServerProcess
 from tests.wire.conftest import Running, start
+from tests.wire.error_kinds import KINDS, command, is_clean
 from tests.wire.flight_client import Client, wait_until
-from tests.wire.test_errors import KINDS, command, is_clean
-from tests.wire.test_gate import CALLS, basic, call_options
+from tests.wire.log_ins import CALLS, basic, call_options
 
 OURS = {
     **{name: (sqlstate, status) for name, (sqlstate, _, status) in KINDS.items()},

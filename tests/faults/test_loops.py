@@ -31,7 +31,7 @@ from storage.state.edits import Edit
 from storage.state.partition_change import PartitionChange
 from tests.jobs.furniture import Scripted
 from tests.jobs.furniture import running as running_jobs
-from tests.jobs.test_with_engine import LONG, counts, insert, jobs_over, make_table
+from tests.jobs.with_engine import LONG, counts, insert, jobs_over, make_table
 from tests.sql_end_to_end.in_process import House, house
 from tests.storage.furniture import insert as insert_rows
 from tests.storage.furniture import make_table as storage_table

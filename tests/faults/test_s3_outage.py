@@ -19,7 +19,7 @@ from storage.clock import ManualClock
 from storage.errors import LimitExceeded
 from storage.maintenance.sweep import sweep
 from tests.faults.s3_proxy import Fault
-from tests.jobs.test_with_engine import jobs_over
+from tests.jobs.with_engine import jobs_over
 from tests.s3_endpoint import S3Endpoint
 from tests.storage.furniture import insert, make_table, never, now, opened, partition, values, verify_cold_files
 from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud

@@ -18,7 +18,7 @@ from tests.server_process import ROOT_PASSWORD, ServerProcess
 from tests.sql_end_to_end.furniture import Client
 from tests.wire.flight_client import descriptor, wait_until
 from tests.wire.flight_client import packed as packed_command
-from tests.wire.test_written_out import SMALL, as_list
+from tests.wire.small_arrays import SMALL, as_list
 
 IDLE_SECONDS = 3.0
 CALLS_MAX = 60

@@ -28,7 +28,7 @@ from tests.server_process import ROOT_PASSWORD, ServerProcess
 from tests.sql_end_to_end.furniture import Client as Sql
 from tests.wire.conftest import Running, start
 from tests.wire.flight_client import ROWS, Client, descriptor, packed
-from tests.wire.test_gate import NOW, WRONG, basic, claims, signed
+from tests.wire.log_ins import NOW, WRONG, basic, claims, signed
 
 QUERY = packed(pb.CommandStatementQuery(query="ROWS 1"))
 UNAUTHENTICATED, INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED = 16, 3, 5, 12

@@ -18,7 +18,7 @@ from storage.clock import ManualClock
 from storage.data_directory import RESTORE_PART, RESTORE_READY
 from storage.engine import Engine
 from storage.settings import StorageSettings
-from tests.jobs.test_with_engine import finished, insert, make_table, through_the_door
+from tests.jobs.with_engine import finished, insert, make_table, through_the_door
 
 Opened = Callable[[str], Engine]
 

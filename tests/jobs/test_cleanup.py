@@ -24,7 +24,7 @@ from storage.errors import StorageUnavailable
 from storage.failpoints import arm, disarm
 from storage.maintenance import cleanup
 from tests.jobs.furniture import MemoryLedgerStore, Scripted, running
-from tests.jobs.test_with_engine import insert, jobs_over, make_table
+from tests.jobs.with_engine import insert, jobs_over, make_table
 from tests.server_process import ServerProcess
 from tests.storage.furniture import drop, files_on_disk, flush, opened
 

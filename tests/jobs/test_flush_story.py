@@ -25,7 +25,7 @@ from storage.engine import Engine
 from storage.errors import NotSupported, StorageUnavailable
 from storage.failpoints import VARIABLE, arm, disarm
 from tests.faults.mixed_load import gone_quietly
-from tests.jobs.test_with_engine import counts, insert, jobs_over, make_table
+from tests.jobs.with_engine import counts, insert, jobs_over, make_table
 from tests.server_process import ServerProcess
 from tests.storage.furniture import drop, files_on_disk, values
 

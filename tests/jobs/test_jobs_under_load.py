@@ -22,7 +22,7 @@ from storage.catalog.schema import TableDef
 from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
 from storage.engine import Engine
-from tests.jobs.test_with_engine import GRACE_MS
+from tests.jobs.with_engine import GRACE_MS
 from tests.storage.furniture import delete, flush, insert, make_table, partition, values
 
 RETENTION_SECONDS = 20

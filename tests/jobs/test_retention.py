@@ -12,7 +12,7 @@ from jobs.states import JobState
 from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
-from tests.jobs.test_with_engine import jobs_over
+from tests.jobs.with_engine import jobs_over
 from tests.storage.furniture import delete, files_on_disk, flush, insert, make_table, now, partition, values
 
 

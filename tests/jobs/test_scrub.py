@@ -19,7 +19,7 @@ from storage.engine import Engine
 from storage.errors import Cancelled, Corruption, NotFound
 from storage.maintenance.scrub import scrub
 from storage.state.state import ColdFile, live_files
-from tests.jobs.test_with_engine import finished, insert, jobs_over, make_table, through_the_door
+from tests.jobs.with_engine import finished, insert, jobs_over, make_table, through_the_door
 from tests.storage.furniture import never
 
 

@@ -24,9 +24,9 @@ from storage.engine import Engine
 from storage.rowstore.keys import HOT, MANIFEST, OWNERS, PK, partition_of
 from storage.rowstore.owners import OwnerKey
 from storage.state.edits import Edit
-from tests.jobs.test_with_engine import GRACE_MS, jobs_over
+from tests.jobs.with_engine import GRACE_MS, jobs_over
 from tests.storage.furniture import files_on_disk, flush, insert, opened, read
-from tests.storage.test_user_partitions import user_table
+from tests.storage.own_rows import user_table
 
 GRACE_SECONDS = GRACE_MS / 1000
 

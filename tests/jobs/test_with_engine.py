@@ -2,90 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
-import pyarrow as pa
 import pytest
 import trio
 
 from jobs.client import JobsDoor
-from jobs.executors.registry import executors_of
-from jobs.ledger import JobRecord, JobType, Ledger, Trigger
-from jobs.manager import JobManager
-from jobs.planning.schedule import Schedule, plan_flushes
+from jobs.ledger import JobType, Trigger
+from jobs.planning.schedule import plan_flushes
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.catalog.names import TableName, table_name
-from storage.catalog.schema import Column, TableDef, TableKind
-from storage.catalog.table_options import FlushPolicy, TableOptions
+from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Cancelled, NotFound
 from storage.settings import StorageSettings
-from storage.state.edits import Edit, RowChange
-
-GRACE_MS = 7 * 86_400_000  # for which a dropped user can be brought back
-LONG = FlushPolicy(rows=1_000_000, interval_seconds=300, bytes=1 << 30)
-
-
-def make_table(engine: Engine, name: str = "t", policy: FlushPolicy = LONG) -> TableName:
-    table = TableDef(
-        table_id=engine.new_id(),
-        name=table_name("public", name),
-        kind=TableKind.SHARED,
-        columns=(Column(name="a", physical_name="a", type=pa.int64(), sql_type="BIGINT"),),
-        options=TableOptions(flush_policy=policy),
-    )
-    engine.commit(Edit(catalog=lambda catalog: catalog.with_new_table(table)))
-    return table.name
-
-
-def insert(engine: Engine, name: TableName, rows: int) -> None:
-    table = engine.state.catalog.table(name)
-    batch = pa.record_batch({"a": pa.array(range(rows), pa.int64())})
-    engine.commit(Edit(rows=(RowChange(table=table, inserts=(batch,)),)))
-
-
-def counts(engine: Engine, name: TableName) -> tuple[int, int, int]:
-    """Hot rows, cold rows, cold files."""
-    partition = engine.state.partition(engine.state.catalog.table(name).partition_id)
-    return partition.hot_rows, sum(file.rows for file in partition.cold), len(partition.cold)
-
-
-@asynccontextmanager
-async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> AsyncIterator[tuple[JobManager, Schedule]]:
-    settings = settings or JobSettings()
-    ledger = Ledger(engine.job_records)
-    manager = JobManager(
-        ledger=ledger,
-        executors=executors_of(engine, ledger, settings, GRACE_MS),
-        settings=settings,
-        clock=engine.clock,
-        new_id=engine.new_id,
-        random=Random(1),
-    )
-    async with trio.open_nursery() as nursery:
-        await nursery.start(manager.run)
-        yield manager, Schedule(engine, manager, settings, GRACE_MS)
-        manager.stop()
-        nursery.cancel_scope.cancel()
-
-
-def through_the_door(engine: Engine, calls: Callable[[JobsDoor], None]) -> None:
-    """Run `calls(door)` on a thread of its own, as gRPC does."""
-
-    async def main() -> None:
-        async with jobs_over(engine) as (manager, _):
-            await trio.to_thread.run_sync(calls, JobsDoor(engine, manager))
-
-    trio.run(main)
-
-
-def finished(door: JobsDoor, record: JobRecord) -> JobRecord:
-    return door.wait_for(record.job_id, lambda: False)
+from tests.jobs.with_engine import counts, finished, insert, jobs_over, make_table, through_the_door
 
 
 def test_flush_table_moves_its_rows_and_an_empty_table_makes_no_file(engine: Engine):

@@ -11,7 +11,7 @@ from tests.proof import kills, soak
 from tests.proof.junit import Results
 from tests.proof.page import page
 from tests.proof.soak import Soak
-from tests.soak.test_verdict import FIRST
+from tests.soak.samples import FIRST
 
 
 def soaked(**at_end: int) -> Soak:

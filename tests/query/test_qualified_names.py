@@ -11,8 +11,8 @@ from flight_server.query import QueryEngine
 from flight_server.rewrite.tree.dialect import Tree, read, written
 from flight_server.rewrite.tree.names import folded, identifier
 from storage.errors import FrostlineError
+from tests.query.engine_fault_cases import CASES, TABLES, Case, answer
 from tests.query.states import in_state, sorted_rows
-from tests.query.test_engine_faults import CASES, TABLES, Case, answer
 
 
 def in_full(sql: str) -> str:

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.soak.sample import Sample
+from tests.soak.samples import FIRST
 from tests.soak.verdict import HELD, is_long_enough, longest_gap_seconds, marks
-
-FIRST = Sample(0, 300, 200, 60, 70, 1000, 500, 10, 100, 100, 50, 0, 2, 1, 0, 0)
 
 
 def series(name: str, *, settled: int, end: int, minutes: int = 60) -> list[Sample]:

@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 
 from flight_server.parser.text.lexer import TokenKind, lex, mentions, without_comments
 from storage.errors import FrostlineError, InvalidRequest
-
-# Whatever may open or close something in SQL, so that random texts are full of traps.
-_TRAPS = (
-    "' \" $$ $a$ $1 $ ? -- /* */ \\ E' U&' x' N' R' ` {# #} {% a B é \U0001f600 1 .5 0x1f ; , ( ) :: -> @ \x00 "
-    "SELECT from \ufeff 1e '' \"\""
-)
-TRICKY = st.lists(st.sampled_from([*_TRAPS.split(" "), " ", "\n", "\r", "\u00a0"]), max_size=30).map("".join)
+from tests.sql.tricky_texts import TRICKY
 
 
 def _read(text: str) -> list[tuple[TokenKind, str]]:

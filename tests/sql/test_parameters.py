@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flight_server.parser.text.lexer import TokenKind, lex
 from flight_server.parser.text.number_parameters import number_parameters
 from storage.errors import FrostlineError, InvalidRequest
-from tests.sql.test_lexer import TRICKY
+from tests.sql.tricky_texts import TRICKY
 
 
 @pytest.mark.parametrize(

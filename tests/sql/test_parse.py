@@ -23,7 +23,7 @@ from flight_server.parser.statements.session import (
 from flight_server.parser.statements.statement import Query, Statement
 from flight_server.parser.statements.table_ref import TableRef
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
-from tests.sql.test_lexer import TRICKY
+from tests.sql.tricky_texts import TRICKY
 
 T = TableRef(None, "t")
 

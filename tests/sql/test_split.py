@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flight_server.parser.text.split_statements import split_statements
 from storage.errors import FrostlineError, InvalidRequest
-from tests.sql.test_lexer import TRICKY
+from tests.sql.tricky_texts import TRICKY
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from adbc_driver_manager import Error
 
-from tests.access.test_lent_rights import NEVER_TEXTS
+from tests.access.lent_texts import NEVER_TEXTS
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.people import People
 

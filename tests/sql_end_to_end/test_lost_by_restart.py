@@ -9,7 +9,7 @@ import pyarrow.flight as flight
 import pytest
 
 from tests.server_process import ServerProcess
-from tests.wire.test_errors import command
+from tests.wire.error_kinds import command
 
 
 def run(server: ServerProcess, token: tuple[bytes, bytes], sql: str) -> list[object]:

@@ -10,7 +10,7 @@ import pytest
 
 from flight_server.access.sessions.session import Session, SessionLost
 from storage.errors import FrostlineError
-from tests.access.test_lent_rights import LENT_TEXTS, NEVER_TEXTS
+from tests.access.lent_texts import LENT_TEXTS, NEVER_TEXTS
 from tests.sql_end_to_end.in_process import House, house
 
 IDLE_SECONDS = 300

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tests.server_process import ServerProcess
-from tests.sql.test_secrets import QUOTES, SECRET, TEXTS, is_the_name, mistyped
+from tests.sql.secret_texts import QUOTES, SECRET, TEXTS, is_the_name, mistyped
 from tests.sql_end_to_end.furniture import Client, Refused
 
 

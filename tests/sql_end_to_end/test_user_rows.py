@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.server_process import ServerProcess
+from tests.sql_end_to_end.ageing import age
 from tests.sql_end_to_end.furniture import Client
-from tests.sql_end_to_end.test_users import age
 
 USERS = ("ann", "bob", "cay", "dan")
 

@@ -8,16 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 from adbc_driver_manager import Error
 
-from storage.catalog.audit_record import DAY_MS
-from storage.clock import SystemClock
-from storage.engine import Engine
-from storage.settings import StorageSettings
-from storage.state.edits import Edit
 from tests.server_process import ServerProcess
+from tests.sql_end_to_end.ageing import age
 from tests.sql_end_to_end.furniture import Client, Refused
 from tests.sql_end_to_end.people import People
 
@@ -397,12 +392,3 @@ def test_after_the_grace_period_a_dropped_user_is_gone_for_good(tmp_path: Path) 
         assert root.sqlstate("UNDROP USER 'old'") == "42704"
         root.do("CREATE USER 'old'")
         assert root.rows("SHOW GRANTS FOR 'old'") == []
-
-
-def age(data: Path, user: str, *, days: int) -> None:
-    """Move the drop of a user into the past."""
-    engine = Engine.open(data, StorageSettings(), SystemClock())
-    record = engine.state.catalog.users[user]
-    moved = msgspec.structs.replace(record, dropped_ms=record.dropped_ms - days * DAY_MS)
-    engine.commit(Edit(catalog=lambda catalog: catalog.with_user(moved)))
-    engine.close()

@@ -14,6 +14,7 @@ from flight_server.access.sessions.sessions import Session
 from flight_server.query.errors.rules import OPENINGS, RULES
 from storage.errors import FrostlineError
 from tests.server_process import ServerProcess
+from tests.sql_end_to_end.carriers import CARRIERS
 from tests.sql_end_to_end.furniture import Client
 from tests.sql_end_to_end.in_process import House, house
 
@@ -102,75 +103,6 @@ WRAPPINGS = (
     "a'' to value of Int32 type\ncaused by\n{}",
     "a'': {}",
 )
-# Places in which a caller's words stand: `{s}` within '..', `{q}` within "..".
-CARRIERS = (
-    "SELECT CAST('{s}' AS INT)",
-    "SELECT CAST(x AS INT) FROM (VALUES ('{s}')) v(x)",
-    "SELECT CAST('{s}' AS DATE)",
-    "SELECT CAST('{s}' AS TIMESTAMP)",
-    "SELECT CAST('{s}' AS TIME)",
-    "SELECT CAST('{s}' AS BOOLEAN)",
-    "SELECT CAST('{s}' AS DECIMAL(3, 1))",
-    "SELECT CAST('{s}' AS DOUBLE)",
-    "SELECT INTERVAL '{s}'",
-    "SELECT '{s}' + 1",
-    "SELECT '{s}' BETWEEN 1 AND 2",
-    "SELECT 1 WHERE '{s}'",
-    "SELECT count(*) FILTER (WHERE '{s}')",
-    'SELECT "{q}" FROM t',
-    'SELECT t."{q}" FROM t',
-    'SELECT "{q}".id FROM t',
-    'SELECT CAST(\'a\' AS INT) AS "{q}"',
-    'SELECT CAST("{q}" AS INT) FROM (SELECT \'a\' AS "{q}") x',
-    'SELECT [1] + "{q}" FROM (SELECT 1 AS "{q}") x',
-    'SELECT "{q}", count(*) FROM (SELECT 1 AS "{q}") x',
-    'SELECT 1 FROM (SELECT 1 AS "{q}", 2 AS "{q}") x',
-    'SELECT sqrt(-1) AS "{q}"',
-    'SELECT * FROM "{q}"',
-    'SELECT * FROM "{q}".t',
-    'SELECT "{q}"(1)',
-    'SELECT * FROM "{q}"(1)',
-    "SELECT CAST(X'ff' AS \"{q}\")",
-    "SELECT 'x' COLLATE \"{q}\"",
-    "SELECT abs('{s}')",
-    "SELECT to_timestamp('{s}')",
-    "SELECT to_timestamp('{s}', '%Y')",
-    "SELECT to_timestamp('2020', '%Y {s}')",
-    "SELECT to_char(DATE '2020-01-01', '%q {s}')",
-    "SELECT to_date('{s}')",
-    "SELECT 'a' ~ '({s}'",
-    "SELECT regexp_like(s, '({s}') FROM t",
-    "SELECT regexp_replace('a', 'a', 'b', '{s}')",
-    "SELECT 'a' LIKE 'b' ESCAPE '{s}'",
-    "SELECT 'a' SIMILAR TO '({s}'",
-    "SELECT arrow_cast(1, '{s}')",
-    "SELECT date_trunc('{s}', now())",
-    "SELECT date_part('{s}', now())",
-    'SELECT extract("{q}" FROM now())',
-    "SELECT date_bin('{s}', now())",
-    "SELECT encode('a', '{s}')",
-    "SELECT decode('*{s}', 'base64')",
-    "SELECT digest('a', '{s}')",
-    "SELECT make_date('{s}', 1, 1)",
-    "SELECT array_sort([1, 2], '{s}')",
-    "SELECT get_field({{'a': 1}}, '{s}')",
-    "SELECT {{'a': 1}}['{s}']",
-    "SELECT named_struct('{s}')",
-    "INSERT INTO t (id) VALUES ('{s}')",
-    "INSERT INTO t (\"{q}\") VALUES (1)",
-    "UPDATE t SET id = CAST('{s}' AS INT)",
-    "UPDATE t SET \"{q}\" = 1",
-    "DELETE FROM t WHERE id = '{s}'",
-    "CREATE VIEW v AS SELECT \"{q}\" FROM t",
-    "COMMENT ON COLUMN t.\"{q}\" IS 'x'",
-    "COMMENT ON TABLE \"{q}\" IS '{s}'",
-    "ALTER TABLE t ADD COLUMN c INT DEFAULT '{s}'",
-    "CREATE TABLE n (a INT CHECK (a > '{s}'))",
-    "SELECT * FROM (VALUES (1), ('{s}')) v",
-    "EXPLAIN SELECT CAST('{s}' AS INT)",
-    "SELECT id FROM t ORDER BY CAST('{s}' AS INT)",
-    "SELECT id FROM t GROUP BY id HAVING '{s}'",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

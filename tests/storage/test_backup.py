@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import pytest
 from storage import failpoints
 from storage.backup.folder_target import BackupFolder
 from storage.backup.record import BackupRecord, decode_backup, encode_backup, record_name, stored_name
-from storage.backup.restore import check_empty, restore_into, stage
-from storage.backup.take_backup import take_backup
+from storage.backup.restore import check_empty, stage
 from storage.backup.target import chosen, listed
 from storage.catalog.schema import TableDef
 from storage.catalog.storages import StorageDef, StorageType
@@ -28,22 +26,9 @@ from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
 from tests.storage import furniture
+from tests.storage.backups import backup, contents, restore
 from tests.storage.furniture import never, verify_cold_files
-from tests.storage.test_user_partitions import own, user_table
-
-
-def backup(engine: Engine, folder: Path, stop: Callable[[], bool] = never) -> BackupRecord:
-    return take_backup(engine, BackupFolder(folder), "1.2.3", stop, lambda _: None)
-
-
-def restore(directory: Path, folder: Path, backup_id: str | None = None) -> BackupRecord:
-    return restore_into(directory, BackupFolder(folder), backup_id, never, lambda _: None)
-
-
-def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
-    """Table -> its live rows."""
-    tables = engine.state.catalog.tables.values()
-    return {str(t.name): sorted((row["k"], row["v"]) for row in furniture.read(engine, t)) for t in tables}
+from tests.storage.own_rows import own, user_table
 
 
 @pytest.fixture

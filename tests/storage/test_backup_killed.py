@@ -14,7 +14,7 @@ from storage.errors import InvalidRequest
 from tests.server_process import REPOSITORY
 from tests.storage import furniture
 from tests.storage.backup_and_restore import POINTS
-from tests.storage.test_backup import backup, contents, restore
+from tests.storage.backups import backup, contents, restore
 
 
 @pytest.fixture(scope="module")

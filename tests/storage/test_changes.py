@@ -17,6 +17,7 @@ from storage.commit.replay import check_kept, past_deltas
 from storage.engine import Engine
 from storage.errors import InvalidRequest
 from storage.settings import StorageSettings
+from tests.storage.ear import Ear
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -33,7 +34,6 @@ from tests.storage.furniture import (
     read,
     rows_batch,
 )
-from tests.storage.test_feed import Ear
 
 
 @pytest.fixture(params=["hot", "files"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.catalog.schema import TableDef
 from storage.engine import Engine
 from storage.maintenance.sweep import sweep
 from storage.state.partition_change import PartitionChange
+from tests.storage.ear import Ear
 from tests.storage.furniture import (
     SPILLING,
     alter,
@@ -23,24 +23,6 @@ from tests.storage.furniture import (
     opened,
     values,
 )
-
-
-@dataclass(eq=False)
-class Ear:
-    """Keeps what it hears."""
-
-    changes: list[PartitionChange] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-
-    def hear(self, change: PartitionChange) -> None:
-        self.changes.append(change)
-
-    def lose(self, reason: str) -> None:
-        self.lost.append(reason)
-
-    @property
-    def inserted(self) -> list[int]:
-        return [k for change in self.changes for batch in change.change.inserts for k in batch.column("k").to_pylist()]
 
 
 class Deaf(Ear):

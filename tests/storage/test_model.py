@@ -7,21 +7,10 @@ tests/faults/long.
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.storage.model.machine import EngineAgainstModel
-
-RUNS = 40
-STEPS = 25
-
-SETTINGS = settings(
-    max_examples=RUNS,
-    stateful_step_count=STEPS,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)
+from tests.storage.model_settings import SETTINGS
 
 
 @pytest.mark.slow

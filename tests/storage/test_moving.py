@@ -26,7 +26,7 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
-from tests.storage.test_storages import create, folder_storage, moved, parquet_files
+from tests.storage.storage_folders import create, folder_storage, moved, parquet_files
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ from tests.storage.furniture import (
     verify_cold_files,
 )
 from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud, cloud_storage
-from tests.storage.test_storages import folder_storage
+from tests.storage.storage_folders import folder_storage
 
 
 @pytest.fixture(scope="module")

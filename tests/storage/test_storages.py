@@ -11,7 +11,7 @@ import pytest
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import TableName
 from storage.catalog.schema import Owner, TableDef, TableKind
-from storage.catalog.storages import LOCAL, StorageDef, StorageMode, StorageType, checked_endpoint, checked_uri
+from storage.catalog.storages import LOCAL, StorageMode, StorageType, checked_endpoint, checked_uri
 from storage.catalog.table_options import TableOptions
 from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
@@ -23,7 +23,6 @@ from storage.maintenance.sweep import sweep
 from storage.state.edits import Edit
 from tests.storage.furniture import (
     SPILLING,
-    alter,
     compact,
     drop,
     files_on_disk,
@@ -38,24 +37,7 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
-
-
-def folder_storage(folder: Path, name: str = "archive", **more: str) -> StorageDef:
-    return StorageDef(name=name, type=StorageType.FILESYSTEM, uri=f"file://{folder}", claim=f"claim of {name}", **more)
-
-
-def create(engine: Engine, storage: StorageDef) -> StorageDef:
-    engine.commit(Edit(catalog=lambda catalog: catalog.with_storage(storage)))
-    return storage
-
-
-def parquet_files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
-
-
-def moved(engine: Engine, table: TableDef, storage: str) -> TableDef:
-    options = msgspec.structs.replace(now(engine, table).options, storage=storage)
-    return alter(engine, table, options=options)
+from tests.storage.storage_folders import create, folder_storage, moved, parquet_files
 
 
 def test_default_storage_creation(tmp_path: Path):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.storage.stream_model import StreamMachine
-
-SETTINGS = settings(
-    max_examples=10, stateful_step_count=25, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
-)
+from tests.storage.stream_model_settings import SETTINGS
 
 
 def test_streams_show_what_the_model_shows():

@@ -13,8 +13,7 @@ import pytest
 
 from storage import failpoints
 from storage.catalog.partition_ids import is_owned
-from storage.catalog.schema import Column, TableDef, TableKind
-from storage.catalog.table_options import KEEP_FOR_EVER
+from storage.catalog.schema import Column
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated, Corruption, StorageUnavailable
@@ -25,12 +24,10 @@ from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, PK, MetaKind, me
 from storage.rowstore.owners import OwnerKey
 from storage.rowstore.row_store import RowStore
 from storage.settings import StorageSettings
-from storage.state.edits import Edit
-from tests.faults.test_disk_full import failing_for_want_of_room, until_healthy
+from tests.faults.full_disk import failing_for_want_of_room, until_healthy
 from tests.storage.furniture import (
     alter,
     compact,
-    definition,
     delete,
     delete_in,
     drop,
@@ -45,6 +42,7 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
+from tests.storage.own_rows import own, user_table
 
 FEW = StorageSettings(user_partitions_max=3, user_idle_seconds=60.0)
 
@@ -60,18 +58,6 @@ def engine(tmp_path: Path, clock: ManualClock) -> Iterator[Engine]:
     """Room for three partitions."""
     with opened(tmp_path / "data", clock, FEW) as engine:
         yield engine
-
-
-def user_table(engine: Engine, name: str = "t", **more: Any) -> TableDef:
-    """The definition that nobody owns."""
-    made = definition(engine, name, **{"deleted_retention_seconds": KEEP_FOR_EVER, **more})
-    made = msgspec.structs.replace(made, kind=TableKind.USER)
-    engine.commit(Edit(catalog=lambda catalog: catalog.with_new_table(made)))
-    return now(engine, made)
-
-
-def own(engine: Engine, table: TableDef, user: str) -> TableDef:
-    return now(engine, table).owned_by(engine.users.owner(OwnerKey(user)))
 
 
 def loaded(engine: Engine) -> set[int]:

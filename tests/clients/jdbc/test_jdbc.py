@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.clients.jdbc.jdbc_build import BUILD_SECONDS_MAX, DRIVERS, PROJECT, build
 from tests.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
 
-PROJECT = Path(__file__).parent
 SOURCES = PROJECT / "src" / "main" / "java" / "checks"
-DRIVERS = ("18.3.0", "18.2.0")
 UTC, ELSEWHERE = "UTC", "Asia/Kolkata"
-BUILD_SECONDS_MAX = 300  # the first build on a machine fetches Maven's plugins and the drivers
 CHECKS_SECONDS_MAX = 300
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS_MAX + 2 * CHECKS_SECONDS_MAX + 30)
@@ -52,28 +49,6 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     build(request.param, place)
     with ServerProcess(place / "data") as server:
         yield {**run(server, place, UTC, IN_UTC), **run(server, place, ELSEWHERE, IN_ANOTHER_ZONE)}
-
-
-def build(driver: str, place: Path) -> None:
-    """Compile the checks and fetch the driver. Skips where that can't be done."""
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        unavailable("there is no Java 17 or no Maven on this machine")
-    command = ["mvn", "-q", "-B", f"-Ddriver.version={driver}", f"-Dbuild.place={place / 'build'}", "compile"]
-    try:
-        done = subprocess.run(
-            command, cwd=PROJECT, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, check=False
-        )
-    except subprocess.TimeoutExpired:
-        unavailable("Maven did not come to an end, perhaps for want of a network")
-    if done.returncode and re.search(r"Could not (transfer|resolve)|Unknown host", done.stdout):
-        unavailable("Maven can't fetch what the checks need")
-    assert done.returncode == 0, done.stdout
-
-
-def unavailable(reason: str) -> None:
-    if os.environ.get("FROSTLINE_REQUIRE_JDBC") == "1":
-        pytest.fail(f"{reason}, but FROSTLINE_REQUIRE_JDBC=1 wants these tests run")
-    pytest.skip(reason)
 
 
 def run(server: ServerProcess, place: Path, zone: str, wanted: list[str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ import pytest
 from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import back_at, figures_of
 from tests.faults.long.neighbour import Neighbour
-from tests.faults.long.test_bad_network import target_of
+from tests.faults.long.network_target import target_of
 from tests.faults.mixed_load import gone_quietly
 from tests.server_process import ServerProcess
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from tests.faults.fault_proxy import FaultProxy, Plan
 from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import back_at, figures_of
+from tests.faults.long.network_target import target_of
 from tests.faults.mixed_load import gone_quietly
 from tests.server_process import ROOT_PASSWORD, ServerProcess
 
@@ -57,11 +57,6 @@ def connected(port: int) -> Any:
 
     credentials = {"username": "root", "password": ROOT_PASSWORD}
     return dbapi.connect(f"grpc://127.0.0.1:{port}", db_kwargs={**credentials, **TIMEOUTS}, autocommit=True)
-
-
-def target_of(server: ServerProcess) -> tuple[str, int]:
-    parts = urlsplit(server.uri)
-    return parts.hostname or "", parts.port or 0
 
 
 def test_a_result_over_a_bad_network_is_whole_or_an_error(server: ServerProcess, shift: Shift):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.engine_cases import EngineCases
+from tests.faults.failing_sync import NEVER, sync_failed
+from tests.faults.kill_calls import all_calls, cut_off, left_by_a_crash, restart_cut_off
 from tests.faults.long.conftest import Shift
-from tests.faults.test_failing_sync import NEVER, sync_failed
-from tests.faults.test_kill_calls import all_calls, cut_off, left_by_a_crash, restart_cut_off
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("calls_can_be_held")]
 

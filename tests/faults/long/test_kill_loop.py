@@ -19,9 +19,10 @@ from subprocess import TimeoutExpired
 import pytest
 
 from storage.failpoints import POINTS, VARIABLE
+from tests.faults.crash_checks import check_files, check_nothing_failed_alive, create_tables
 from tests.faults.long.conftest import Shift, record
-from tests.faults.mixed_load import CONFIG, Load, rows_of
-from tests.faults.test_crash import check_files, check_nothing_failed_alive, create_tables
+from tests.faults.long.kill_loop import a_server, check_answers
+from tests.faults.mixed_load import Load, rows_of
 from tests.server_process import ServerProcess
 
 WORKERS = 3
@@ -90,16 +91,3 @@ def was_killed(server: ServerProcess) -> bool:
     with suppress(TimeoutExpired):
         return server.wait(5) == -SIGKILL
     return False
-
-
-def check_answers(load: Load, directory: Path) -> None:
-    for worker in load.workers:
-        text = str(worker.failed)
-        assert "Traceback" not in text, text
-        assert str(directory) not in text, text
-
-
-def a_server(directory: Path, environment: dict[str, str], settings: str = CONFIG) -> ServerProcess:
-    config = directory / "frostline.toml"
-    config.write_text(settings)
-    return ServerProcess(directory / "data", "--config", str(config), environment=environment)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cancel_checks import check_answers, check_nothing_stays
 from tests.faults.cancel_storm import CONFIG, Held, Storm
 from tests.faults.long.conftest import Shift
-from tests.faults.test_cancel_storm import check_answers, check_nothing_stays
 from tests.server_process import ServerProcess
 from tests.sql_end_to_end.furniture import Client
 

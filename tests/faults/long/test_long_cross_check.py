@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cross_checking import TABLES, a_server, cross_check
 from tests.faults.long.conftest import Shift
-from tests.faults.test_cross_check import TABLES, a_server, cross_check
 
 
 @pytest.mark.long

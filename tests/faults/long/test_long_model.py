@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.faults.long.conftest import Shift
 from tests.storage.model.machine import EngineAgainstModel
-from tests.storage.test_model import SETTINGS, STEPS
+from tests.storage.model_settings import SETTINGS, STEPS
 
 LIVES_OF_A_ROUND = 100
 LONGER = settings(SETTINGS, max_examples=LIVES_OF_A_ROUND, stateful_step_count=2 * STEPS, database=None)

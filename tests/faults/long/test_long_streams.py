@@ -17,7 +17,7 @@ from tests.faults.mixed_load import gone_quietly
 from tests.faults.stream_soak import Soak
 from tests.server_process import ServerProcess
 from tests.storage.stream_model import StreamMachine
-from tests.storage.test_stream_model import SETTINGS
+from tests.storage.stream_model_settings import SETTINGS
 
 SOAK_SECONDS_MIN = 120.0
 KEPT: Final = 60

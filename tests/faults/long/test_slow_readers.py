@@ -137,7 +137,7 @@ def test_a_reader_that_is_killed_ends_its_query(server: ServerProcess, shift: Sh
 
 KILLED_CLIENT = """
 import sys, threading
-from tests.faults.long.test_slow_readers import Reader
+from tests.faults.long.slow_reader import Reader
 readers = [Reader(sys.argv[1]) for _ in range(5)]
 for reader in readers:
     reader.take()

@@ -17,11 +17,11 @@ from random import Random
 
 import pytest
 
+from tests.faults.crash_checks import check_files, check_nothing_failed_alive, create_tables
 from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import Figures, back_at, eventually, figures_of
-from tests.faults.long.test_kill_loop import a_server, check_answers
+from tests.faults.long.kill_loop import a_server, check_answers
 from tests.faults.mixed_load import CONFIG, Load, gone_quietly, rows_of
-from tests.faults.test_crash import check_files, check_nothing_failed_alive, create_tables
 from tests.server_process import ServerProcess
 
 WORKERS = 3
