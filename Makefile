@@ -41,7 +41,7 @@ $(VENV)/bin/versitygw: | $(STAMP)
 	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 test-s3: $(VENV)/bin/versitygw ## the storage tests against an S3 service of somebody else (needs Go)
-	$(PYTHON) -m tests.s3_service $(abspath $(VENV)/bin/versitygw) $(ARGS)
+	$(PYTHON) -m tests.support.s3_service $(abspath $(VENV)/bin/versitygw) $(ARGS)
 
 # FILES: the folder test/ of github.com/gregrahn/sqllogictest. All of them take hours: ARGS='--files-max 0 --queries-max 0'.
 test-sqlite: $(STAMP) ## run SQLite's own test files in the folder FILES=.. over ADBC; for `make proof` too

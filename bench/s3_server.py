@@ -9,7 +9,7 @@ import sys
 import threading
 
 from tests.faults.s3_proxy import Fault, S3Proxy
-from tests.s3_endpoint import S3Endpoint
+from tests.support.s3_endpoint import S3Endpoint
 
 
 def main(delay_seconds: float) -> None:

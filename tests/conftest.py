@@ -13,7 +13,7 @@ from hypothesis import settings
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 # .ci/run tries the same examples each time, so that a change is judged by itself; others look for new ones.
 FIXED_SEED = int(os.environ.get("FROSTLINE_FIXED_SEED") or 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flight_server.allocators import ARROW_VARIABLE
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere allocators are left as they are")
 

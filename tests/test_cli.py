@@ -15,7 +15,7 @@ import pytest
 
 from flight_server.cli import main
 from flight_server.flight.listen_address import flight_uri, is_loopback
-from tests.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
 
 
 def started(data: Path, root_password: str | None = ROOT_PASSWORD) -> ServerProcess:

@@ -13,7 +13,7 @@ from flight_server.monitoring.metrics import _families
 from flight_server.sql.system.stats import Figure
 from storage.counters import EVERY, Count, Counters
 from storage.histograms import DurationHistograms
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 LABELS = {
     "call",

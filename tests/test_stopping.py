@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.server_process import REPOSITORY, ServerProcess
+from tests.support.server_process import REPOSITORY, ServerProcess
 
 # The signal watch alone, in a process that does not come to its end.
 STUCK = """

@@ -14,8 +14,8 @@ from adbc_driver_flightsql import DatabaseOptions
 from adbc_driver_manager import Error
 
 from tests.access.provider import AUDIENCE, ISSUER, jwk, rsa_key, token
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.messages import RawClient
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 EVERY_TYPE = (
     "a BOOLEAN, b TINYINT, c SMALLINT, d INTEGER, e BIGINT, f TINYINT UNSIGNED, g BIGINT UNSIGNED, h REAL, i DOUBLE, "

@@ -10,7 +10,7 @@ from pyarrow import flight
 
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.messages import pack_any
-from tests.server_process import ROOT_PASSWORD
+from tests.support.server_process import ROOT_PASSWORD
 
 
 class RawClient:

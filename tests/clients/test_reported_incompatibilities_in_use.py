@@ -12,7 +12,7 @@ import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.clients.messages import RawClient, ingest, prepared_query, schema_of
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 PREFIX = b"ARROW:FLIGHT:SQL:"
 

@@ -13,7 +13,7 @@ from bench.flights import by_month, read_tables
 from flight_server.parser.text.type_names import sql_type_name
 from tests.demo.duckdb_side import DuckDbSide, rows_of
 from tests.demo.questions import QUESTIONS
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 STATES: Final = ("all_hot", "all_cold", "mixed", "compacted", "restarted")
 _NEVER: Final = "rows:100000000,interval:365d,bytes:100g"  # nothing flushes but what the story asks for

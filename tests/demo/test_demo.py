@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from bench.demo_data import NAMESPACE
-from tests.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
 
 DEMO_SECONDS_MAX = 100
 

@@ -9,8 +9,8 @@ import pytest
 
 from flight_server.cli import main
 from tests.docs.markdown import blocks, sql_examples
-from tests.server_process import REPOSITORY, ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import REPOSITORY, ServerProcess
+from tests.support.sql_client import Client
 
 OPERATING = REPOSITORY / "docs" / "operating.md"
 STATEMENTS = [example for example in sql_examples(OPERATING) if "/backups" in example.sql or "BK-1" in example.sql]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.markdown import documents
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 KINDS = "InvalidRequest|NotFound|NotSupported|LimitExceeded"

@@ -16,7 +16,7 @@ from tests.clients.go.go_build import build as build_go
 from tests.clients.jdbc.jdbc_build import DRIVERS as JDBC_DRIVERS
 from tests.clients.jdbc.jdbc_build import build as build_jdbc
 from tests.docs.markdown import blocks
-from tests.server_process import REPOSITORY, ServerProcess
+from tests.support.server_process import REPOSITORY, ServerProcess
 
 README = REPOSITORY / "README.md"
 CONNECT = REPOSITORY / "docs" / "connect"

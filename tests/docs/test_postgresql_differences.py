@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from storage.errors import FrostlineError
-from tests.server_process import REPOSITORY
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
+from tests.support.server_process import REPOSITORY
 
 _ROW = re.compile(r"^\| `(.+)` \| `(.+)` \| `(.+)` \|$", re.MULTILINE)
 _TEXT = (REPOSITORY / "docs" / "sql.md").read_text(encoding="utf-8")

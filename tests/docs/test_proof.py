@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.proof.faults import MODULE, known_faults
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 
 def test_the_page_lists_every_fault_with_its_test():

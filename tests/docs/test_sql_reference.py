@@ -10,7 +10,7 @@ import pytest
 from adbc_driver_manager import Error
 
 from tests.docs.markdown import Example, sql_examples
-from tests.server_process import REPOSITORY, ServerProcess
+from tests.support.server_process import REPOSITORY, ServerProcess
 
 EXAMPLES = list(sql_examples(REPOSITORY / "docs" / "sql.md"))
 JOB_ID = "FL-1"  # stands for the id that the last job statement gave

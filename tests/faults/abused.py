@@ -13,9 +13,9 @@ import pyarrow.flight as flight
 import pyarrow.parquet as pq
 
 from flight_server.wire import flight_sql_pb2 as pb
-from tests.server_process import ROOT_PASSWORD, ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
-from tests.wire.flight_client import descriptor
+from tests.support.flight_client import descriptor
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.sql_client import Client, Refused
 from tests.wire.log_ins import basic, call_options
 
 SECRET = "the-line-that-only-the-file-holds"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.faults.cancel_storm import Held, is_idle, wait_for
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client as Sql
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client as Sql
 
 THREADS_MORE_MAX = 12  # gRPC keeps some threads for the next calls
 

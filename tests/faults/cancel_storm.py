@@ -18,7 +18,7 @@ import pyarrow.flight as flight
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.messages import pack_any
 from tests.faults.abused import select
-from tests.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
 
 CONFIG = "[query]\nmemory_bytes_max = 100000000\npartitions = 2\nbatch_rows = 8192\n"  # large sorts go to disk
 HANG_SECONDS = 60.0

@@ -11,8 +11,8 @@ from storage.catalog.schema import TableDef
 from storage.maintenance.compaction import compact_partition, plan_compaction
 from storage.maintenance.flush import flush_partition
 from storage.maintenance.retention import purge_step
-from tests.sql_end_to_end.in_process import House
-from tests.storage.furniture import never
+from tests.support.in_process import House
+from tests.support.storage_builders import never
 
 TABLES: Final = {
     "shared": "CREATE TABLE t (id BIGINT PRIMARY KEY, v BIGINT) WITH (deleted_retention = '1h')",

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.engine_cases import EngineCases
 from tests.faults.tools import REQUIRED_VARIABLE
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 MEMORY = Path("/dev/shm")  # noqa: S108  only its speed is wanted
 

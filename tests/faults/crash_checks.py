@@ -13,8 +13,8 @@ from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from storage.state.state import live_files
 from tests.faults.mixed_load import CONFIG, DEFINITIONS, Load
-from tests.server_process import ServerProcess
-from tests.storage.furniture import verify_cold_files
+from tests.support.server_process import ServerProcess
+from tests.support.storage_builders import verify_cold_files
 
 
 @contextmanager

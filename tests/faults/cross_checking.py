@@ -14,7 +14,7 @@ from adbc_driver_manager import dbapi
 
 from tests.demo.duckdb_side import assert_same, rows_of
 from tests.faults.questions import Question, Schema, change, question, schema
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 TABLES = 2  # more of them: long/test_long_cross_check
 

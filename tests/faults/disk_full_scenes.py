@@ -30,8 +30,8 @@ from storage.errors import DISK_FULL, ConstraintViolated, StorageUnavailable
 from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from storage.state.state import live_files
-from tests.server_process import ServerProcess
-from tests.storage.furniture import compact, flush, insert, make_table, opened, values, verify_cold_files
+from tests.support.server_process import ServerProcess
+from tests.support.storage_builders import compact, flush, insert, make_table, opened, values, verify_cold_files
 
 DISK_BYTES = 16 << 20
 TEXT_BYTES = 2000

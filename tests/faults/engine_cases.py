@@ -31,8 +31,8 @@ from storage.errors import StorageUnavailable
 from tests.faults.engine_work import Work
 from tests.faults.oracle import SMALL, Journal, check_files, content_of, difference
 from tests.faults.system_calls import NAMES, SYNCS, SystemCall, hand_over, supervise
-from tests.server_process import REPOSITORY
-from tests.storage import furniture
+from tests.support import storage_builders as furniture
+from tests.support.server_process import REPOSITORY
 
 CASE_SECONDS_MAX: Final = 60.0
 CLEAN, REFUSED, NEVER_OPENED, NOT_CLOSED = 0, 10, 11, 12  # exit codes of a child; any other is a failed check

@@ -26,7 +26,7 @@ from storage.maintenance.retention import compact_row_store
 from storage.maintenance.sweep import sweep
 from storage.seq import SEQ_TIME_SHIFT
 from tests.faults.oracle import NOTHING, SMALL, Content, Journal, pad_of
-from tests.storage import furniture
+from tests.support import storage_builders as furniture
 
 KEY_COLUMNS: Final = {"k": pa.int64(), "v": pa.int64(), "pad": pa.string()}
 LOADED_ROWS: Final = 500

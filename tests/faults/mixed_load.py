@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 TABLES = ("kv", "log")  # with a primary key and without
 DEFINITIONS = (

@@ -25,8 +25,8 @@ from storage.maintenance.sweep import SweepResult, sweep
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, PK
 from storage.settings import StorageSettings
 from storage.state.state import live_files
-from tests.storage import furniture
-from tests.storage.furniture import verify_cold_files
+from tests.support import storage_builders as furniture
+from tests.support.storage_builders import verify_cold_files
 
 # Statements of more than some rows go to files, and files are small: every step of every size within few rows.
 SMALL: Final = StorageSettings(hot_statement_bytes_max=4000, row_group_rows=64, file_bytes_target=12_000)

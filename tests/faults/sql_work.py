@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tests.faults.mixed_load import gone_quietly
 from tests.faults.oracle import Content, Expected, Journal, pad_of
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 CONFIG: Final = """
 [storage]

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.listener import listen
+from tests.support.listener import listen
+from tests.support.server_process import ServerProcess
 
 WRITERS: Final = 3
 READERS: Final = 2

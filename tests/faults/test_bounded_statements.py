@@ -15,9 +15,9 @@ import pytest
 from tests.faults.abused import abused_server
 from tests.sandbox.descendants import sandboxed
 from tests.sandbox.hostile import SHAPES
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
-from tests.wire.flight_client import wait_until
+from tests.support.flight_client import wait_until
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 DEADLINE = "SET statement_timeout_seconds = 2"
 ANSWERS = ("22", "42", "53", "54", "57", "0A")  # classes of SQLSTATEs that are an answer; XX and a dead server are none

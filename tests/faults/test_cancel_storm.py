@@ -21,10 +21,10 @@ from flight_server.wire import flight_sql_pb2 as pb
 from tests.conftest import FIXED_SEED
 from tests.faults.cancel_checks import check_answers, check_nothing_stays
 from tests.faults.cancel_storm import CONFIG, SPILLING, Held, Storm, is_idle, wait_for
-from tests.server_process import ROOT_PASSWORD, ServerProcess
-from tests.sql_end_to_end.furniture import Client as Sql
+from tests.support.flight_client import Client, packed, wait_until
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.sql_client import Client as Sql
 from tests.wire.conftest import ACCESS, Running, start
-from tests.wire.flight_client import Client, packed, wait_until
 
 SEED = int(os.environ.get("FROSTLINE_FAULT_SEED") or FIXED_SEED or Random().randrange(10**9))
 CALLS = 300

@@ -22,9 +22,9 @@ from flight_server.flight.settings import ServerSettings
 from flight_server.wire import flight_sql_pb2 as pb
 from storage.clock import SystemClock
 from storage.errors import InvalidRequest
-from tests.server_process import ROOT_PASSWORD, ServerProcess
-from tests.sql_end_to_end.furniture import Client
-from tests.wire.flight_client import packed
+from tests.support.flight_client import packed
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.sql_client import Client
 
 NOW = dt.datetime.now(dt.UTC)
 EXPIRED = r"tls_certificate '.*' expired on \d{4}-\d\d-\d\d: renew it"

@@ -17,7 +17,7 @@ import pytest
 from adbc_driver_manager import Error
 
 from tests.conftest import FIXED_SEED
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 SEED = int(os.environ.get("FROSTLINE_DAMAGE_SEED") or FIXED_SEED or Random().randrange(10**9))
 ROUNDS = int(os.environ.get("FROSTLINE_DAMAGE_ROUNDS") or 60)

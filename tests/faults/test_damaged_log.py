@@ -19,7 +19,7 @@ from storage.engine import Engine
 from storage.errors import Corruption
 from storage.rowstore.startup_check import check_at_startup
 from storage.settings import StorageSettings
-from tests.storage.furniture import insert, make_table, opened, read
+from tests.support.storage_builders import insert, make_table, opened, read
 
 ROWS = 12
 

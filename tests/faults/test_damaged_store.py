@@ -18,8 +18,8 @@ import pytest
 from storage.clock import ManualClock
 from storage.errors import Corruption
 from tests.conftest import FIXED_SEED
-from tests.server_process import ServerProcess
-from tests.storage.furniture import delete, flush, insert, keys, make_table, opened, read, rows_batch
+from tests.support.server_process import ServerProcess
+from tests.support.storage_builders import delete, flush, insert, keys, make_table, opened, read, rows_batch
 
 SEED = int(os.environ.get("FROSTLINE_DAMAGE_SEED") or FIXED_SEED or Random().randrange(10**9))
 ROUNDS = int(os.environ.get("FROSTLINE_DAMAGE_ROUNDS") or 60)

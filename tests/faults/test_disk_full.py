@@ -20,7 +20,7 @@ from storage.errors import DISK_FULL, ConstraintViolated, StorageUnavailable
 from storage.maintenance.sweep import sweep
 from tests.faults.full_disk import failing_for_want_of_room, until_healthy
 from tests.faults.tools import REQUIRED_VARIABLE, needed
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     files_on_disk,
     flush,

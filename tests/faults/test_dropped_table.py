@@ -15,7 +15,7 @@ from storage.state.edits import Edit, FlushChange
 from storage.state.state import ColdFile
 from tests.faults.engine_cases import Case, EngineCases
 from tests.faults.oracle import SMALL
-from tests.storage import furniture
+from tests.support import storage_builders as furniture
 
 FILES: Final = 1000
 KILLS: Final = (

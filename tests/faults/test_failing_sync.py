@@ -25,8 +25,8 @@ from tests.faults.failing_sync import NEVER, sync_failed
 from tests.faults.file_calls import attached
 from tests.faults.oracle import check_files
 from tests.faults.sql_work import assert_says_nothing_inner
-from tests.server_process import ServerProcess
-from tests.storage import furniture
+from tests.support import storage_builders as furniture
+from tests.support.server_process import ServerProcess
 
 WAIT_SECONDS_MAX = 30.0
 SYNCS_MIN = 120  # fewer would mean that the work is not what it was

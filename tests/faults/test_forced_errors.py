@@ -24,10 +24,10 @@ import pytest
 
 from storage import errors
 from storage.failpoints import POINTS, VARIABLE, arm, disarm
-from tests.server_process import ServerProcess
+from tests.support.flight_client import Client, wait_until
+from tests.support.server_process import ServerProcess
 from tests.wire.conftest import Running, start
 from tests.wire.error_kinds import KINDS, command, is_clean
-from tests.wire.flight_client import Client, wait_until
 from tests.wire.log_ins import CALLS, basic, call_options
 
 OURS = {

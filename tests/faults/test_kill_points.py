@@ -17,7 +17,7 @@ from storage.failpoints import POINTS, VARIABLE
 from tests.faults.engine_cases import Case, EngineCases
 from tests.faults.oracle import check
 from tests.faults.sql_work import CONFIG, SqlWork
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 ELSEWHERE = ("call.", "backup.", "restore.")  # tested in `test_forced_errors` and `test_backup_killed`
 Passed = dict[str, dict[str, int]]

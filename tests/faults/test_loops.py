@@ -29,15 +29,15 @@ from storage.loops import attempt, forever
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
 from storage.state.partition_change import PartitionChange
-from tests.jobs.furniture import Scripted
-from tests.jobs.furniture import running as running_jobs
 from tests.jobs.with_engine import LONG, counts, insert, jobs_over, make_table
-from tests.sql_end_to_end.in_process import House, house
-from tests.storage.furniture import insert as insert_rows
-from tests.storage.furniture import make_table as storage_table
-from tests.storage.furniture import opened, values
+from tests.support.flight_client import wait_until
+from tests.support.in_process import House, house
+from tests.support.job_builders import Scripted
+from tests.support.job_builders import running as running_jobs
+from tests.support.storage_builders import insert as insert_rows
+from tests.support.storage_builders import make_table as storage_table
+from tests.support.storage_builders import opened, values
 from tests.wire.conftest import start
-from tests.wire.flight_client import wait_until
 
 SECONDS_MAX = 30
 KINDS = (MemoryError, KeyError, RecursionError, SystemExit, Conflict)

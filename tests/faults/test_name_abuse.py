@@ -21,9 +21,9 @@ from storage.catalog.folder_templates import portable_folder_name
 from storage.catalog.names import checked_new_namespace
 from storage.errors import InvalidRequest
 from tests.faults.abused import AS_ROOT, abused_server, answer, check_refused, quoted, tree
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
-from tests.wire.flight_client import descriptor
+from tests.support.flight_client import descriptor
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 
 @pytest.fixture(scope="module")

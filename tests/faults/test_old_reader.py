@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from tests.faults.oracle import pad_of
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 CONFIG = """
 [storage]

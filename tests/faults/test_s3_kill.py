@@ -11,8 +11,9 @@ import pytest
 
 from storage import failpoints
 from storage.maintenance.sweep import sweep
-from tests.s3_endpoint import S3Endpoint
-from tests.storage.furniture import (
+from tests.storage.s3_furniture import Cloud, cloud
+from tests.support.s3_endpoint import S3Endpoint
+from tests.support.storage_builders import (
     compact,
     flush,
     insert,
@@ -23,7 +24,6 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
-from tests.storage.s3_furniture import Cloud, cloud
 
 POINTS = ("flush.before_commit", "compact.before_commit")
 

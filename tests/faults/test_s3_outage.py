@@ -20,9 +20,9 @@ from storage.errors import LimitExceeded
 from storage.maintenance.sweep import sweep
 from tests.faults.s3_proxy import Fault
 from tests.jobs.with_engine import jobs_over
-from tests.s3_endpoint import S3Endpoint
-from tests.storage.furniture import insert, make_table, never, now, opened, partition, values, verify_cold_files
 from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud
+from tests.support.s3_endpoint import S3Endpoint
+from tests.support.storage_builders import insert, make_table, never, now, opened, partition, values, verify_cold_files
 
 MINUTES = 2  # between two looks
 HOUR_LOOKS = 30

@@ -14,10 +14,10 @@ import pyarrow.flight as flight
 import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
-from tests.server_process import ROOT_PASSWORD, ServerProcess
-from tests.sql_end_to_end.furniture import Client
-from tests.wire.flight_client import descriptor, wait_until
-from tests.wire.flight_client import packed as packed_command
+from tests.support.flight_client import descriptor, wait_until
+from tests.support.flight_client import packed as packed_command
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.sql_client import Client
 from tests.wire.small_arrays import SMALL, as_list
 
 IDLE_SECONDS = 3.0

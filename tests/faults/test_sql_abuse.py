@@ -22,10 +22,10 @@ import pytest
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.faults.abused import AS_ROOT, SECRET, abused_server, check_refused, select, tree
 from tests.faults.file_calls import file_calls
-from tests.server_process import ServerProcess
 from tests.sql.guard_texts import CHAINS, HIDING
-from tests.sql_end_to_end.furniture import Client
-from tests.wire.flight_client import descriptor, packed
+from tests.support.flight_client import descriptor, packed
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 from tests.wire.log_ins import call_options
 
 

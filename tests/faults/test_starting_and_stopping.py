@@ -25,8 +25,8 @@ import pytest
 
 from tests.faults.abused import AS_ROOT, select
 from tests.faults.cancel_storm import ROWS, _ingest
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 SHUTDOWN_SECONDS_MAX = 6
 EXIT_IN_USE, EXIT_DISK = 3, 5

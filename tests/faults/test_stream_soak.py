@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.stream_soak import Soak
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 SECONDS = 2.0
 

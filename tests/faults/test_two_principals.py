@@ -15,9 +15,9 @@ import pyarrow.flight as flight
 import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.people import People
-from tests.wire.flight_client import Client, packed
+from tests.support.flight_client import Client, packed
+from tests.support.server_process import ServerProcess
 
 NOTHING = pa.table({"a": pa.array([], pa.int32())})
 

@@ -42,9 +42,9 @@ from tests.faults.upload_targets import (
     check_survived,
     stream_of,
 )
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
-from tests.wire.flight_client import packed as packed_command
+from tests.support.flight_client import packed as packed_command
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 SEED = int(os.environ.get("FROSTLINE_FAULT_SEED") or FIXED_SEED or Random().randrange(10**9))
 ROUNDS = 150

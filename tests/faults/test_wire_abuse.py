@@ -24,10 +24,10 @@ from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.answers import encode_ticket
 from flight_server.wire.handles import HandleKind, HandleSigner
 from tests.faults.raw_grpc import Answer, call, field, flight_data, flight_descriptor
-from tests.server_process import ROOT_PASSWORD, ServerProcess
-from tests.sql_end_to_end.furniture import Client as Sql
+from tests.support.flight_client import ROWS, Client, descriptor, packed
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.sql_client import Client as Sql
 from tests.wire.conftest import Running, start
-from tests.wire.flight_client import ROWS, Client, descriptor, packed
 from tests.wire.log_ins import NOW, WRONG, basic, claims, signed
 
 QUERY = packed(pb.CommandStatementQuery(query="ROWS 1"))

@@ -12,7 +12,7 @@ from storage.errors import ClockRefused
 from storage.seq import COMMIT_MS_END, FIRST_PROVISIONAL, ms_of
 from storage.settings import StorageSettings
 from tests.faults.clock_scenes import Scene
-from tests.sql_end_to_end.in_process import house
+from tests.support.in_process import house
 
 DAY_SECONDS = 86_400.0
 

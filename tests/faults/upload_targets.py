@@ -1,4 +1,4 @@
-"""What several tests share: upload targets."""
+"""A server that takes damaged uploads, and what must be so after each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pyarrow.flight as flight
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.faults.fuzzing import Upload, flight_messages, keep, packed, upload_of
 from tests.faults.raw_grpc import Answer, call, flight_descriptor
-from tests.server_process import ROOT_PASSWORD, ServerProcess
-from tests.sql_end_to_end.furniture import Client
-from tests.wire.flight_client import packed as packed_command
+from tests.support.flight_client import packed as packed_command
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.sql_client import Client
 
 OK, UNKNOWN, INVALID_ARGUMENT = 0, 2, 3
 

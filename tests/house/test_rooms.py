@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from tests.house.rooms import COMPOSITION_ROOT, FILES_MAX, MAY_IMPORT, SEES_JOBS
-from tests.house.source_files import imports_of, sources, text_of, tree_of
+from tests.house.source_files import ROOT, imports_of, sources, text_of, tree_of
 
 OWN_ROOMS = frozenset({"storage/engine"})
 
@@ -102,3 +102,14 @@ def _code(path: str) -> str:
 def test_rooms_of_the_table_are_there():
     there = {room_of(path) for path in sources()}
     assert set(MAY_IMPORT) == there - {COMPOSITION_ROOT}
+
+
+def test_no_test_module_imports_another():
+    """What tests share is in modules that are no tests, so that a rename breaks no stranger."""
+    wrong = [
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").rpartition(".")[2].startswith("test_")
+    ]
+    assert wrong == []

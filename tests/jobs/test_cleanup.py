@@ -23,10 +23,10 @@ from storage.engine import Engine
 from storage.errors import StorageUnavailable
 from storage.failpoints import arm, disarm
 from storage.maintenance import cleanup
-from tests.jobs.furniture import MemoryLedgerStore, Scripted, running
 from tests.jobs.with_engine import insert, jobs_over, make_table
-from tests.server_process import ServerProcess
-from tests.storage.furniture import drop, files_on_disk, flush, opened
+from tests.support.job_builders import MemoryLedgerStore, Scripted, running
+from tests.support.server_process import ServerProcess
+from tests.support.storage_builders import drop, files_on_disk, flush, opened
 
 
 def with_schedule(engine: Engine, act: Callable[[], object], jobs: int) -> list[JobRecord]:

@@ -26,8 +26,8 @@ from storage.errors import NotSupported, StorageUnavailable
 from storage.failpoints import VARIABLE, arm, disarm
 from tests.faults.mixed_load import gone_quietly
 from tests.jobs.with_engine import counts, insert, jobs_over, make_table
-from tests.server_process import ServerProcess
-from tests.storage.furniture import drop, files_on_disk, values
+from tests.support.server_process import ServerProcess
+from tests.support.storage_builders import drop, files_on_disk, values
 
 LONG_MS = 10_000_000
 

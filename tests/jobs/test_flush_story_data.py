@@ -20,8 +20,8 @@ from storage.errors import StorageUnavailable
 from storage.failpoints import arm, disarm
 from storage.maintenance.sweep import sweep
 from storage.rowstore.keys import HOT
-from tests.server_process import ServerProcess
-from tests.storage.furniture import compact, delete, files_on_disk, flush, insert, make_table, partition, values
+from tests.support.server_process import ServerProcess
+from tests.support.storage_builders import compact, delete, files_on_disk, flush, insert, make_table, partition, values
 
 UNICODE = [
     "",

@@ -23,7 +23,18 @@ from storage.engine import Engine
 from storage.maintenance.sweep import trim_audit
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
-from tests.storage.furniture import compact, delete, drop, flush, insert, make_table, opened, partition, purge, read
+from tests.support.storage_builders import (
+    compact,
+    delete,
+    drop,
+    flush,
+    insert,
+    make_table,
+    opened,
+    partition,
+    purge,
+    read,
+)
 
 DAY_MS = 86_400_000
 HOUR_SECONDS = 3600.0

@@ -23,7 +23,7 @@ from storage.catalog.table_options import FlushPolicy
 from storage.clock import ManualClock
 from storage.engine import Engine
 from tests.jobs.with_engine import GRACE_MS
-from tests.storage.furniture import delete, flush, insert, make_table, partition, values
+from tests.support.storage_builders import delete, flush, insert, make_table, partition, values
 
 RETENTION_SECONDS = 20
 ROWS_A_TICK = 30

@@ -17,7 +17,7 @@ from jobs.outcome import Completed, Continue, Failed, Figures, Outcome, Retry, S
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.errors import Cancelled, Conflict, Corruption, NotFound, StorageUnavailable
-from tests.jobs.furniture import MemoryLedgerStore, Scripted, running
+from tests.support.job_builders import MemoryLedgerStore, Scripted, running
 
 
 def in_trio(test: Callable[[], Awaitable[None]]) -> None:

@@ -13,7 +13,7 @@ from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
 from tests.jobs.with_engine import jobs_over
-from tests.storage.furniture import delete, files_on_disk, flush, insert, make_table, now, partition, values
+from tests.support.storage_builders import delete, files_on_disk, flush, insert, make_table, now, partition, values
 
 
 def filled(engine: Engine, **options: int) -> TableDef:

@@ -20,7 +20,7 @@ from storage.errors import Cancelled, Corruption, NotFound
 from storage.maintenance.scrub import scrub
 from storage.state.state import ColdFile, live_files
 from tests.jobs.with_engine import finished, insert, jobs_over, make_table, through_the_door
-from tests.storage.furniture import never
+from tests.support.storage_builders import never
 
 
 def flushed(engine: Engine, name: str) -> TableName:

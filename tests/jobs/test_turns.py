@@ -20,7 +20,7 @@ from jobs.policy import UNCANCELLABLE, Waiting, with_room
 from jobs.settings import JobSettings
 from jobs.states import JobState
 from storage.errors import NotSupported
-from tests.jobs.furniture import Scripted, running
+from tests.support.job_builders import Scripted, running
 
 ONE = JobSettings(concurrent_max=1)
 

@@ -25,8 +25,8 @@ from storage.rowstore.keys import HOT, MANIFEST, OWNERS, PK, partition_of
 from storage.rowstore.owners import OwnerKey
 from storage.state.edits import Edit
 from tests.jobs.with_engine import GRACE_MS, jobs_over
-from tests.storage.furniture import files_on_disk, flush, insert, opened, read
 from tests.storage.own_rows import user_table
+from tests.support.storage_builders import files_on_disk, flush, insert, opened, read
 
 GRACE_SECONDS = GRACE_MS / 1000
 

@@ -1,4 +1,4 @@
-"""What several tests share: with engine."""
+"""The job manager and its planners over a real engine."""
 
 from __future__ import annotations
 

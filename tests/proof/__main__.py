@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.proof import junit, kills, soak, summaries
 from tests.proof.faults import known_faults, nodes
 from tests.proof.page import page
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 
 def main() -> int:

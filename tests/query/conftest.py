@@ -10,7 +10,7 @@ import pytest
 from flight_server.query import QueryEngine, QuerySettings
 from storage.cold.file_store import only_local
 from storage.cold.local_store import LocalStore
-from tests.query.database import Database
+from tests.support.query_database import Database
 
 
 @pytest.fixture(scope="module")

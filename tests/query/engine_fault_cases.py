@@ -1,4 +1,4 @@
-"""What several tests share: engine fault cases."""
+"""For each of the engine's faults, a query that meets it and the right answer."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from flight_server.query import QueryEngine
-from tests.query.database import NOW_MS, Database, column, seq_at
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 STATES = ("hot", "cold", "mixed")
 

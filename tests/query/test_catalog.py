@@ -8,7 +8,7 @@ import pytest
 from storage.catalog.names import TableName
 from storage.catalog.schema import TableDef
 from storage.errors import InvalidRequest, NotFound, PermissionDenied
-from tests.query.database import NOW_MS, Database, column, seq_at
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 ONE = pa.table({"x": [1]})
 SYSTEM_THINGS = TableName("system", "things")

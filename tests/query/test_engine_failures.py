@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from flight_server.query.errors.mapping import query_error
 from storage.errors import FrostlineError
-from tests.query.database import Database
+from tests.support.query_database import Database
 
 
 class PanicException(BaseException):

@@ -9,7 +9,7 @@ import pytest
 
 from flight_server.query.errors.mapping import clean, query_error
 from storage.errors import Corruption, FrostlineError, InvalidRequest, LimitExceeded, NotFound, NotSupported
-from tests.query.database import NOW_MS, Database, column, seq_at
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 CASES = [
     ("SELECT nope FROM t", InvalidRequest, "42703", "column nope does not exist"),

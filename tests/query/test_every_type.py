@@ -13,8 +13,8 @@ from storage.rowstore.row_codec import decode_rows, encode_rows
 from storage.state.batch_rows import kept_rows, rows_at
 from storage.state.casts import cast
 from storage.state.nested_nulls import cleared
-from tests.query.database import NOW_MS, Database, column, seq_at
 from tests.sql_end_to_end.nested_columns import columns_and_nested
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 STORABLE = [(name, array) for name, array in columns_and_nested() if is_storable(client_type(array.type))]
 ROWS = range(3)

@@ -13,7 +13,7 @@ import pytest
 
 from flight_server.query import QueryEngine
 from storage.errors import FrostlineError, InvalidRequest
-from tests.query.database import Database, column
+from tests.support.query_database import Database, column
 
 
 def _at(*parts: int) -> dt.datetime:

@@ -9,7 +9,7 @@ import pytest
 from flight_server.query.care.kept_rewrites import KEPT_MAX, KeptRewrite, KeptRewrites
 from storage.catalog.catalog import Catalog
 from storage.maintenance.flush import flush_partition
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 JOINED = "SELECT * FROM a FULL JOIN b USING (id) ORDER BY d, id DESC"
 

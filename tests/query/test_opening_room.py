@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from flight_server.query.file_lookups import OpeningRoom
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 FILES_MAX = 10
 
@@ -20,12 +20,12 @@ from pathlib import Path
 import pyarrow as pa
 from flight_server.query import QueryEngine, QuerySettings
 from storage.cold.file_store import only_local
-from storage.cold.local_store import LocalFiles
-from tests.query.database import Database, column, seq_at
+from storage.cold.local_store import LocalStore
+from tests.support.query_database import Database, column, seq_at
 
 folder = Path(sys.argv[1])
 (folder / "cold").mkdir()
-engine = QueryEngine(QuerySettings(worker_threads=2), folder / "spill", only_local(LocalFiles(folder / "cold")))
+engine = QueryEngine(QuerySettings(worker_threads=2), folder / "spill", only_local(LocalStore(folder / "cold")))
 db = Database(engine, folder / "cold")
 table = db.table("t", column("id", pa.int64()))
 for n in range(FILES):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from storage.errors import InvalidRequest
-from tests.query.database import NOW_MS, Database, column, seq_at
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 
 @pytest.fixture(autouse=True)

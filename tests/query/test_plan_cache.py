@@ -12,7 +12,7 @@ from flight_server.query.plan_cache import PlanCache
 from storage.catalog.names import TableName
 from storage.errors import Corruption, PermissionDenied
 from storage.state.state import DatabaseState
-from tests.query.database import Database, column, seq_at
+from tests.support.query_database import Database, column, seq_at
 
 
 def state() -> DatabaseState:

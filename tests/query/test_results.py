@@ -10,7 +10,7 @@ from flight_server.sql.context.results import RowsResult
 from flight_server.sql.context.running_statements import RunningState, RunningStatements
 from storage.clock import ManualClock
 from storage.errors import Cancelled
-from tests.query.database import Database
+from tests.support.query_database import Database
 
 ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000)"
 

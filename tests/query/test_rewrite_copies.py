@@ -14,8 +14,8 @@ from flight_server.query import QueryEngine, QueryScope, QuerySettings
 from flight_server.rewrite.rewriter import copied
 from flight_server.rewrite.tree.dialect import read, written
 from storage.errors import FrostlineError
-from tests.sql_end_to_end.in_process import House, house
 from tests.sqllogic.script import Query, Statement, parse
+from tests.support.in_process import House, house
 
 FILES = sorted((Path(__file__).parent.parent / "sqllogic" / "files").glob("*.slt"))
 

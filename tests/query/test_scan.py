@@ -12,7 +12,7 @@ from flight_server.query.scan.table_scan import NOT_IN_MAX
 from storage.catalog.schema import TableDef, TableKind, write_fill
 from storage.catalog.table_options import KEEP_FOR_EVER, TableOptions
 from storage.errors import InvalidRequest
-from tests.query.database import DAY_MS, NOW_MS, Database, column, seq_at
+from tests.support.query_database import DAY_MS, NOW_MS, Database, column, seq_at
 
 OLD = seq_at(NOW_MS - 2 * DAY_MS)  # cold rows were written then
 NEW = seq_at(NOW_MS - 1000)  # hot rows

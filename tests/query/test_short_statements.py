@@ -9,7 +9,7 @@ from flight_server.query import QueryEngine, RunningQuery
 from flight_server.query.bounds import SHORT_ROWS
 from flight_server.query.results.running_query import FinishedQuery
 from storage.errors import InvalidRequest
-from tests.query.database import Database, column, seq_at
+from tests.support.query_database import Database, column, seq_at
 
 
 @pytest.fixture

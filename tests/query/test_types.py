@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.cold.parquet_types import file_type, from_file_batch, is_storable, to_file_batch
-from tests.query.database import NOW_MS, Database, column, seq_at
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 ZONES = (None, "UTC", "+05:30", "Europe/Berlin", "Etc/GMT+5")
 DATE = datetime.date(2020, 2, 29)

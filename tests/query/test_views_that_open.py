@@ -12,7 +12,7 @@ from flight_server.query import QueryScope
 from storage.catalog.names import TableName
 from storage.catalog.schema import TableDef
 from storage.errors import NotFound, PermissionDenied
-from tests.query.database import NOW_MS, Database, column, seq_at
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 V = TableName("public", "v")
 

@@ -33,7 +33,7 @@ from storage.cold.local_store import LocalStore
 from storage.errors import Cancelled, FrostlineError
 from storage.state.state import DatabaseState
 from tests.sandbox.hostile import Hostile, big, engine_functions, hostile_calls, hostile_shapes, hostile_types
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 HANGS_AFTER_SECONDS: Final = 60.0
 SANDBOX_BYTES: Final = 512 << 20

@@ -14,8 +14,8 @@ from flight_server.query.engine import QueryEngine
 from flight_server.sandbox import functions
 from flight_server.sandbox.growth import bounds_of
 from storage.catalog.schema import write_fill
-from tests.query.database import NOW_MS, Database, column, seq_at
 from tests.sandbox.hostile import engine_functions
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 USUAL = (
     "SELECT 1",

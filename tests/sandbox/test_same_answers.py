@@ -15,8 +15,8 @@ from storage.catalog.names import TableName
 from storage.catalog.schema import TableKind
 from storage.catalog.table_options import TableOptions
 from storage.errors import FrostlineError
-from tests.query.database import NOW_MS, Database, column, seq_at
 from tests.query.states import STATES, in_state
+from tests.support.query_database import NOW_MS, Database, column, seq_at
 
 ROWS = pa.table(
     {

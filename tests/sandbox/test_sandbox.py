@@ -17,7 +17,7 @@ from flight_server.query.scan.scope import QueryScope
 from storage.errors import Cancelled, FrostlineError, LimitExceeded
 from storage.state.state import DatabaseState
 from tests.sandbox.descendants import fork_servers, sandboxed
-from tests.wire.flight_client import wait_until
+from tests.support.flight_client import wait_until
 
 SCOPE = QueryScope(
     state=DatabaseState(), extra={"t": pa.table({"n": [1, 2, 3], "big": [1 << 31, 1 << 32, 1 << 40], "s": ["ab"] * 3})}

@@ -28,7 +28,7 @@ from storage.maintenance.flush import flush_partition
 from storage.settings import StorageSettings
 from tests.second_opinion.mended import query_engine
 from tests.second_opinion.tables import DEAD_ID, Place, Row, Table
-from tests.sql_end_to_end.in_process import House
+from tests.support.in_process import House
 
 STATES: Final = ("hot", "cold", "mixed")
 IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - syncs cost nothing there

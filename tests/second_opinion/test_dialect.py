@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.second_opinion.dialect import DIALECT, Difference, excused
-from tests.server_process import REPOSITORY
+from tests.support.server_process import REPOSITORY
 
 HEADING = "## Differences from PostgreSQL\n"
 

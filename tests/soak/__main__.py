@@ -16,10 +16,10 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from tests.server_process import REPOSITORY, ServerProcess
 from tests.soak.load import Load
 from tests.soak.sample import Sample, sampled
 from tests.soak.verdict import SHORTEST_SECONDS, is_long_enough, marks
+from tests.support.server_process import REPOSITORY, ServerProcess
 
 SAMPLE_SECONDS: Final = 10.0
 OUT: Final = REPOSITORY / "build" / "proof" / "soak.jsonl"

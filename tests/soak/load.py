@@ -16,8 +16,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.listener import listen
+from tests.support.listener import listen
+from tests.support.server_process import ServerProcess
 
 WRITERS: Final = 3
 READERS: Final = 2

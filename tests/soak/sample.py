@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.faults.long.figures import figures_of
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 _FIGURE: Final = re.compile(r"^frostline_(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
 

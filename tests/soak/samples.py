@@ -1,4 +1,4 @@
-"""What several tests share: samples."""
+"""A sample of a soak."""
 
 from __future__ import annotations
 

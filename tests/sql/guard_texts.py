@@ -1,4 +1,4 @@
-"""What several tests share: guard texts."""
+"""Texts at the limits of the guard, and texts that hide from it."""
 
 from __future__ import annotations
 

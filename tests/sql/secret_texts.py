@@ -1,4 +1,4 @@
-"""What several tests share: secret texts."""
+"""Statements with secrets in them, mistyped in every way."""
 
 from __future__ import annotations
 

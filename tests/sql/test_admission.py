@@ -11,7 +11,7 @@ from flight_server.sql.context.admission import Admission, Limits
 from flight_server.sql.context.running_statements import RunningState, RunningStatements
 from storage.clock import ManualClock, SystemClock
 from storage.errors import Cancelled, LimitExceeded
-from tests.wire.flight_client import wait_until
+from tests.support.flight_client import wait_until
 
 
 def never() -> bool:

@@ -15,7 +15,7 @@ from flight_server.parser.guard.limits import GuardLimits
 from flight_server.parser.read_text import read_text
 from flight_server.query.sessions.functions import functions
 from storage.errors import FrostlineError, LimitExceeded
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 In = tuple[House, Session]
 

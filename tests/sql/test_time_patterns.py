@@ -9,7 +9,7 @@ import pytest
 from flight_server.access.sessions.session import Session
 from flight_server.parser.dialect.time_patterns import chrono_pattern
 from storage.errors import InvalidRequest
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 # What PostgreSQL 15 gives for TIMESTAMP '2024-01-02 15:04:05.678912'.
 WRITTEN = {

@@ -1,4 +1,4 @@
-"""What several tests share: tricky texts."""
+"""Texts in which strings, names and comments end where one would not think."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several tests share: ageing."""
+"""Makes a dropped user older."""
 
 from __future__ import annotations
 

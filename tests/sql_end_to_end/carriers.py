@@ -1,4 +1,4 @@
-"""What several tests share: carriers."""
+"""Statements that carry words of their callers."""
 
 from __future__ import annotations
 

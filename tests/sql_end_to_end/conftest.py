@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 _numbers = itertools.count(1)
 

@@ -6,8 +6,8 @@ import itertools
 from contextlib import ExitStack
 from types import TracebackType
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 ROLES = {"ann": "user", "bob": "user", "sam": "service", "dora": "dba"}
 _numbers = itertools.count(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import FrostlineError
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 
 class Definer:

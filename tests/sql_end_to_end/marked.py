@@ -13,8 +13,8 @@ from typing import Any, Final
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 ROLES: Final = {"una": "user", "udo": "user", "sid": "service", "dan": "dba"}
 OWN_TABLES: Final = ("notes", "things")

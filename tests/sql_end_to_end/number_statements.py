@@ -1,4 +1,4 @@
-"""What several tests share: number statements."""
+"""Statements that take a number."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from types import TracebackType
 
 import pyarrow.flight as flight
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
-from tests.wire.flight_client import Client as Wire
+from tests.support.flight_client import Client as Wire
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 ROLES = ("user", "service", "dba", "system")
 _numbers = itertools.count(1)

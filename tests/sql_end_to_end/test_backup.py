@@ -15,10 +15,10 @@ from adbc_driver_manager import Error
 
 from flight_server.cli import main
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
 from tests.sql_end_to_end.people import People
-from tests.wire.flight_client import wait_until
+from tests.support.flight_client import wait_until
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 CONSTRAINED = (
     "CREATE TABLE n.c (id BIGINT GENERATED ALWAYS AS IDENTITY, k BIGINT REFERENCES n.t NOT ENFORCED, "

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from storage.rowstore.keys import HOT
 from storage.rowstore.row_codec import encode_rows, schema_version_of
 from storage.rowstore.row_store import Put, RowStore
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
 from tests.storage.nested_arrays import KEYS, arrays, nested_types
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 ROWS = 6
 PAIR = pa.struct([("a", pa.int32()), ("b", pa.string())])

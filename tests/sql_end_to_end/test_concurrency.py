@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.sql_client import Client, Refused
 
 CLIENTS = 8
 TURNS = 50

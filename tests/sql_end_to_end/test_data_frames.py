@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
 
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.sql_client import Client, Refused
 
 
 @pytest.fixture

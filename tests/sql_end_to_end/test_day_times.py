@@ -7,7 +7,7 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 UNITS = {0: "s", 1: "ms", 2: "ms", 3: "ms", 4: "us", 5: "us", 6: "us", 7: "ns", 8: "ns", 9: "ns"}
 SHOWN = {"s": "(0)", "ms": "(3)", "us": "", "ns": "(9)"}

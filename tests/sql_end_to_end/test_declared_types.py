@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 _AT = dt.datetime.fromisoformat
 TYPES: list[tuple[str, pa.DataType, str, Any]] = [

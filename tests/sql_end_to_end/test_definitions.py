@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.arrow_columns import arrow_columns
-from tests.sql_end_to_end.furniture import Client
 from tests.sql_end_to_end.people import People
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 DEFINED = (
     "CREATE TABLE t (a INT, b VARCHAR(3) NOT NULL DEFAULT 'it''s', \"C c\" DECIMAL(5, 2)[], d STRUCT<x INT, y DATE>, "

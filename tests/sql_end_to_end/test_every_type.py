@@ -7,8 +7,8 @@ import pytest
 from adbc_driver_manager import Error
 from datafusion import SessionContext
 
-from tests.sql_end_to_end.furniture import Client, Refused
 from tests.sql_end_to_end.nested_columns import columns_and_nested
+from tests.support.sql_client import Client, Refused
 
 # What Go's Arrow, in the client, fails on by itself, before anything is sent.
 CLIENT_FAILS = ("arrow/ipc: unknown error while writing", "must be in the range", "byte width must be positive")

@@ -8,8 +8,8 @@ import pytest
 from adbc_driver_manager import Error
 
 from tests.access.lent_texts import NEVER_TEXTS
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.people import People
+from tests.support.server_process import ServerProcess
 
 
 @pytest.fixture(scope="module")

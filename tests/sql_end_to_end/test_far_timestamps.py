@@ -7,7 +7,7 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 EVER = dt.datetime.fromisoformat("9999-12-31 00:00:00")
 ONCE = dt.datetime.fromisoformat("0001-01-01 00:00:00")

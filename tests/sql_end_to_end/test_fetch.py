@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 FETCH = "OFFSET 1 ROWS FETCH NEXT 2 ROWS ONLY"
 

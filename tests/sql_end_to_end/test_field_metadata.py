@@ -11,8 +11,8 @@ import pytest
 from storage.catalog.names import TableName
 from storage.catalog.schema import Column, TableDef, TableKind, decode_record, encode_record
 from storage.catalog.table_options import TableOptions
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 EXTENSION = {b"ARROW:extension:name": b"geoarrow.wkb", b"ARROW:extension:metadata": b'{"crs": "OGC:CRS84"}'}
 NOTES = {**EXTENSION, b"PARQUET:field_id": b"7"}

@@ -9,7 +9,7 @@ import pytest
 from storage.errors import LimitExceeded
 from storage.settings import StorageSettings
 from storage.shares import ShareLimits, Shares
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 SETTINGS = StorageSettings(uncommitted_bytes_max=3_000_000, uncommitted_per_user_bytes_max=2_000_000)
 INSERT = "INSERT INTO t SELECT value, repeat('x', 1000) FROM generate_series({0}, {0} + 499)"  # half a megabyte

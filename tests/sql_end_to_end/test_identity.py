@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.sql_end_to_end.definer import Definer, definer
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.sql_client import Client, Refused
 
 GIVING = (
     "INSERT INTO t VALUES (5, 'x')",

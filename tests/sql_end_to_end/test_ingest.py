@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.sql_client import Client, Refused
 
 ROWS = pa.table({"a": pa.array([1, 2], pa.int32()), "b": ["x", "y"]})
 BIG_ROWS = 280_000

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.arrow_columns import arrow_columns, unstorable_columns
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 COLUMNS = arrow_columns()
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 
 @pytest.fixture

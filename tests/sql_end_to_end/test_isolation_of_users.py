@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
-from tests.sql_end_to_end.listener import listen
 from tests.sql_end_to_end.marked import OWN_TABLES, ROLES, STATEMENTS, Marked, Marks, bytes_of
+from tests.support.listener import listen
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 CONF = "[storage]\nuser_partitions_max = 5\n"  # for four users with two tables: always on the way in or out
 

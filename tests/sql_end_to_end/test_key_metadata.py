@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.people import People
+from tests.support.server_process import ServerProcess
 
 DEFINED = (
     "CREATE TABLE p (a INT, b INT, c INT, CONSTRAINT p_key PRIMARY KEY (a, b), CONSTRAINT p_c UNIQUE (c) NOT ENFORCED)",

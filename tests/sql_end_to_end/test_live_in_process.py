@@ -20,7 +20,7 @@ from storage.commit.deltas import Delta
 from storage.errors import FrostlineError, LimitExceeded
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 ALL = "SUBSCRIBE TO SELECT id, v FROM t"
 

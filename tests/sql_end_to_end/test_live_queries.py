@@ -10,10 +10,10 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
-from tests.sql_end_to_end.listener import listen, listened_to, make_items, replayed
 from tests.sql_end_to_end.people import People
+from tests.support.listener import listen, listened_to, make_items, replayed
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 
 @pytest.fixture(scope="module")

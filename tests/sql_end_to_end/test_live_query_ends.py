@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
-from tests.sql_end_to_end.listener import listen, listen_by_hand, listened_to, make_items
 from tests.sql_end_to_end.people import People
+from tests.support.listener import listen, listen_by_hand, listened_to, make_items
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from flight_server.access.sessions.session import Session
 from storage.errors import ConstraintViolated, FrostlineError
 from storage.settings import StorageSettings
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 SPILLING = StorageSettings(hot_statement_bytes_max=1000, row_group_rows=64)
 LOAD = "INSERT INTO t SELECT value, 'loaded' FROM generate_series({}, {})"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 SYSTEM = (
     "namespaces",

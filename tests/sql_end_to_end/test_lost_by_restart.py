@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 from tests.wire.error_kinds import command
 
 

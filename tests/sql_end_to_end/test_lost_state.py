@@ -11,7 +11,7 @@ import pytest
 from flight_server.access.sessions.session import Session, SessionLost
 from storage.errors import FrostlineError
 from tests.access.lent_texts import LENT_TEXTS, NEVER_TEXTS
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 IDLE_SECONDS = 300
 ENDS = ("COMMIT", "END", "COMMIT WORK", "ROLLBACK", "ABORT", "ROLLBACK TRANSACTION")

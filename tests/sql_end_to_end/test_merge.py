@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 
 @pytest.fixture(params=["hot", "cold"])

@@ -17,10 +17,10 @@ from flight_server.wire import flight_sql_pb2 as pb
 from storage.catalog.folder_templates import portable_folder_name
 from storage.catalog.names import RESERVED_NAMESPACES, TableName, quoted
 from tests.faults.abused import AS_ROOT
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
 from tests.sql_end_to_end.odd_names import NAMES, NO_NAMES, TAKEN, text
-from tests.wire.flight_client import descriptor
+from tests.support.flight_client import descriptor
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 USED = [name for name in NAMES if name not in RESERVED_NAMESPACES]
 IDS = pa.array([1, 2, 3], pa.int64())

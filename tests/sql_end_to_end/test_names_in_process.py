@@ -14,8 +14,8 @@ from storage.catalog.names import RESERVED_NAMESPACES, quoted
 from storage.catalog.users import Role, UserRecord
 from storage.errors import FrostlineError
 from storage.state.edits import Edit
-from tests.sql_end_to_end.in_process import House, house
 from tests.sql_end_to_end.odd_names import NAMES, NO_NAMES, TAKEN, text, with_tail
+from tests.support.in_process import House, house
 
 
 class Statements:

@@ -9,8 +9,8 @@ import pytest
 from flight_server.access.sessions.sessions import Session
 from storage.errors import FrostlineError
 from storage.whole_numbers import whole_number
-from tests.sql_end_to_end.in_process import House, house
 from tests.sql_end_to_end.number_statements import STATEMENTS
+from tests.support.in_process import House, house
 
 LONG = "9" * 5000
 HUGE = ("9" * 19, "9" * 20, LONG, "-" + "9" * 20, "-" + LONG, "1e400", "0" * 5000 + "7", "NaN", "1.5", "+1", "0x10")

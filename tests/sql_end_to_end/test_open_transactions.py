@@ -12,7 +12,7 @@ import pytest
 from flight_server.access.sessions.session import Session
 from flight_server.sql.context.session_transactions import SessionTransaction
 from storage.errors import FrostlineError, LimitExceeded
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 IDLE_SECONDS = 300
 

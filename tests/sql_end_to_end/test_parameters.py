@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.sql_client import Client, Refused
 
 TEXT, INT, BIG = pa.string(), pa.int32(), pa.int64()
 

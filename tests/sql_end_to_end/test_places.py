@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
-from tests.wire.flight_client import wait_until
+from tests.support.flight_client import wait_until
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 SETTINGS = "[query]\nrunning_max = 1\nqueue_seconds_max = 3.0\n"
 ENDLESS = "SELECT sum(sqrt(value)) FROM generate_series(1, 1000000000000)"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 WAIT_SECONDS = 20.0
 CONFIG = "[jobs]\nretention_check_seconds = 0.1\n"

@@ -10,9 +10,9 @@ import pytest
 from adbc_driver_manager import Error
 
 from flight_server.wire import flight_sql_pb2 as pb
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
 from tests.sql_end_to_end.people import ROLES, People
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 LEVELS = ("public", "private", "restricted")
 OK, DENIED, HIDDEN = "", "42501", "42P01"

@@ -11,8 +11,8 @@ import pytest
 from flight_server.sql.context.savepoints import SAVEPOINTS_MAX
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.messages import pack_any
-from tests.server_process import ROOT_PASSWORD, ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.sql_client import Client
 
 
 @pytest.fixture

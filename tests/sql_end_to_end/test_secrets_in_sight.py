@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from tests.server_process import ServerProcess
 from tests.sql.secret_texts import QUOTES, SECRET, TEXTS, is_the_name, mistyped
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 
 @pytest.fixture

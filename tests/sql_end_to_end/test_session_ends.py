@@ -12,7 +12,7 @@ from flight_server.access.sessions.session import SessionLost
 from storage.catalog.users import Role
 from storage.errors import Cancelled, ConstraintViolated, LimitExceeded, NotFound
 from storage.settings import StorageSettings
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from flight_server.sql.context.running_statements import TEXT_CHARACTERS_MAX
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.clients.messages import RawClient
 from tests.faults.cancel_storm import cpu_seconds
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client as Sql
-from tests.wire.flight_client import packed, wait_until
+from tests.support.flight_client import packed, wait_until
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client as Sql
 
 MEMORY_BYTES_MAX = 400_000_000
 SETTINGS = f"[query]\nmemory_bytes_max = {MEMORY_BYTES_MAX}\n"

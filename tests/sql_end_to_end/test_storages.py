@@ -12,11 +12,11 @@ import pytest
 
 from storage.errors import PermissionDenied
 from storage.settings import StorageSettings
-from tests.s3_endpoint import S3Endpoint
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
-from tests.sql_end_to_end.in_process import house
 from tests.sql_end_to_end.people import People
+from tests.support.in_process import house
+from tests.support.s3_endpoint import S3Endpoint
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY="
 SECRET_KEY = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"

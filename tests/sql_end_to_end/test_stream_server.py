@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
-from tests.sql_end_to_end.listener import listen
 from tests.sql_end_to_end.people import ROLES, People
+from tests.support.listener import listen
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 WAIT_SECONDS_MAX = 20.0
 

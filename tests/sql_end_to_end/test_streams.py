@@ -11,7 +11,7 @@ import pytest
 from flight_server.access.sessions.session import Session
 from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
 from storage.settings import StorageSettings
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 TICKS = "CREATE STREAM TABLE ticks (n BIGINT, word VARCHAR) WITH (retention = '10s', max_buffer = 5)"
 

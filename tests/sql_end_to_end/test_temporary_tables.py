@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 Connect = Callable[[], Client]
 ROWS = pa.table({"id": pa.array([7, 8], pa.int32()), "name": ["seven", "eight"]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 
 def test_statements_of_one_text_run_in_order_and_see_each_other(client: Client) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from storage.maintenance.retention import expired_partitions, purge_step
 from storage.seq import SEQ_TIME_SHIFT
 from storage.settings import StorageSettings
 from storage.state.state import PartitionState
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
 
 RETENTION_SECONDS = 100
 STEPS = 40

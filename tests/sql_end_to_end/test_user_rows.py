@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.ageing import age
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 USERS = ("ann", "bob", "cay", "dan")
 

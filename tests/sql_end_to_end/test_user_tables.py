@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.crowd import Crowd
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from adbc_driver_manager import Error
 
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.ageing import age
-from tests.sql_end_to_end.furniture import Client, Refused
 from tests.sql_end_to_end.people import People
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 SECRET = "correct horse battery staple"
 

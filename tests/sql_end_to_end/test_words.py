@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sql_end_to_end.furniture import Client
+from tests.support.sql_client import Client
 
 
 @pytest.mark.parametrize("word", ["current_schema", "CURRENT_SCHEMA()", "schema()", "pg_catalog.current_schema()"])

@@ -13,10 +13,10 @@ import pytest
 from flight_server.access.sessions.sessions import Session
 from flight_server.query.errors.rules import OPENINGS, RULES
 from storage.errors import FrostlineError
-from tests.server_process import ServerProcess
 from tests.sql_end_to_end.carriers import CARRIERS
-from tests.sql_end_to_end.furniture import Client
-from tests.sql_end_to_end.in_process import House, house
+from tests.support.in_process import House, house
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 # What the rules look for, in the engine's own words.
 PHRASES = (

@@ -16,10 +16,10 @@ from typing import Any, Final
 import pyarrow as pa
 from adbc_driver_manager import Error
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Refused
 from tests.sqllogic.rendering import arranged, letters_of, lines_of
 from tests.sqllogic.script import Control, Let, Query, Record, Statement
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Refused
 
 FIRST: Final = "first"
 COMPACTED_EACH: Final = 3

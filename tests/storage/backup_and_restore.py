@@ -19,8 +19,8 @@ from storage import failpoints
 from storage.backup.folder_target import BackupFolder
 from storage.backup.restore import restore_into
 from storage.backup.take_backup import take_backup
-from tests.storage import furniture
-from tests.storage.furniture import never
+from tests.support import storage_builders as furniture
+from tests.support.storage_builders import never
 
 POINTS: Final = sorted(point for point in failpoints.POINTS if point.startswith(("backup.", "restore.")))
 THIRD = ("backup.after_file", "restore.after_file")

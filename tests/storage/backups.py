@@ -1,4 +1,4 @@
-"""What several tests share: backups."""
+"""Backups and restores in one line each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from storage.backup.record import BackupRecord
 from storage.backup.restore import restore_into
 from storage.backup.take_backup import take_backup
 from storage.engine import Engine
-from tests.storage import furniture
-from tests.storage.furniture import never
+from tests.support import storage_builders as furniture
+from tests.support.storage_builders import never
 
 
 def backup(engine: Engine, folder: Path, stop: Callable[[], bool] = never) -> BackupRecord:

@@ -6,7 +6,7 @@ import pytest
 
 from storage.catalog.schema import TableDef
 from storage.engine import Engine
-from tests.storage.furniture import make_table
+from tests.support.storage_builders import make_table
 
 
 @pytest.fixture

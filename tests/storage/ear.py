@@ -1,4 +1,4 @@
-"""What several tests share: ear."""
+"""A listener that remembers what it is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several tests share: model settings."""
+"""How long the state machine of storage runs."""
 
 from __future__ import annotations
 

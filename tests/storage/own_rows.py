@@ -1,4 +1,4 @@
-"""What several tests share: own rows."""
+"""User tables, and rows of one owner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.catalog.table_options import KEEP_FOR_EVER
 from storage.engine import Engine
 from storage.rowstore.owners import OwnerKey
 from storage.state.edits import Edit
-from tests.storage.furniture import definition, now
+from tests.support.storage_builders import definition, now
 
 
 def user_table(engine: Engine, name: str = "t", **more: Any) -> TableDef:

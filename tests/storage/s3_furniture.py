@@ -15,8 +15,8 @@ from storage.settings import StorageSettings
 from storage.state.edits import Edit
 from storage.state.state import ColdFile
 from tests.faults.s3_proxy import S3Proxy
-from tests.s3_endpoint import REGION, S3Endpoint
-from tests.storage.furniture import opened
+from tests.support.s3_endpoint import REGION, S3Endpoint
+from tests.support.storage_builders import opened
 
 # Impatient: a test waits for no more than it has to.
 S3_SETTINGS = StorageSettings(

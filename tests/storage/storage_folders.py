@@ -1,4 +1,4 @@
-"""What several tests share: storage folders."""
+"""Storages that are folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.catalog.schema import TableDef
 from storage.catalog.storages import StorageDef, StorageType
 from storage.engine import Engine
 from storage.state.edits import Edit
-from tests.storage.furniture import alter, now
+from tests.support.storage_builders import alter, now
 
 
 def folder_storage(folder: Path, name: str = "archive", **more: str) -> StorageDef:

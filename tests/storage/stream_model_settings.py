@@ -1,4 +1,4 @@
-"""What several tests share: stream model settings."""
+"""How long the state machine of streams runs."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ from storage.errors import Cancelled, Corruption, InvalidRequest, LimitExceeded,
 from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
-from tests.storage import furniture
 from tests.storage.backups import backup, contents, restore
-from tests.storage.furniture import never, verify_cold_files
 from tests.storage.own_rows import own, user_table
+from tests.support import storage_builders as furniture
+from tests.support.storage_builders import never, verify_cold_files
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from storage.engine import Engine
 from storage.errors import Corruption, InvalidRequest, PermissionDenied, StorageUnavailable
 from storage.maintenance.sweep import sweep
 from tests.faults.s3_proxy import PASS, Fault, no_fault
-from tests.s3_endpoint import REGION, S3Endpoint
-from tests.storage import furniture
-from tests.storage.furniture import never, verify_cold_files
 from tests.storage.s3_furniture import Cloud, cloud
+from tests.support import storage_builders as furniture
+from tests.support.s3_endpoint import REGION, S3Endpoint
+from tests.support.storage_builders import never, verify_cold_files
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import pytest
 from storage.backup.folder_target import BackupFolder
 from storage.backup.target import listed
 from storage.errors import InvalidRequest
-from tests.server_process import REPOSITORY
-from tests.storage import furniture
 from tests.storage.backup_and_restore import POINTS
 from tests.storage.backups import backup, contents, restore
+from tests.support import storage_builders as furniture
+from tests.support.server_process import REPOSITORY
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from storage.primary_keys.index import UNDER_WAY
 from storage.primary_keys.reservations import KeyReservation
 from storage.rowstore.keys import META, PK, MetaKind
 from storage.transactions.transaction import Transaction
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     compact,
     delete,

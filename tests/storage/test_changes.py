@@ -18,7 +18,7 @@ from storage.engine import Engine
 from storage.errors import InvalidRequest
 from storage.settings import StorageSettings
 from tests.storage.ear import Ear
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     alter,
     compact,

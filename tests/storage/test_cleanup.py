@@ -16,7 +16,7 @@ from storage.maintenance.cleanup import CleanResult, clean_dropped
 from storage.maintenance.sweep import sweep
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, PK, MetaKind, dropped_range, pair_key, partition_range
 from storage.state.edits import Edit, ForgetRows
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     clean,
     delete,

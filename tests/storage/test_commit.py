@@ -20,7 +20,7 @@ from storage.maintenance.sweep import sweep
 from storage.seq import SEQ_TIME_SHIFT
 from storage.state.edits import Edit, RowChange
 from storage.state.state import DatabaseState
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     alter,
     compact,
     definition,

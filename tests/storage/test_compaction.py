@@ -15,7 +15,7 @@ from storage.errors import Conflict, Corruption, NotFound
 from storage.maintenance.compaction import FILES_KEPT_MAX, compact_partition, plan_compaction
 from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     between,
     compact,
     delete,

@@ -10,7 +10,7 @@ from storage.engine import Engine
 from storage.maintenance.sweep import sweep
 from storage.state.partition_change import PartitionChange
 from tests.storage.ear import Ear
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     alter,
     compact,

@@ -18,7 +18,7 @@ from storage.errors import Cancelled, NotFound, StorageUnavailable
 from storage.maintenance.flush import FlushReason, flush_partition, plan_flush
 from storage.maintenance.sweep import sweep
 from storage.state.edits import Edit, FlushChange
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     alter,
     between,
     compact,

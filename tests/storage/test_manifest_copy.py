@@ -18,7 +18,7 @@ from storage.maintenance.sweep import sweep
 from storage.rowstore.owners import OwnerKey
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     alter,
     compact,

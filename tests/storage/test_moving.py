@@ -12,7 +12,8 @@ from storage.engine import Engine
 from storage.errors import Cancelled, StorageUnavailable
 from storage.maintenance.relocation import misplaced, misplaced_tables, move_step, placement
 from storage.maintenance.sweep import sweep
-from tests.storage.furniture import (
+from tests.storage.storage_folders import create, folder_storage, moved, parquet_files
+from tests.support.storage_builders import (
     delete,
     files_on_disk,
     flush,
@@ -26,7 +27,6 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
-from tests.storage.storage_folders import create, folder_storage, moved, parquet_files
 
 
 @pytest.fixture

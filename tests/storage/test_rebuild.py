@@ -22,8 +22,8 @@ from storage.errors import Corruption, InvalidRequest
 from storage.maintenance.sweep import sweep
 from storage.rowstore.startup_check import check_at_startup
 from storage.state.edits import Edit
-from tests.storage import furniture
-from tests.storage.furniture import SPILLING, verify_cold_files
+from tests.support import storage_builders as furniture
+from tests.support.storage_builders import SPILLING, verify_cold_files
 
 Fill = Callable[[Engine, ManifestCopies], object]
 

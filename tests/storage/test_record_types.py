@@ -28,7 +28,7 @@ from storage.errors import Corruption
 from storage.rowstore.row_codec import decode_rows, encode_rows, schema_version_of
 from storage.state.edits import Edit, RowChange
 from storage.state.row_versions import conform, with_seq
-from tests.storage.furniture import compact, definition, flush, make_table, now, opened, read
+from tests.support.storage_builders import compact, definition, flush, make_table, now, opened, read
 
 DAY = dt.date(2024, 2, 29)
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, 15, 123456)  # noqa: DTZ001 - a timestamp without zone

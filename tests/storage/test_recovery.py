@@ -26,7 +26,7 @@ from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, MetaKind, meta_k
 from storage.rowstore.row_store import Put, Remove
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     alter,
     compact,

@@ -24,7 +24,7 @@ from storage.settings import StorageSettings
 from storage.state.edits import CompactChange, Edit
 from storage.state.state import ColdFile, PartitionState
 from storage.state.transitions import with_deletes, with_files, with_rows
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     alter,
     compact,

@@ -13,7 +13,7 @@ from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Cancelled, FrostlineError, LimitExceeded
 from storage.settings import StorageSettings
-from tests.storage.furniture import flush, insert, make_table, never, opened
+from tests.support.storage_builders import flush, insert, make_table, never, opened
 
 
 class SteppingClock(ManualClock):

@@ -14,7 +14,7 @@ from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Corruption
 from storage.settings import StorageSettings
-from tests.storage.furniture import compact, delete, delete_in, flush, insert, load, make_table, opened
+from tests.support.storage_builders import compact, delete, delete_in, flush, insert, load, make_table, opened
 
 SMALL_GROUPS = StorageSettings(row_group_rows=1024)
 ROWS = 3000

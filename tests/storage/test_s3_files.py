@@ -24,8 +24,10 @@ from storage.errors import Corruption, InvalidRequest, StorageUnavailable
 from storage.maintenance.sweep import sweep
 from storage.state.edits import Edit
 from tests.faults.s3_proxy import PASS, Fault, objects_only
-from tests.s3_endpoint import S3Endpoint
-from tests.storage.furniture import (
+from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud, cloud_storage
+from tests.storage.storage_folders import folder_storage
+from tests.support.s3_endpoint import S3Endpoint
+from tests.support.storage_builders import (
     alter,
     compact,
     delete,
@@ -39,8 +41,6 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
-from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud, cloud_storage
-from tests.storage.storage_folders import folder_storage
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ from storage.engine import Engine
 from storage.errors import Conflict, InvalidRequest, NotFound, StorageUnavailable
 from storage.maintenance.sweep import sweep
 from storage.state.edits import Edit
-from tests.storage.furniture import (
+from tests.storage.storage_folders import create, folder_storage, moved, parquet_files
+from tests.support.storage_builders import (
     SPILLING,
     compact,
     drop,
@@ -37,7 +38,6 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
-from tests.storage.storage_folders import create, folder_storage, moved, parquet_files
 
 
 def test_default_storage_creation(tmp_path: Path):

@@ -16,8 +16,8 @@ from storage.maintenance.eviction import plan_eviction
 from storage.rowstore.keys import DELETES, HOT, partition_range
 from storage.settings import StorageSettings
 from storage.state.edits import Edit, EvictChange
-from tests.storage.furniture import clean
 from tests.storage.stream_furniture import NAME, Stream
+from tests.support.storage_builders import clean
 
 
 @pytest.fixture

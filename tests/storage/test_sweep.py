@@ -10,7 +10,7 @@ from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.maintenance.sweep import sweep
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     compact,
     drop,

@@ -12,7 +12,7 @@ from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated, InvalidRequest
 from storage.maintenance.sweep import sweep
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     alter,
     compact,

@@ -16,7 +16,7 @@ from storage.primary_keys import load_keys as load_claims
 from storage.primary_keys.index import UNDER_WAY
 from storage.primary_keys.reservations import UnseenReservation
 from storage.transactions.row_stage import Staged
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     SPILLING,
     insert,
     keys,

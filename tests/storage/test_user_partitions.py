@@ -25,7 +25,8 @@ from storage.rowstore.owners import OwnerKey
 from storage.rowstore.row_store import RowStore
 from storage.settings import StorageSettings
 from tests.faults.full_disk import failing_for_want_of_room, until_healthy
-from tests.storage.furniture import (
+from tests.storage.own_rows import own, user_table
+from tests.support.storage_builders import (
     alter,
     compact,
     delete,
@@ -42,7 +43,6 @@ from tests.storage.furniture import (
     values,
     verify_cold_files,
 )
-from tests.storage.own_rows import own, user_table
 
 FEW = StorageSettings(user_partitions_max=3, user_idle_seconds=60.0)
 

@@ -20,7 +20,7 @@ from storage.rowstore import row_store as hot
 from storage.rowstore.keys import AUDIT, FAMILIES, META, MetaKind, meta_key
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
-from tests.storage.furniture import make_table, opened
+from tests.support.storage_builders import make_table, opened
 
 ANN = UserRecord(name="ann", role="user", password_hash="x")
 

@@ -1,4 +1,4 @@
-"""What several tests share: error kinds."""
+"""Errors of every kind, and what makes each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several tests share: log ins."""
+"""Log-ins in every form, for calls of every kind."""
 
 from __future__ import annotations
 

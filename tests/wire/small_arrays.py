@@ -1,4 +1,4 @@
-"""What several tests share: small arrays."""
+"""Arrays that are small in memory and stand for very much."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pyarrow.flight as flight
 import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
-from tests.wire.flight_client import ROWS, Client, descriptor, ingest, packed, wait_until
+from tests.support.flight_client import ROWS, Client, descriptor, ingest, packed, wait_until
 
 
 @pytest.fixture

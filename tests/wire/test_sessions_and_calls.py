@@ -10,8 +10,8 @@ import pytest
 
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.actions import ACTIONS
+from tests.support.flight_client import ROWS, Client, descriptor, ingest, packed, wait_until
 from tests.wire.conftest import start
-from tests.wire.flight_client import ROWS, Client, descriptor, ingest, packed, wait_until
 
 
 @pytest.fixture

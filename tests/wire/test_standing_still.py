@@ -16,8 +16,8 @@ import pytest
 from flight_server.calls.running_calls import CLOSED_SECONDS, CUT_OFF_SECONDS, RunningCall
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.faults.raw_grpc import silent
+from tests.support.flight_client import ROWS, Client, descriptor, ingest, wait_until
 from tests.wire.conftest import ACCESS, Running, start
-from tests.wire.flight_client import ROWS, Client, descriptor, ingest, wait_until
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.clients.go.go_build import BUILD_SECONDS_MAX, MODULE, build
-from tests.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
 
 CHECKS_SECONDS_MAX = 90
 CHECKS = [

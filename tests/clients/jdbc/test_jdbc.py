@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.jdbc.jdbc_build import BUILD_SECONDS_MAX, DRIVERS, PROJECT, build
-from tests.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
 
 SOURCES = PROJECT / "src" / "main" / "java" / "checks"
 UTC, ELSEWHERE = "UTC", "Asia/Kolkata"

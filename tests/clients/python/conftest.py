@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
 
 _numbers = itertools.count(1)
 

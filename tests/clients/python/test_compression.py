@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from tests.clients.messages import RawClient
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 MANY = "SELECT value AS n, 'always the same text' AS t FROM generate_series(1, 200000)"
 

@@ -12,7 +12,7 @@ import adbc_driver_manager
 import pytest
 import sqlalchemy as sa
 
-from tests.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
 
 CONNECTIONS = 5
 CHECK_OUTS = 200

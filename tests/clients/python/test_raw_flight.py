@@ -10,7 +10,7 @@ from pyarrow import flight
 
 from flight_server.wire import flight_sql_pb2 as pb
 from tests.clients.messages import RawClient, ingest
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 
-from tests.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
 
 # The dialect leaves a cursor open where it looks for a table.
 pytestmark = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.mixed_load import CONFIG, Load
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 
 def check_answers(load: Load, directory: Path) -> None:

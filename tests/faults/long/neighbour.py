@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 PAUSE_SECONDS = 0.05
 ANSWER_SECONDS_MAX = 30.0  # a hang, not slowness: the machine may be busy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 
 def target_of(server: ServerProcess) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from storage.clock import SystemClock
 from storage.engine import Engine
 from storage.maintenance.sweep import sweep
 from storage.settings import StorageSettings
-from tests.storage import furniture
+from tests.support import storage_builders as furniture
 
 SMALL = StorageSettings(hot_statement_bytes_max=4000, row_group_rows=1024, file_bytes_target=1 << 20)
 

@@ -21,7 +21,7 @@ from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import MIB, back_at, eventually, figures_of, forget_peak, peak_rss_mib
 from tests.faults.long.neighbour import Neighbour
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
 
 INGEST_BYTES_MAX = 100 * MIB
 BOUND_ROWS_MAX = 10_000

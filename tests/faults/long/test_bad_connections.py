@@ -20,7 +20,7 @@ from tests.faults.long.figures import back_at, figures_of
 from tests.faults.long.neighbour import Neighbour
 from tests.faults.long.network_target import target_of
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 CONNECTIONS = 2000
 LOG_LINES_MAX = 50

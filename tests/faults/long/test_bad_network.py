@@ -19,7 +19,7 @@ from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import back_at, figures_of
 from tests.faults.long.network_target import target_of
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import ROOT_PASSWORD, ServerProcess
 
 ROWS = 300_000  # about 5 MB in several messages
 ROUNDS_MIN = 12

@@ -28,8 +28,8 @@ from storage.engine import Engine
 from storage.errors import Unauthenticated
 from tests.faults.long.conftest import Shift
 from tests.faults.tools import needed
-from tests.server_process import REPOSITORY, ServerProcess
-from tests.storage.furniture import delete, flush, insert, make_table, opened, read
+from tests.support.server_process import REPOSITORY, ServerProcess
+from tests.support.storage_builders import delete, flush, insert, make_table, opened, read
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * 24 * HOUR_MS
@@ -215,7 +215,7 @@ AROUND_SUMMER_TIME = """
 import sys
 from pathlib import Path
 from storage.clock import ManualClock
-from tests.storage.furniture import files_on_disk, flush, insert, make_table, opened, read
+from tests.support.storage_builders import files_on_disk, flush, insert, make_table, opened, read
 clock = ManualClock(1_711_846_800_000 - 1000)  # 2024-03-31T01:00 UTC, when Europe's clocks went ahead
 with opened(Path(sys.argv[1]), clock) as engine:
     table = make_table(engine)

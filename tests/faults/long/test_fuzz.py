@@ -25,11 +25,11 @@ from storage.errors import FrostlineError
 from tests.faults.fuzzing import corpus, damaged, damaged_upload, keep, unpacked
 from tests.faults.long.conftest import Shift
 from tests.faults.upload_targets import GOOD, WORDS, Target, check_survived
-from tests.server_process import ServerProcess
 from tests.sql.guard_texts import PASSING
 from tests.sql_end_to_end.carriers import CARRIERS
-from tests.sql_end_to_end.in_process import House, house
 from tests.sql_end_to_end.number_statements import STATEMENTS
+from tests.support.in_process import House, house
+from tests.support.server_process import ServerProcess
 
 WORKING = (
     "SELECT s, count(*), sum(f) OVER (PARTITION BY s ORDER BY id ROWS 2 PRECEDING) FROM t GROUP BY s, f, id",

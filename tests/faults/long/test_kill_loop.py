@@ -23,7 +23,7 @@ from tests.faults.crash_checks import check_files, check_nothing_failed_alive, c
 from tests.faults.long.conftest import Shift, record
 from tests.faults.long.kill_loop import a_server, check_answers
 from tests.faults.mixed_load import Load, rows_of
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 WORKERS = 3
 KILLS_MIN = 12

@@ -9,8 +9,8 @@ import pytest
 from tests.faults.cancel_checks import check_answers, check_nothing_stays
 from tests.faults.cancel_storm import CONFIG, Held, Storm
 from tests.faults.long.conftest import Shift
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client
 
 CALLS = 1000
 

@@ -15,9 +15,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.faults.long.conftest import Shift
 from tests.faults.mixed_load import gone_quietly
 from tests.faults.stream_soak import Soak
-from tests.server_process import ServerProcess
 from tests.storage.stream_model import StreamMachine
 from tests.storage.stream_model_settings import SETTINGS
+from tests.support.server_process import ServerProcess
 
 SOAK_SECONDS_MIN = 120.0
 KEPT: Final = 60

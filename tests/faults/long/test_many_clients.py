@@ -16,7 +16,7 @@ import pytest
 from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import back_at, figures_of
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 CLIENTS = 200
 ROUNDS_MIN = 3

@@ -21,7 +21,7 @@ from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import MIB, figures_of, forget_peak, peak_rss_mib
 from tests.faults.long.neighbour import Neighbour
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 POOL_BYTES = 256 * MIB
 STATEMENT_SECONDS = 6.0

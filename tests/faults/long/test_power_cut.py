@@ -23,12 +23,12 @@ from storage.clock import SystemClock
 from storage.maintenance.sweep import sweep
 from storage.state.state import live_files
 from tests.faults.long.conftest import Shift
-from tests.faults.long.disk_log import CALLS, Disk, StatementContext, calls_of, in_order
+from tests.faults.long.disk_log import CALLS, Disk, Call, calls_of, in_order
 from tests.faults.long.power_client import SMALL
 from tests.faults.tools import needed
-from tests.server_process import REPOSITORY
-from tests.storage import furniture
-from tests.storage.furniture import verify_cold_files
+from tests.support import storage_builders as furniture
+from tests.support.server_process import REPOSITORY
+from tests.support.storage_builders import verify_cold_files
 
 CHANGES = 40
 RANDOM_CUTS = 40
@@ -103,7 +103,7 @@ def test_what_a_power_cut_leaves_holds_every_answer(strace: str, tmp_path: Path,
         shutil.rmtree(directory)
 
 
-def check_cuts(directory: Path, calls: list[StatementContext], cuts: list[tuple[int, Random | None]]) -> None:
+def check_cuts(directory: Path, calls: list[Call], cuts: list[tuple[int, Random | None]]) -> None:
     """One pass over the calls; at each cut the directory it would leave is opened and compared."""
     disk, journal, done = Disk(str(directory / "data")), Journal(), 0
     for at, random in cuts:
@@ -138,7 +138,7 @@ def check(left: Path, journal: Journal, how: str) -> None:
         assert furniture.files_on_disk(engine) == set(live_files(engine.state)), how
 
 
-def traced(directory: Path, seed: int) -> list[StatementContext]:
+def traced(directory: Path, seed: int) -> list[Call]:
     """The calls of a client that ran in `directory`."""
     directory.mkdir()
     log, journal = directory / "calls", directory / "journal"
@@ -150,7 +150,7 @@ def traced(directory: Path, seed: int) -> list[StatementContext]:
     return calls
 
 
-def line_of(call: StatementContext) -> str:
+def line_of(call: Call) -> str:
     """What the client told its journal with this call, if it did."""
     if call.name != "write" or not call.path.endswith("/journal"):
         return ""

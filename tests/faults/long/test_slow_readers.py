@@ -22,7 +22,7 @@ from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import back_at, eventually, figures_of, forget_peak, peak_rss_mib
 from tests.faults.long.neighbour import Neighbour
 from tests.faults.mixed_load import gone_quietly
-from tests.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
+from tests.support.server_process import REPOSITORY, ROOT_PASSWORD, ServerProcess
 
 READERS = 500
 CALLS_MAX = 120  # of which one is the neighbour's
@@ -137,7 +137,7 @@ def test_a_reader_that_is_killed_ends_its_query(server: ServerProcess, shift: Sh
 
 KILLED_CLIENT = """
 import sys, threading
-from tests.faults.long.slow_reader import Reader
+from tests.faults.long.test_slow_readers import Reader
 readers = [Reader(sys.argv[1]) for _ in range(5)]
 for reader in readers:
     reader.take()

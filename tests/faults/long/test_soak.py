@@ -22,7 +22,7 @@ from tests.faults.long.conftest import Shift
 from tests.faults.long.figures import Figures, back_at, eventually, figures_of
 from tests.faults.long.kill_loop import a_server, check_answers
 from tests.faults.mixed_load import CONFIG, Load, gone_quietly, rows_of
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 WORKERS = 3
 READERS = 2

@@ -12,12 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.server_process import ServerProcess
 from tests.sqllogic.sqlite import report
 from tests.sqllogic.sqlite.outcomes import FileReport
 from tests.sqllogic.sqlite.running import FileRun
 from tests.sqllogic.sqlite.script import parse
 from tests.sqllogic.sqlite.states import STATES
+from tests.support.server_process import ServerProcess
 
 
 def chosen(folder: Path, names: list[str], each_max: int) -> list[Path]:

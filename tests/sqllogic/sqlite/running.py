@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Refused
 from tests.sqllogic.sqlite.fixed_types import answer_by_fixed_types
 from tests.sqllogic.sqlite.loading import Load, gathered, spread
 from tests.sqllogic.sqlite.outcomes import FileReport, Outcome, kind_of_error
 from tests.sqllogic.sqlite.results import agree, digest, digest_of_expected, values_of
 from tests.sqllogic.sqlite.script import Query, Record, Statement
 from tests.sqllogic.sqlite.states import State
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Refused
 
 _INDEX = re.compile(r"\s*(CREATE\s+(UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX)\b", re.IGNORECASE)
 _TARGET = re.compile(

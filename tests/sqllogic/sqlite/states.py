@@ -12,9 +12,9 @@ from typing import Any, Final
 import pyarrow as pa
 from adbc_driver_manager import Error
 
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Refused
 from tests.sqllogic.sqlite.loading import Load
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Refused
 
 STATES: Final = ("hot", "cold", "mixed")
 STATEMENT_SECONDS_MAX: Final = 30

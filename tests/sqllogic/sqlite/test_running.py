@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.server_process import REPOSITORY, ServerProcess
 from tests.sqllogic.sqlite import report
 from tests.sqllogic.sqlite.outcomes import DOCUMENTED, FileReport
 from tests.sqllogic.sqlite.running import FileRun
 from tests.sqllogic.sqlite.script import parse
 from tests.sqllogic.sqlite.states import STATES
+from tests.support.server_process import REPOSITORY, ServerProcess
 
 FILES = Path(__file__).parent / "files"
 

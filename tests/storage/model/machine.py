@@ -35,7 +35,10 @@ from storage.state.edits import Edit
 from storage.state.snapshots import Snapshot
 from storage.state.state import DatabaseState, live_files
 from storage.transactions.transaction import Transaction
-from tests.storage.furniture import (
+from tests.storage.model.crashes import Crash, Cut, cuts, outcomes
+from tests.storage.model.oracle import Model, Shown, TableModel, arranged
+from tests.storage.model.staging import stage_and_commit, stage_files
+from tests.support.storage_builders import (
     SPILLING,
     alter,
     clean,
@@ -53,9 +56,6 @@ from tests.storage.furniture import (
     stage_rows,
     verify_cold_files,
 )
-from tests.storage.model.crashes import Crash, Cut, cuts, outcomes
-from tests.storage.model.oracle import Model, Shown, TableModel, arranged
-from tests.storage.model.staging import stage_and_commit, stage_files
 
 KEYS = st.integers(0, 9)
 KEY_SETS = st.sets(KEYS, min_size=1, max_size=4)

@@ -32,7 +32,7 @@ from storage.state.edits import Edit
 from storage.state.snapshots import Snapshot
 from storage.state.state import DatabaseState
 from storage.transactions.transaction import Transaction
-from tests.storage.furniture import (
+from tests.support.storage_builders import (
     alter,
     compact,
     definition,

@@ -9,7 +9,7 @@ from storage.catalog.schema import TableDef
 from storage.engine import Engine
 from storage.transactions.row_stage import RowStage
 from storage.transactions.transaction import Transaction
-from tests.storage.furniture import SPILLING, rows_batch
+from tests.support.storage_builders import SPILLING, rows_batch
 
 
 def stage_and_commit(

@@ -13,8 +13,8 @@ import pyarrow as pa
 from adbc_driver_manager import Error
 
 from tests.clients.messages import RawClient
-from tests.server_process import ServerProcess
-from tests.sql_end_to_end.furniture import Client, Refused
+from tests.support.server_process import ServerProcess
+from tests.support.sql_client import Client, Refused
 
 SECONDS_MAX = 20.0
 SETTINGS = "[live]\nprogress_seconds = 0.2\nqueue_bytes_max = 1000000\n"

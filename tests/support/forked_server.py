@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Final
 
 CONTEXT: Final = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.loaded_program"])
+CONTEXT.set_forkserver_preload(["tests.support.loaded_program"])
 
 
 class ForkedServer:

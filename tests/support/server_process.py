@@ -16,12 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from tests.forked_server import ForkedServer
+from tests.support.forked_server import ForkedServer
 
 ROOT_PASSWORD = "frost and line"
 READY_SECONDS_MAX = 60.0
 EXIT_SECONDS_MAX = 60.0
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parent.parent.parent
 
 
 class ServerProcess:

@@ -1,6 +1,6 @@
 """Run the S3 tests against a service that nobody here wrote: versitygw, S3 over a folder.
 
-    python -m tests.s3_service SERVER [arguments for pytest]
+    python -m tests.support.s3_service SERVER [arguments for pytest]
 
 SERVER is the program; `make test-s3` builds it from the Go module proxy.
 """
