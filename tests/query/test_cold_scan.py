@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datafusion import RuntimeEnvBuilder, SessionContext
 
-from flight_server.query.scan.cold_scan import FILES_MAX, PLANS_MIN, ColdScans, list_scan, with_paths
+from flight_server.query.scan.cold_scan import FILES_MAX, PLANS_MIN, SETS_A_GROUP, ColdScans, list_scan, with_paths
 from flight_server.query.sessions.contexts import Contexts
 from flight_server.query.sessions.settings import QuerySettings
 from storage.cold.file_store import only_local
@@ -67,6 +68,20 @@ def test_scans_are_kept_by_key_and_the_least_used_leaves_first(paths: list[str],
     assert len(scans) == 2
     assert scans.scan("first", files, SCHEMA) is first
     assert scans.scan("second", files[:1], SCHEMA) is not second
+
+
+def test_of_a_table_that_gets_new_files_all_the_while_few_scans_are_kept(paths: list[str], tmp_path: Path):
+    scans = ColdScans(SessionContext(), only_local(LocalStore(tmp_path)), plans_max=512)
+    one = cold_file(Path(paths[0]).name)
+    files = [msgspec.structs.replace(one, file_id=number) for number in range(1, 101)]
+    oldest = scans.scan("small", files[:1], SCHEMA)
+    other = scans.scan("other", files[:1], SCHEMA)
+    for count in range(1, 101):
+        newest = scans.scan("small", files[:count], SCHEMA)
+        assert scans.scan("small", files[:count], SCHEMA) is newest
+    assert len(scans) == SETS_A_GROUP + 1
+    assert scans.scan("other", files[:1], SCHEMA) is other
+    assert scans.scan("small", files[:1], SCHEMA) is not oldest
 
 
 def test_long_lists_of_files_leave_earlier(paths: list[str], tmp_path: Path):

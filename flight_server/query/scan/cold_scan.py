@@ -24,9 +24,12 @@ from storage.cold.file_store import FileStore, FileStores, ObjectStore
 from storage.state.state import ColdFile
 
 T = TypeVar("T")
+_FileIds = tuple[int, ...]
+_Key = tuple[Hashable, _FileIds]  # a group, and its files
 
 FILES_MAX: Final = 8192  # in all kept scans together, as long as there are more than PLANS_MIN of them
 PLANS_MIN: Final = 16
+SETS_A_GROUP: Final = 4  # of files: the newest, and what older snapshots still see
 
 _LISTING_SCAN_TAG = 0x0A  # field 1, length-delimited
 _PATHS_TAG = 0x12  # field 2, length-delimited
@@ -39,37 +42,53 @@ class ColdScans:
         self._context = context
         self._places = places
         self._plans_max = plans_max
-        self._kept: OrderedDict[Hashable, tuple[DataFrame, int]] = OrderedDict()  # key -> scan, files in it
+        self._kept: OrderedDict[_Key, DataFrame] = OrderedDict()
+        self._sets: dict[Hashable, OrderedDict[_FileIds, None]] = {}  # of each group, the one used last is last
         self._files = 0  # in all of them
         self._lock = threading.Lock()
         self._stores: dict[str, ObjectStore] = {}  # alias -> what is registered
 
-    def scan(self, key: Hashable, files: Sequence[ColdFile], schema: pa.Schema) -> DataFrame:
+    def scan(self, group: Hashable, files: Sequence[ColdFile], schema: pa.Schema) -> DataFrame:
         """All rows of the files, read as `schema`: types widened, absent columns NULL.
 
-        key:   names the same files and schema at every call
+        group: names the schema, and the part of a table that is read so: at one moment it is one set of files. Each
+               flush makes a new set, so that only a few of a group are kept
         files: of one storage, at least one
         """
+        key = group, tuple(file.file_id for file in files)
         place = self._places.of(files[0])
         self._connect(place)
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
-                return found[0]
+                self._sets[group].move_to_end(key[1])
+                return found
         whole = [place.url(file.path) for file in files]
         made = outside_runtime(lambda: list_scan(self._context, whole, schema))
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = made, len(files)
-                self._files += len(files)
-                self._forget_oldest()
-            return self._kept[key][0]
+                self._keep(key, made)
+            return self._kept[key]
 
-    def _forget_oldest(self) -> None:
+    def _keep(self, key: _Key, scan: DataFrame) -> None:
+        group, ids = key
+        self._kept[key] = scan
+        self._files += len(ids)
+        sets = self._sets.setdefault(group, OrderedDict())
+        sets[ids] = None
+        if len(sets) > SETS_A_GROUP:
+            self._forget((group, next(iter(sets))))
         while len(self._kept) > self._plans_max or (self._files > FILES_MAX and len(self._kept) > PLANS_MIN):
-            _, (_, files) = self._kept.popitem(last=False)
-            self._files -= files
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, key: _Key) -> None:
+        group, ids = key
+        del self._kept[key]
+        self._files -= len(ids)
+        del self._sets[group][ids]
+        if not self._sets[group]:
+            del self._sets[group]
 
     def check(self, file: ColdFile) -> None:
         """Raises Corruption when the file is not what was written, StorageUnavailable; see `FileStore.check`."""

@@ -192,8 +192,8 @@ class _Parts:
     def _cold_part(self, kind: _FileKind, files: list[ColdFile]) -> DataFrame:
         with_seq = kind.needs_seq or self._rows.system_columns
         schema = self._file_schema(kind, with_seq)
-        key = (self._table.table_id, self._table.version, kind.filled, with_seq, tuple(file.file_id for file in files))
-        part = self._cold.scan(key, files, schema)
+        group = (self._partition.partition_id, self._table.table_id, self._table.version, kind, with_seq)
+        part = self._cold.scan(group, files, schema)
         shown = [_restored(c, _filled(c) if c.physical_name in kind.filled else None) for c in self._table.columns]
         if with_seq and kind.seq_base:
             stored = [_named(field.name) for field in schema if field.name != SEQ]

@@ -23,7 +23,7 @@ from storage.clock import SystemClock
 from storage.maintenance.sweep import sweep
 from storage.state.state import live_files
 from tests.faults.long.conftest import Shift
-from tests.faults.long.disk_log import CALLS, Disk, Call, calls_of, in_order
+from tests.faults.long.disk_log import CALLS, Call, Disk, calls_of, in_order
 from tests.faults.long.power_client import SMALL
 from tests.faults.tools import needed
 from tests.support import storage_builders as furniture
