@@ -13,14 +13,13 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuilder, SessionContext
+from datafusion import DataFrame, LogicalPlan, RecordBatchStream, RuntimeEnvBuilder
 from datafusion.catalog import Table
 
 from flight_server.parser.dialect.microseconds import in_microseconds
@@ -38,7 +37,7 @@ from flight_server.query.bounds import (
 from flight_server.query.care.careful_plan import CarefulFrame, careful_frame
 from flight_server.query.care.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
 from flight_server.query.care.kept_rewrites import KeptRewrite, KeptRewrites
-from flight_server.query.errors.mapping import query_error, raise_mapped, raise_unplanned
+from flight_server.query.errors.mapping import query_error, raise_unplanned
 from flight_server.query.file_lookups import OpeningRoom
 from flight_server.query.plan_cache import PlanCache
 from flight_server.query.results.result_shape import Shape, check_widths, client_schema, renamed, shown_plan
@@ -49,6 +48,7 @@ from flight_server.query.scan.dependencies import JoinWay, Touched
 from flight_server.query.scan.scope import QueryScope
 from flight_server.query.scan.table_scan import RowView, TableScans
 from flight_server.query.sessions.contexts import Contexts
+from flight_server.query.sessions.frame_types import cast_columns, schema_of
 from flight_server.query.sessions.framing import Bound, Params, Unbound
 from flight_server.query.sessions.settings import QuerySettings
 from flight_server.query.times.day_times import with_day_times
@@ -190,14 +190,14 @@ class QueryEngine:
         with self._contexts.lent(catalog) as context:
             framed = Bound(context, params) if params or "$" not in sql else Unbound(context, self._base)
             careful = self._careful(sql, framed, scope, touched, params)
-            frame = _cast(self._contexts.analyzer, careful.frame, casts)
+            frame = cast_columns(self._contexts.analyzer, careful.frame, casts)
             logical = frame.logical_plan()
             text = logical.display_indent()
             bounds = self._bounds(logical, text, careful.sql, params, touched)
             why = bounds.apart
             apart = Apart(why or LONG_JOIN, sql, scope, params, rows, casts, touched, grows=why is not None)
             parameters = framed.parameters(careful.sql, careful.frame, may_fold=why is None)
-            schema = renamed(client_schema(_schema(self._contexts.analyzer, frame, text)), careful.names)
+            schema = renamed(client_schema(schema_of(self._contexts.analyzer, frame, text)), careful.names)
         check_widths(schema)
         if touched.opened and schema.names == _EXPLAIN_COLUMNS:
             raise PermissionDenied("EXPLAIN shows what lies under a view, which you may read only through the view")
@@ -367,30 +367,6 @@ class QueryEngine:
             return str(Bound(context, params)(text).to_pydict()["plan"][-1])
 
 
-def _cast(analyzer: SessionContext, frame: DataFrame, casts: Mapping[str, pa.DataType]) -> DataFrame:
-    """The frame with some of its columns in other types. Raises InvalidRequest (no such cast)."""
-    if not casts:
-        return frame
-    found = _schema(analyzer, frame, frame.logical_plan().display_indent())
-    wrong = {name: kind for name, kind in casts.items() if name in found.names and found.field(name).type != kind}
-    try:
-        return frame.cast(wrong) if wrong else frame
-    except Exception as error:
-        raise_mapped(error)
-
-
 def row_view(sql: str) -> RowView:
     """Which columns and row versions the text asks for, by naming system columns."""
     return RowView(system_columns=mentions(sql, SYSTEM_COLUMNS), show_deleted=mentions(sql, (DELETED,)))
-
-
-def _schema(analyzer: SessionContext, frame: DataFrame, plan_text: str) -> pa.Schema:
-    """As the rows will come. DataFusion settles on a union's types only when it analyzes the plan."""
-    try:
-        if "Union" in plan_text:
-            with suppress(Exception):  # it can't analyze names with quotes once more
-                analyzed = analyzer.create_dataframe_from_logical_plan(frame.logical_plan()).optimized_logical_plan()
-                return analyzer.create_dataframe_from_logical_plan(analyzed).schema()
-        return frame.schema()
-    except Exception as error:
-        raise_mapped(error)

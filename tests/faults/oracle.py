@@ -121,7 +121,7 @@ def check_files(engine: Engine) -> None:
     assert furniture.files_on_disk(engine) == set(live_files(engine.state))
     for family in (HOT, DELETES, PK, MANIFEST):
         kept = {int.from_bytes(key[:8], "big") for key, _ in engine.row_store.scan(family)}
-        assert {table_of_partition(id_) for id_ in kept} <= engine.state.catalog.tables_by_id, family
+        assert {table_of_partition(id_) for id_ in kept} <= engine.state.catalog.tables_by_id.keys(), family
 
 
 def picture(engine: Engine) -> dict[str, Any]:
