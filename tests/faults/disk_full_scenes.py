@@ -127,7 +127,7 @@ def write(disk: Path) -> None:
             acknowledged += range(next_key - stored, next_key)
             pending.add(next_key)
             assert engine.health != "ok"
-            assert engine.mends_itself
+            assert engine.row_store.is_full
             next_key += 1
             refused(lambda key=next_key: insert(engine, table, (key, "refused")))
             refused(lambda: engine.job_records.put_job("SW-1", b"{}"))

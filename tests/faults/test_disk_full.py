@@ -121,7 +121,7 @@ def test_a_disk_that_refused_for_another_reason_is_not_trusted_again_before_a_re
         time.sleep(0.6)  # longer than the engine waits between two looks
         with pytest.raises(StorageUnavailable, match="restart"):
             insert(engine, table, (k, "refused"))
-    assert not engine.mends_itself
+    assert not engine.row_store.is_full
 
 
 def test_a_log_that_has_no_room_loses_lines_and_nothing_else():

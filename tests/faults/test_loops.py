@@ -122,7 +122,7 @@ def test_when_the_committer_fails_all_that_wait_are_told_and_reads_go_on(
         assert {error.sqlstate for error in refused if isinstance(error, FrostlineError)} == {"58030"}
         assert "the committer failed" in str(write(99))
         assert engine.health == "the committer failed"
-        assert not engine.mends_itself
+        assert not engine.row_store.is_full
         assert 1 in values(engine, table)
         assert engine.committer.between_commits(lambda state: state.last_seq) == engine.state.last_seq
     with opened(tmp_path) as engine:
