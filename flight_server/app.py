@@ -35,7 +35,7 @@ from flight_server.flight.listen_address import AddressUnavailable, check_exposu
 from flight_server.flight.settings import ServerSettings
 from flight_server.monitoring.health import Health, serve_health
 from flight_server.open_server import FrontSettings, OpenServer, open_server
-from jobs.client import JobsDoor
+from jobs.client import JobClient
 from jobs.executors.registry import executors_of
 from jobs.ledger import Ledger
 from jobs.manager import JobManager
@@ -98,7 +98,7 @@ async def _main(settings: Settings, clock: Clock) -> None:
             check_free(settings.server.host, settings.server.port)
             grace_ms = settings.access.dropped_user_days * DAY_MS
             async with _jobs(engine, settings.jobs, grace_ms) as (manager, schedule):
-                door = JobsDoor(engine, manager)
+                door = JobClient(engine, manager)
                 server = await trio.to_thread.run_sync(open_server, engine, door, settings, clock, _root_password())
                 health.metrics, health.jobs = server.metrics.page, lambda: manager.health
                 if not stop.is_set():

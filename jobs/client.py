@@ -27,7 +27,7 @@ R = TypeVar("R")
 WAIT_SLICE_SECONDS: Final = 0.2
 
 
-class JobsDoor:
+class JobClient:
     """Callable from any thread but trio's own. Made in the trio thread."""
 
     def __init__(self, engine: Engine, manager: JobManager) -> None:

@@ -80,7 +80,7 @@ class Engine:
         self.feed = ChangeFeed(self.snapshots)
         self.temporary = Shares(_temporary_limits(settings))
         self.uncommitted = Shares(_uncommitted_limits(settings))
-        self.maintenance = PartitionLocks()
+        self.partition_locks = PartitionLocks()
         self._ids_lock = threading.Lock()
         self.backpressure = WriteBackpressure(clock)
         with ExitStack() as undo:
@@ -129,7 +129,7 @@ class Engine:
         self.retired = ObsoleteFiles(
             self.places, self.snapshots, lambda: self.state, lambda: self.health == "ok", self.rows.forget
         )
-        self.users = UserTables(self.committer, self.owners, self.owned, self.maintenance, self.retired)
+        self.users = UserTables(self.committer, self.owners, self.owned, self.partition_locks, self.retired)
         self._transactions = TransactionServices(
             newest_state=lambda: self.state,
             commit=self.commit,

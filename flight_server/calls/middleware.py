@@ -1,6 +1,6 @@
 """Gate authenticates every call of every kind before a handler sees it.
 
-Who calls is settled from the headers (access/authenticator.py) before a byte of the body is read; the handlers
+Who calls is settled from the headers (access/login/authenticator.py) before a byte of the body is read; the handlers
 find it with `context.get_middleware(MIDDLEWARE)`. Handshake is answered with a token in the response header.
 """
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from flight_server.query.results.result_shape import Shape
 from flight_server.query.results.running_query import Running
-from flight_server.query.scan.dependencies import Touched
+from flight_server.query.scan.dependencies import Dependencies
 from flight_server.query.scan.scope import QueryScope
 from flight_server.query.scan.table_scan import RowView
 
@@ -30,7 +30,7 @@ class Apart:
     params: Mapping[str, pa.Scalar] | None = field(repr=False)
     rows: RowView
     casts: Mapping[str, pa.DataType] = field(repr=False)
-    touched: Touched = field(repr=False)
+    touched: Dependencies = field(repr=False)
     grows: bool = True
 
 

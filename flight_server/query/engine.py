@@ -38,13 +38,13 @@ from flight_server.query.care.careful_plan import CarefulFrame, careful_frame
 from flight_server.query.care.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
 from flight_server.query.care.kept_rewrites import KeptRewrite, KeptRewrites
 from flight_server.query.errors.mapping import query_error, raise_unplanned
-from flight_server.query.file_lookups import OpeningRoom
+from flight_server.query.file_lookups import FileLookups
 from flight_server.query.plan_cache import PlanCache
 from flight_server.query.results.result_shape import Shape, check_widths, client_schema, renamed, shown_plan
 from flight_server.query.results.running_query import FinishedQuery, QueryLoop, Running, RunningQuery
 from flight_server.query.scan.catalog import Lookup, ScopeCatalog, naming_namespace
 from flight_server.query.scan.cold_scan import ColdScans, outside_runtime
-from flight_server.query.scan.dependencies import JoinWay, Touched
+from flight_server.query.scan.dependencies import Dependencies, JoinWay
 from flight_server.query.scan.scope import QueryScope
 from flight_server.query.scan.table_scan import RowView, TableScans
 from flight_server.query.sessions.contexts import Contexts
@@ -94,7 +94,7 @@ class Plan:
     parameters: Mapping[str, pa.DataType]
     logical: LogicalPlan = field(repr=False)
     shown: str = field(repr=False)
-    touched: Touched = field(repr=False)
+    touched: Dependencies = field(repr=False)
     time_zone: str
     explained: Callable[[], str] = field(repr=False)
     apart: Apart = field(repr=False)
@@ -140,7 +140,7 @@ class QueryEngine:
         self._scans = TableScans(self._base, ColdScans(self._base, places, COLD_PLANS_MAX))
         self._plans: PlanCache[Plan] = PlanCache()
         self._rewrites = KeptRewrites()
-        self._opening = OpeningRoom(max(OPENING_MIN, OPENING_A_THREAD * settings.engine_threads))
+        self._opening = FileLookups(max(OPENING_MIN, OPENING_A_THREAD * settings.engine_threads))
         self._loop = QueryLoop()
 
     def plan(
@@ -175,7 +175,7 @@ class QueryEngine:
             self._plans.put(scope.state, (*key, scope.owner_key) if plan.touched.is_owned else key, plan)
         return plan
 
-    def _check(self, touched: Touched, scope: QueryScope) -> None:
+    def _check(self, touched: Dependencies, scope: QueryScope) -> None:
         """What planning checks, for a plan that is there already."""
         for name in touched.names:
             scope.allow(name)
@@ -185,7 +185,7 @@ class QueryEngine:
     def _planned(
         self, sql: str, scope: QueryScope, params: Params | None, rows: RowView, casts: Mapping[str, pa.DataType]
     ) -> Plan:
-        touched = Touched()
+        touched = Dependencies()
         catalog = ScopeCatalog(Lookup(self._base, self._scans, scope, rows, self._plan_view, touched))
         with self._contexts.lent(catalog) as context:
             framed = Bound(context, params) if params or "$" not in sql else Unbound(context, self._base)
@@ -205,7 +205,9 @@ class QueryEngine:
         care = self._mended.care(text, careful.steps)
         return Plan(schema, parameters, logical, text, touched, catalog.time_zone, explained, apart, bounds, care)
 
-    def _bounds(self, logical: LogicalPlan, shown: str, sql: str, params: Params | None, touched: Touched) -> Bounds:
+    def _bounds(
+        self, logical: LogicalPlan, shown: str, sql: str, params: Params | None, touched: Dependencies
+    ) -> Bounds:
         if self._sandbox is None:
             return BOUNDED
         return self._sandbox.bounds_of(logical, shown, sql, params, touched.row_bytes)
@@ -215,7 +217,7 @@ class QueryEngine:
         sql: str,
         framed: Bound | Unbound,
         scope: QueryScope,
-        touched: Touched,
+        touched: Dependencies,
         params: Params | None,
         *,
         within: bool = False,

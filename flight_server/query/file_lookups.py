@@ -17,7 +17,7 @@ from typing import Final
 STALLED_SECONDS: Final = 5.0
 
 
-class OpeningRoom:
+class FileLookups:
     """Room for some files, first come first served; when nobody gave any back for `stalled_seconds`, who waits goes on
     without it.
 
@@ -32,7 +32,7 @@ class OpeningRoom:
         self._changed = threading.Condition()
 
     def __repr__(self) -> str:
-        return f"<OpeningRoom [{self._taken} of {self._files_max} files, {len(self._line)} waiting]>"
+        return f"<FileLookups [{self._taken} of {self._files_max} files, {len(self._line)} waiting]>"
 
     @contextmanager
     def of(self, files: int) -> Iterator[None]:

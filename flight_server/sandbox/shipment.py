@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from flight_server.query.scan.dependencies import Touched
+from flight_server.query.scan.dependencies import Dependencies
 from flight_server.query.scan.scope import QueryScope
 from flight_server.query.scan.table_scan import RowView
 from flight_server.query.sessions.settings import QuerySettings
@@ -154,7 +154,7 @@ def packed(
     params: Params | None,
     rows: RowView,
     casts: Mapping[str, pa.DataType],
-    touched: Touched,
+    touched: Dependencies,
     places: FileStores,
     **facts: Any,
 ) -> Packed:

@@ -1,6 +1,6 @@
 """Permissions say what each kind of statement needs; they are asked before it does anything.
 
-Names that a statement reads are checked where they are looked up (query/catalog.py); here is the rest. A kind of
+Names that a statement reads are checked where they are looked up (query/scan/catalog.py); here is the rest. A kind of
 statement that is not listed is refused.
 """
 

@@ -97,7 +97,7 @@ def compact_partition(
 ) -> CompactResult:
     """Rewrite the plan's files and commit. Raises Cancelled, Conflict, NotFound, StorageUnavailable, Corruption."""
     # The snapshot keeps the files on disk when the table is dropped and swept meanwhile.
-    with engine.maintenance.held(partition.partition_id), engine.snapshot() as snapshot:
+    with engine.partition_locks.held(partition.partition_id), engine.snapshot() as snapshot:
         now = snapshot.state.partition(partition.partition_id)
         _check_current(snapshot.state.catalog.table_by_id(table), now, plan)
         before = min(plan.purge_before_seq, engine.purge_limit_seq())

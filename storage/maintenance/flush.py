@@ -74,7 +74,7 @@ def flush_partition(
 
     Raises Cancelled (nothing changed), StorageUnavailable, NotFound (the table was dropped meanwhile).
     """
-    with engine.maintenance.held(partition.partition_id):
+    with engine.partition_locks.held(partition.partition_id):
         # What the caller saw may have been flushed or altered since: move what is hot now.
         state = engine.state
         table = state.catalog.table_by_id(table)

@@ -71,7 +71,7 @@ def move_step(engine: Engine, table: TableDef, cancelled: Callable[[], bool]) ->
 
 
 def _move_one(engine: Engine, table: TableDef, cancelled: Callable[[], bool]) -> ColdFile | None:
-    with engine.maintenance.held(table.partition_id), engine.snapshot() as snapshot:
+    with engine.partition_locks.held(table.partition_id), engine.snapshot() as snapshot:
         state = snapshot.state
         table = state.catalog.table_by_id(table)
         file = misplaced(state.catalog, table, state.partition(table.partition_id))

@@ -159,7 +159,7 @@ def _first_run(partition: PartitionState, expired: DeleteSet, bytes_max: int) ->
 
 
 def _purge_hot(engine: Engine, table: TableDef, partition_id: int, before: int) -> PurgeFigures:
-    with engine.maintenance.held(partition_id):
+    with engine.partition_locks.held(partition_id):
         state = engine.state
         version = state.catalog.table_by_id(table).version
         partition = state.partition(partition_id)
@@ -220,7 +220,7 @@ def _purge_cold(
 
 def _forget_orphans(engine: Engine, partition_id: int, before: int) -> PurgeFigures:
     """Deletes of versions that are nowhere: they would be due for ever."""
-    with engine.maintenance.held(partition_id):
+    with engine.partition_locks.held(partition_id):
         partition = engine.state.partition(partition_id)
         plan = plan_purge(partition, before, 0)
         if plan is not None and not plan.hot and not plan.files:

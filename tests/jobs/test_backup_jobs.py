@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.client import JobsDoor
+from jobs.client import JobClient
 from jobs.ledger import JobRecord
 from jobs.states import JobState
 from storage import failpoints
@@ -38,12 +38,12 @@ def opened(tmp_path: Path, clock: ManualClock) -> Iterator[Opened]:
         engine.close()
 
 
-def ended(door: JobsDoor, job_type: str, folder: Path, **parameters: str) -> JobRecord:
+def ended(door: JobClient, job_type: str, folder: Path, **parameters: str) -> JobRecord:
     uri = f"file://{folder}"
     return finished(door, door.submit(job_type, uri, {"uri": uri, **parameters}))
 
 
-def killing(door: JobsDoor) -> Callable[[], None]:
+def killing(door: JobClient) -> Callable[[], None]:
     """Kills the one job that runs, from within it, once."""
 
     def kill() -> None:
@@ -58,7 +58,7 @@ def test_a_backup_that_is_killed_ends_between_two_files_and_is_in_no_list(opened
     engine, folder = opened("data"), tmp_path / "backups"
     insert(engine, make_table(engine), 10)
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         failpoints.arm("backup.after_file", killing(door), nth=2)
         assert ended(door, "backup", folder).status is JobState.CANCELLED
         assert list(listed(BackupFolder(folder))) == []
@@ -74,7 +74,7 @@ def test_a_backup_that_is_killed_ends_between_two_files_and_is_in_no_list(opened
 
 
 def test_a_place_that_is_not_allowed_any_more_fails_the_job(engine: Engine, tmp_path: Path):
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         record = ended(door, "backup", tmp_path / "backups")
         assert (record.status, "backup_directories" in record.error) == (JobState.FAILED, True)
 
@@ -89,7 +89,7 @@ def test_a_restore_that_fails_or_is_killed_leaves_a_server_that_takes_writes(ope
     assert isinstance(backup, BackupRecord)
     staged = fresh.directory / RESTORE_PART
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         failpoints.arm("restore.after_file", killing(door))
         assert ended(door, "restore", folder, backup_id=backup.backup_id).status is JobState.CANCELLED
         assert not staged.exists()

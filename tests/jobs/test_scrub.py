@@ -10,7 +10,7 @@ import pytest
 import structlog
 import trio
 
-from jobs.client import JobsDoor
+from jobs.client import JobClient
 from jobs.ledger import JobType
 from jobs.settings import JobSettings
 from jobs.states import JobState
@@ -31,7 +31,7 @@ def flushed(engine: Engine, name: str) -> TableName:
     return table
 
 
-def check_flushed(door: JobsDoor, table: TableName) -> None:
+def check_flushed(door: JobClient, table: TableName) -> None:
     assert finished(door, door.submit_flush(table)[0]).files == 1
 
 
@@ -54,7 +54,7 @@ def damage(engine: Engine, name: TableName) -> Path:
 def test_a_scrub_of_whole_files_tells_how_many_it_read(engine: Engine):
     tables = [flushed(engine, "a"), flushed(engine, "b")]
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         record = finished(door, door.submit_scrub(None))
         assert record.job_id.startswith("SC-")
         assert (record.status, record.target, record.files) == (JobState.COMPLETED, "database", 2)
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_named_in_the_jobs_and_in_the_log_and_refused_from_the
     path = damage(engine, bad)
     engine.files.check(file.path, file.bytes, file.checksum)  # it looks as it did when it was right
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         assert finished(door, door.submit_scrub(good)).status is JobState.COMPLETED
         for target in (bad, None):
             record = finished(door, door.submit_scrub(target))
@@ -95,7 +95,7 @@ def test_a_missing_file_is_found_too(engine: Engine):
     path = engine.files.full(file_of(engine, bad).path)
     path.unlink()
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         record = finished(door, door.submit_scrub(None))
         assert (record.status, path.name in record.error) == (JobState.FAILED, True)
 

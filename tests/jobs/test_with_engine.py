@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from jobs.client import JobsDoor
+from jobs.client import JobClient
 from jobs.ledger import JobType, Trigger
 from jobs.planning.schedule import plan_flushes
 from jobs.settings import JobSettings
@@ -26,7 +26,7 @@ def test_flush_table_moves_its_rows_and_an_empty_table_makes_no_file(engine: Eng
     name = make_table(engine)
     insert(engine, name, 5)
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         [asked] = door.submit_flush(name)
         record = finished(door, asked)
         assert (record.status, record.rows, record.files) == (JobState.COMPLETED, 5, 1)
@@ -46,7 +46,7 @@ def test_flush_all_makes_a_job_for_each_table_with_hot_rows(engine: Engine):
     insert(engine, full, 1)
     insert(engine, other, 1)
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         asked = door.submit_flush(None, "public")
         assert {record.target for record in asked} == {str(full), str(other)}
         for record in asked:
@@ -67,7 +67,7 @@ def test_flush_all_makes_a_job_for_each_table_with_hot_rows(engine: Engine):
 def test_compact_table_merges_all_files_and_then_has_nothing_to_do(engine: Engine):
     name = make_table(engine)
 
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         for _ in range(3):
             insert(engine, name, 4)
             finished(door, door.submit_flush(name)[0])
@@ -94,7 +94,7 @@ def test_a_flush_of_a_table_that_was_dropped_meanwhile_is_skipped(engine: Engine
 
 
 def test_waiting_ends_when_the_caller_goes_away(engine: Engine):
-    def calls(door: JobsDoor) -> None:
+    def calls(door: JobClient) -> None:
         name = make_table(engine)
         [asked] = door.submit_flush(name)
         with pytest.raises(Cancelled, match=asked.job_id):
@@ -158,19 +158,19 @@ def test_due_flushes_can_be_submitted_by_hand_for_a_shutdown(engine: Engine):
 
 
 def test_the_ledger_is_there_after_a_restart(tmp_path: Path, clock: ManualClock):
-    def life(act: Callable[[Engine, JobsDoor], None]) -> None:
+    def life(act: Callable[[Engine, JobClient], None]) -> None:
         engine = Engine.open(tmp_path / "d", StorageSettings(), clock)
         try:
             through_the_door(engine, lambda door: act(engine, door))
         finally:
             engine.close()
 
-    def first(engine: Engine, door: JobsDoor) -> None:
+    def first(engine: Engine, door: JobClient) -> None:
         name = make_table(engine)
         insert(engine, name, 3)
         finished(door, door.submit_flush(name)[0])
 
-    def second(engine: Engine, door: JobsDoor) -> None:
+    def second(engine: Engine, door: JobClient) -> None:
         [record] = door.rows()
         assert (record.status, record.rows, record.trigger) == (JobState.COMPLETED, 3, Trigger.USER)
         again = finished(door, door.submit_flush(table_name("public", "t"))[0])

@@ -9,7 +9,7 @@ from random import Random
 import pyarrow as pa
 import trio
 
-from jobs.client import JobsDoor
+from jobs.client import JobClient
 from jobs.executors.registry import executors_of
 from jobs.ledger import JobRecord, Ledger
 from jobs.manager import JobManager
@@ -70,15 +70,15 @@ async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> Asyn
         nursery.cancel_scope.cancel()
 
 
-def through_the_door(engine: Engine, calls: Callable[[JobsDoor], None]) -> None:
+def through_the_door(engine: Engine, calls: Callable[[JobClient], None]) -> None:
     """Run `calls(door)` on a thread of its own, as gRPC does."""
 
     async def main() -> None:
         async with jobs_over(engine) as (manager, _):
-            await trio.to_thread.run_sync(calls, JobsDoor(engine, manager))
+            await trio.to_thread.run_sync(calls, JobClient(engine, manager))
 
     trio.run(main)
 
 
-def finished(door: JobsDoor, record: JobRecord) -> JobRecord:
+def finished(door: JobClient, record: JobRecord) -> JobRecord:
     return door.wait_for(record.job_id, lambda: False)

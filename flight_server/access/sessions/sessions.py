@@ -209,16 +209,16 @@ class Sessions:
         return session
 
     def _note_flags(self, session: Session) -> None:
-        """As `_note`, after each call: nearly always nothing is new."""
-        flags = SETTINGS * session.has_settings | IN_TRANSACTION * session.transactions.held()[0]
-        if self._held is not None and flags != session.noted_flags:
+        """As `_note`, after each call: nearly always it holds nothing, and the file says so."""
+        flags = _flags(session.has_settings, session.transactions.held()[0])
+        if self._held is not None and (flags or flags != session.noted_flags):
             session.noted_flags = flags
             self._held.note(session.id, flags, self._clock.wall_ms())
 
     def _note(self, session_id: str, state: LostState | None) -> None:
         """In the file, for the next run of the server."""
         if self._held is not None:
-            flags = 0 if state is None else SETTINGS * state.has_settings | IN_TRANSACTION * state.in_transaction
+            flags = 0 if state is None else _flags(state.has_settings, state.in_transaction)
             self._held.note(session_id, flags, self._clock.wall_ms())
 
     def _before_restart(self, session_id: str) -> LostState | None:
@@ -270,6 +270,10 @@ class Sessions:
         session.temporary.close()
         if self._on_end is not None:
             self._on_end(session)
+
+
+def _flags(has_settings: bool, in_transaction: bool) -> int:
+    return SETTINGS * has_settings | IN_TRANSACTION * in_transaction
 
 
 def _told(lost: LostState) -> str:

@@ -5,7 +5,7 @@
 | `x > ALL (query)`, `x = ANY (query)` | takes columns of one table inside and outside of the query for the same |
 | `EXCEPT ALL`, `INTERSECT ALL` | does not count how often a row is there |
 | `SIMILAR TO` | takes the pattern for a regular expression |
-| `x NOT IN (1) OR x NOT IN (2)` | takes rows whose x is NULL, see `misread_lists` |
+| `x NOT IN (1) OR x NOT IN (2)` | takes rows whose x is NULL, see `wrong_answers_in_lists` |
 | `a IS DISTINCT FROM b AND c` | reads `a IS DISTINCT FROM (b AND c)`, as with OR |
 """
 

@@ -95,7 +95,7 @@ FAULTS: Final = (
     _fault(
         "fields_of_null_structs", "K5",
         "a field of a struct that CASE or nullif made NULL shows what lies beneath; of a stored one, too, so that is "
-        "cleared on the way in (storage/nested_nulls)",
+        "cleared on the way in (storage/state/nested_nulls)",
         "25120",
         "CASE WHEN s IS NOT NULL THEN s['a'] END",
         Step.FIELDS,

@@ -2,7 +2,7 @@
 
 DataFusion says what went wrong only in words (ValueError at planning, a bare Exception at execution, a
 PanicException for a bug), so the words are read here and nowhere else. Values and names of callers are among them, and
-choose nothing: see `engine_words`. A sentence that leaves holds no path and none of DataFusion's prefixes.
+choose nothing: see `messages`. A sentence that leaves holds no path and none of DataFusion's prefixes.
 """
 
 from __future__ import annotations

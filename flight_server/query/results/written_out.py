@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -190,9 +189,10 @@ def columns_bytes(columns: Sequence[pa.Array], starts: Places, stops: Places, nu
     return np.asarray(sum(each, np.zeros(len(starts))))
 
 
-@lru_cache(maxsize=1024)
 def widest_bytes(kind: pa.DataType) -> float:
     """The most that one NULL takes in a column of the type, or in what is inside of its values."""
+    if pa.types.is_primitive(kind):  # most columns
+        return _width(kind)
     if isinstance(kind, pa.BaseExtensionType):
         return widest_bytes(kind.storage_type)
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):

@@ -20,7 +20,7 @@ from datafusion.catalog import CatalogProvider, SchemaProvider, Table
 
 from flight_server.parser.text.made_names import old_version_of, rows_of, version_of
 from flight_server.query.scan.cold_scan import outside_runtime
-from flight_server.query.scan.dependencies import Touched
+from flight_server.query.scan.dependencies import Dependencies
 from flight_server.query.scan.scope import QueryScope, opened
 from flight_server.query.scan.table_scan import RowView, TableScans
 from storage.catalog.names import RESERVED_PREFIX, TEMPORARY, TableName
@@ -50,7 +50,7 @@ class Lookup:
     scope: QueryScope
     rows: RowView
     plan_view: Callable[[ViewDef, Lookup], Table]
-    touched: Touched
+    touched: Dependencies
     views: tuple[TableName, ...] = ()
 
     def inside(self, view: ViewDef) -> Lookup:

@@ -25,7 +25,7 @@ class JoinWay(StrEnum):
 
 
 @dataclass(slots=True)
-class Touched:
+class Dependencies:
     """Filled by the catalog, one per statement, views and what is in them included.
 
     names:   everything that access was checked for

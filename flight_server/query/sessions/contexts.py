@@ -171,7 +171,7 @@ def _config(settings: QuerySettings, namespace: str, time_zone: str, *, explaine
         # It makes room for as many groups as LIMIT says before it sees one: a large LIMIT ends the process.
         "datafusion.optimizer.enable_topk_aggregation": "false",
         "datafusion.sql_parser.map_string_types_to_utf8view": "false",
-        # Footers read at once, by itself 32. Each takes a thread of the engine, which stays: see `opening_room`.
+        # Footers read at once, by itself 32. Each takes a thread of the engine, which stays: see `file_lookups`.
         "datafusion.execution.meta_fetch_concurrency": str(FOOTERS_AT_ONCE),
         "datafusion.execution.time_zone": time_zone,
         "datafusion.explain.show_statistics": "true" if explained else "false",

@@ -21,7 +21,7 @@ from datafusion import DataFrame, Expr
 
 from flight_server.parser.dialect.microseconds import Edit, edited
 from flight_server.query.errors.mapping import query_error
-from flight_server.query.scan.dependencies import Touched
+from flight_server.query.scan.dependencies import Dependencies
 from flight_server.query.times.fine_times import between_or_listed, compared
 from flight_server.query.times.operand_groups import Group, Kind, ends_item, groups
 from flight_server.query.times.operand_sources import sources
@@ -64,7 +64,7 @@ Planned = Callable[[str], DataFrame]
 
 
 def fitting(
-    sql: str, frame: DataFrame, touched: Touched, planned: Planned, params: Params | None
+    sql: str, frame: DataFrame, touched: Dependencies, planned: Planned, params: Params | None
 ) -> tuple[str, DataFrame]:
     """`sql` with casts where times meet, and its frame; both as they came when nothing is to be done.
 
@@ -81,7 +81,7 @@ def fitting(
         return sql, frame
 
 
-def _is_at_risk(sql: str, touched: Touched, params: Params | None) -> bool:
+def _is_at_risk(sql: str, touched: Dependencies, params: Params | None) -> bool:
     """Cheap, since it is asked of every statement: words within the text come before patterns."""
     lowered = sql.lower()
     if any(word in lowered for word in _CALLS_WITHIN) and _CALL_WORDS.search(lowered) is not None:

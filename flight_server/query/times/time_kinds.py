@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from flight_server.parser.text.lexer import TokenKind
-from flight_server.query.scan.dependencies import Touched
+from flight_server.query.scan.dependencies import Dependencies
 from flight_server.query.times.operands import Span, Text
 from storage.catalog.schema import Column
 
@@ -77,7 +77,7 @@ def of_value(value: pa.Scalar) -> int:
     return of_type(value.type)
 
 
-def known_names(touched: Touched) -> dict[str, int]:
+def known_names(touched: Dependencies) -> dict[str, int]:
     """Lower-case name -> all that columns of this name hold, in the tables that were touched."""
     found: dict[str, int] = {}
     for table, _ in touched.stored:
@@ -86,7 +86,7 @@ def known_names(touched: Touched) -> dict[str, int]:
     return found
 
 
-def mentioned(lowered: str, touched: Touched) -> int:
+def mentioned(lowered: str, touched: Dependencies) -> int:
     """The kinds of columns that the text names; of all columns when it comes to a table by way of a view."""
     found = Times.NONE
     for table, _ in touched.stored:

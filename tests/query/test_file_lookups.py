@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from random import Random
 
-from flight_server.query.file_lookups import OpeningRoom
+from flight_server.query.file_lookups import FileLookups
 from tests.support.server_process import REPOSITORY
 
 FILES_MAX = 10
@@ -47,14 +47,14 @@ engine.close()
 
 
 def test_nobody_waits_long_for_a_storage_that_does_not_answer():
-    room = OpeningRoom(FILES_MAX, stalled_seconds=0.05)
+    room = FileLookups(FILES_MAX, stalled_seconds=0.05)
     with room.of(FILES_MAX), room.of(1):  # this would wait for ever
-        assert repr(room) == f"<OpeningRoom [{FILES_MAX + 1} of {FILES_MAX} files, 0 waiting]>"
-    assert repr(room) == f"<OpeningRoom [0 of {FILES_MAX} files, 0 waiting]>"
+        assert repr(room) == f"<FileLookups [{FILES_MAX + 1} of {FILES_MAX} files, 0 waiting]>"
+    assert repr(room) == f"<FileLookups [0 of {FILES_MAX} files, 0 waiting]>"
 
 
 def test_no_more_files_than_there_is_room_for_are_looked_up_at_once():
-    room, lock, random = OpeningRoom(FILES_MAX), threading.Lock(), Random(1)
+    room, lock, random = FileLookups(FILES_MAX), threading.Lock(), Random(1)
     now, most = 0, 0
     wanted = [[random.choice([0, 1, 3, 7, FILES_MAX, 50]) for _ in range(40)] for _ in range(20)]
 
@@ -75,18 +75,18 @@ def test_no_more_files_than_there_is_room_for_are_looked_up_at_once():
         thread.join(30)
         assert not thread.is_alive()
     assert 0 < most <= FILES_MAX
-    assert repr(room) == "<OpeningRoom [0 of 10 files, 0 waiting]>"
+    assert repr(room) == "<FileLookups [0 of 10 files, 0 waiting]>"
 
 
 def test_a_plan_without_files_never_waits_and_one_that_breaks_gives_its_room_back():
-    room = OpeningRoom(FILES_MAX)
+    room = FileLookups(FILES_MAX)
     with room.of(FILES_MAX), room.of(0):
-        assert repr(room) == "<OpeningRoom [10 of 10 files, 0 waiting]>"
+        assert repr(room) == "<FileLookups [10 of 10 files, 0 waiting]>"
     try:
         with room.of(3):
             raise ZeroDivisionError
     except ZeroDivisionError:
-        assert repr(room) == "<OpeningRoom [0 of 10 files, 0 waiting]>"
+        assert repr(room) == "<FileLookups [0 of 10 files, 0 waiting]>"
 
 
 def test_many_plans_over_many_files_need_few_threads(tmp_path: Path):
