@@ -8,7 +8,7 @@ from typing import Final
 from flight_server.access.sessions.session import PreparedStatement, Session
 from flight_server.access.sessions.session_options import session_options, set_session_option
 from flight_server.calls.running_calls import RunningCall
-from flight_server.flight.service_context import ServiceContext
+from flight_server.flight.service_context import ServiceContext, asked
 from flight_server.metadata.parameters import in_milliseconds
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import (
@@ -73,7 +73,7 @@ def act(front: ServiceContext, call: RunningCall, request: rq.ActionRequest) -> 
 
 def _prepare(front: ServiceContext, call: RunningCall, request: rq.CreatePreparedStatement) -> bytes:
     session = call.session
-    shape = front.statements.describe(session, request.sql, request.transaction_id)
+    shape = front.statements.describe(asked(call, request.sql, request.transaction_id))
     dataset = front.sent(session, shape.dataset_schema)
     statement = PreparedStatement(request.sql, request.transaction_id, shape.is_update, dataset, shape.parameter_schema)
     handle = front.keep_prepared(session, statement)

@@ -7,9 +7,9 @@ from pyarrow import flight
 
 from flight_server.calls.running_calls import RunningCall
 from flight_server.flight.row_streams import ready_stream, row_stream, table_stream
-from flight_server.flight.service_context import ServiceContext
+from flight_server.flight.service_context import ServiceContext, asked
 from flight_server.metadata.answers import answer, answer_schema
-from flight_server.sql.interface import StatementResult
+from flight_server.sql.interface.statement_result import StatementResult
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import encode_ticket
 from storage.errors import InvalidRequest
@@ -22,13 +22,11 @@ def info_of(
     """Schema and ticket. A query is planned, everything else runs here, once. Raises FrostlineError."""
     match command:
         case rq.StatementQuery():
-            result = front.statements.run(call.session, command.sql, None, command.transaction_id, call.is_cancelled)
+            result = front.statements.run(asked(call, command.sql, command.transaction_id))
             return _kept(front, call, result)
         case rq.PreparedQuery():
             prepared = front.prepared(call.session, command.handle)
-            result = front.statements.run(
-                call.session, prepared.sql, prepared.bound, prepared.transaction_id, call.is_cancelled
-            )
+            result = front.statements.run(asked(call, prepared.sql, prepared.transaction_id, prepared.bound))
             return _kept(front, call, result)
         case rq.StatementUpdate() | rq.PreparedUpdate() | rq.IngestCommand():
             raise _belongs_to_do_put()
@@ -40,13 +38,13 @@ def schema_of(front: ServiceContext, call: RunningCall, command: rq.Command) -> 
     """What `info_of` would show; executes nothing. Raises FrostlineError."""
     match command:
         case rq.StatementQuery():
-            shape = front.statements.describe(call.session, command.sql, command.transaction_id)
+            shape = front.statements.describe(asked(call, command.sql, command.transaction_id))
             return front.sent(call.session, shape.dataset_schema)
         case rq.PreparedQuery():
             prepared = front.prepared(call.session, command.handle)
             if prepared.bound is None:
                 return prepared.dataset_schema
-            shape = front.statements.describe(call.session, prepared.sql, prepared.transaction_id, prepared.bound)
+            shape = front.statements.describe(asked(call, prepared.sql, prepared.transaction_id, prepared.bound))
             return front.sent(call.session, shape.dataset_schema)
         case rq.StatementUpdate() | rq.PreparedUpdate() | rq.IngestCommand():
             raise _belongs_to_do_put()

@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from flight_server.access.sessions.session import PreparedStatement
 from flight_server.calls.running_calls import RunningCall
-from flight_server.flight.service_context import ServiceContext
+from flight_server.flight.service_context import ServiceContext, asked
 from flight_server.flight.uploads import Upload, UploadLimits, checked_table_schema
 from flight_server.metadata.parameters import as_asked
-from flight_server.sql.interface import StatementResult
+from flight_server.sql.interface.statement_result import StatementResult
 from flight_server.wire import requests as rq
 from flight_server.wire.answers import encode_bound, encode_update_count
 from storage.catalog.names import CATALOG
@@ -25,7 +25,7 @@ def put(front: ServiceContext, call: RunningCall, command: rq.Command, reader: A
     """Do what the command says with what `reader` brings; the answer's bytes. Raises FrostlineError."""
     match command:
         case rq.StatementUpdate():  # the reader is not touched: some clients send nothing to read
-            result = front.statements.run(call.session, command.sql, None, command.transaction_id, call.is_cancelled)
+            result = front.statements.run(asked(call, command.sql, command.transaction_id))
             return encode_update_count(_count(result))
         case rq.PreparedQuery():
             return _bind(front, call, command, reader)
@@ -62,11 +62,12 @@ def _update(front: ServiceContext, call: RunningCall, command: rq.PreparedUpdate
     batches = _parameters(front, call, reader, prepared)
     if not batches:
         return _count(_run_prepared(front, call, prepared))
-    return front.statements.run_many(call.session, prepared.sql, batches, prepared.transaction_id, call.is_cancelled)
+    request = asked(call, prepared.sql, prepared.transaction_id)
+    return front.statements.run_many(request, batches)
 
 
 def _run_prepared(front: ServiceContext, call: RunningCall, prepared: PreparedStatement) -> StatementResult:
-    return front.statements.run(call.session, prepared.sql, prepared.bound, prepared.transaction_id, call.is_cancelled)
+    return front.statements.run(asked(call, prepared.sql, prepared.transaction_id, prepared.bound))
 
 
 def _parameters(

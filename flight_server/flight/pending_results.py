@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from flight_server.sql.interface import StatementResult
+from flight_server.sql.interface.statement_result import StatementResult
 from flight_server.wire.handles import HandleKind, HandleSigner, unknown_handle
 from flight_server.wire.requests import CancelStatus
 from storage.clock import Clock

@@ -35,7 +35,7 @@ from flight_server.flight.pending_results import PendingResults
 from flight_server.flight.service_context import ServiceContext
 from flight_server.flight.settings import WireSettings
 from flight_server.metadata.sql_info import ServerFacts
-from flight_server.sql.interface import Statements
+from flight_server.sql.interface.statements import Statements
 from flight_server.wire import requests as rq
 from flight_server.wire.actions import decode_action
 from flight_server.wire.commands import decode_descriptor, decode_ticket

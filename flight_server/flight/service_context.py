@@ -10,13 +10,15 @@ import pyarrow as pa
 from flight_server.access.sessions.session import PreparedStatement, Session
 from flight_server.access.sessions.sessions import Sessions
 from flight_server.access.settings import AccessSettings
+from flight_server.calls.running_calls import RunningCall
 from flight_server.flight.pending_results import PendingResults
 from flight_server.flight.settings import WireSettings
 from flight_server.metadata.columns import described_rows
 from flight_server.metadata.objects import Objects
 from flight_server.metadata.plain import plain_schema
 from flight_server.metadata.sql_info import ServerFacts
-from flight_server.sql.interface import Statements
+from flight_server.sql.interface.request import Request
+from flight_server.sql.interface.statements import Statements
 from flight_server.wire.handles import HandleKind, HandleSigner, unknown_handle
 from storage.clock import Clock
 from storage.shares import Shares
@@ -75,3 +77,8 @@ class ServiceContext:
 
 def _as_wanted(session: Session, schema: pa.Schema) -> pa.Schema:
     return schema if session.exact_types else plain_schema(schema, session.time_zone)
+
+
+def asked(call: RunningCall, sql: str, transaction_id: bytes | None, params: pa.RecordBatch | None = None) -> Request:
+    """What a call asks of the statements: in its session, for as long as its client is there."""
+    return Request(call.session, sql, transaction_id, params, call.is_cancelled)

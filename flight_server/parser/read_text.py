@@ -6,28 +6,32 @@ INSERT of one row spent half its time being read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from flight_server.parser.dialect.cast_types import with_own_types
 from flight_server.parser.dialect.other_calls import with_own_calls
-from flight_server.parser.grammar.statement import parse
+from flight_server.parser.dialect.session_words import Words, written_out
+from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.guard.check import check_text
 from flight_server.parser.guard.limits import GuardLimits
 from flight_server.parser.statements.statement import Statement
 from flight_server.parser.text.number_parameters import number_parameters
-from flight_server.parser.text.split_statements import split_statements
+from flight_server.parser.text.sql_text import SqlText, split_statements
 
 KEPT_MAX: Final = 512
 KEPT_CHARACTERS_MAX: Final = 4096  # longer texts are rarely sent twice, and would cost memory
+_READ_AS_QUERY: Final = "SELECT WITH VALUES TABLE EXPLAIN DESCRIBE DESC INSERT UPDATE DELETE MERGE SUBSCRIBE ("
+_WORDS_READ_IN: Final = frozenset(_READ_AS_QUERY.split())
 
 
 @dataclass(frozen=True, slots=True)
 class ReadText:
-    """The statements of a text, its placeholders numbered `$1` .. `$parameters`."""
+    """The texts of a text's statements, their placeholders numbered `$1` .. `$parameters`."""
 
-    texts: tuple[str, ...]
+    texts: tuple[SqlText, ...]
     parameters: int
 
 
@@ -36,17 +40,25 @@ def read_text(sql: str, limits: GuardLimits) -> ReadText:
     return _read_kept(sql, limits) if _is_kept(sql) else _read(sql, limits)
 
 
-def read_statement(text: str) -> Statement:
-    """One of `ReadText.texts`. Raises InvalidRequest, NotSupported."""
-    return _parsed_kept(text) if _is_kept(text) else parse(text)
+def read_statement(text: SqlText, words: Callable[[], Words]) -> tuple[Statement, str]:
+    """One of `ReadText.texts`, and how it was read: with the session's `words` written out.
+
+    Not all statements of a text at once: USE and SET change the words for those behind them, and a statement that
+    can't be read undoes nothing of those before it. In definitions the words stay; there they stand for whoever runs
+    the statement that plans them. Raises InvalidRequest, NotSupported.
+    """
+    written = written_out(text, words)
+    if written is not text and written.tokens[0].key in _WORDS_READ_IN:
+        text = written
+    return (_parsed_kept(text) if _is_kept(text.sql) else parse_statement(text)), text.sql
 
 
 def _read(sql: str, limits: GuardLimits) -> ReadText:
     check_text(sql, limits)
-    numbered = number_parameters(sql)
-    written = with_own_types(with_own_calls(numbered.sql))
-    if written != numbered.sql:
-        check_text(written, limits)  # it is what the engine will see
+    numbered = number_parameters(SqlText(sql))
+    written = with_own_types(with_own_calls(numbered.text))
+    if written is not numbered.text:
+        check_text(written.sql, limits)  # it is what the engine will see
     return ReadText(split_statements(written), numbered.count)
 
 
@@ -55,4 +67,4 @@ def _is_kept(sql: str) -> bool:
 
 
 _read_kept = lru_cache(maxsize=KEPT_MAX)(_read)
-_parsed_kept = lru_cache(maxsize=KEPT_MAX)(parse)
+_parsed_kept = lru_cache(maxsize=KEPT_MAX)(parse_statement)

@@ -25,6 +25,7 @@ from datafusion.catalog import Table
 from flight_server.parser.dialect.microseconds import in_microseconds
 from flight_server.parser.dialect.session_words import written_out
 from flight_server.parser.text.lexer import mentions
+from flight_server.parser.text.sql_text import SqlText
 from flight_server.query.apart import BOUNDED, Apart, Bounds, Sandbox
 from flight_server.query.bounds import (
     has_long_join,
@@ -223,7 +224,7 @@ class QueryEngine:
         within: bool = False,
     ) -> CarefulFrame:
         """The text, which may be a view's, as it is right with this engine, and its frame. Raises FrostlineError."""
-        written = written_out(sql, scope.words)
+        written = written_out(SqlText(sql), scope.words).sql
         touched.passing |= written != sql
         sql = written
         if not self._mended.has_far_times:

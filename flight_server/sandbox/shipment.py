@@ -172,7 +172,7 @@ def packed(
         now_ms=scope.now_ms,
         wall_ms=scope.wall_ms,
         temporary=scope.temporary,
-        words=dict(scope.words),
+        words=dict(scope.words()),
         rows=rows,
         tables=tuple(tables.values()),
         views=tuple({view.name: view for view in touched.views}.values()),
@@ -238,7 +238,7 @@ class Unpacked:
             wall_ms=shipment.wall_ms,
             time_zone=shipment.time_zone,
             temporary=shipment.temporary,
-            words=shipment.words,
+            words=lambda: shipment.words,
         )
 
     def _named(self, rows: ShippedRows) -> pa.Table:

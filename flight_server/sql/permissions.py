@@ -1,84 +1,70 @@
-"""Permissions say what each kind of statement needs; they are asked before it does anything.
+"""Permissions are what each kind of statement needs; they are asked before it does anything.
 
-Names that a statement reads are checked where they are looked up (query/scan/catalog.py); here is the rest. A kind of
-statement that is not listed is refused.
+Names that a statement reads are checked where they are looked up (query/scan/catalog.py); here is the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 
 from flight_server.access.grants import Deed
-from flight_server.parser.statements.backups import BackupDatabase, RestoreDatabase, ShowBackup
 from flight_server.parser.statements.changes import DataChange, Delete, Insert, Merge, Truncate, Update
-from flight_server.parser.statements.definitions import AlterTable, CommentOn, CreateTable, Definition, DropTable
-from flight_server.parser.statements.jobs import CompactTable, EvictTable, FlushTable, KillJob, Scrub, WaitForJob
-from flight_server.parser.statements.live import KillLiveQuery, Subscribe
-from flight_server.parser.statements.session import (
-    Describe,
-    DescribeQuery,
-    KillQuery,
-    SetVariable,
-    Show,
-    TransactionControl,
-    Use,
-)
-from flight_server.parser.statements.statement import Query, Statement
-from flight_server.parser.statements.storages import CheckStorage, StorageStatement
-from flight_server.parser.statements.users import AlterUser, ExecuteAs, UserStatement
+from flight_server.parser.statements.definitions import AlterTable, CommentOn, CreateTable, DropTable
+from flight_server.parser.statements.users import AlterUser
 from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.definitions import is_temporary
 from storage.catalog.users import Privilege
-from storage.errors import PermissionDenied
 
-_MERGED = {"update": Privilege.UPDATE, "delete": Privilege.DELETE, "insert": Privilege.INSERT}
+_MERGED: Final = {"update": Privilege.UPDATE, "delete": Privilege.DELETE, "insert": Privilege.INSERT}
 
 
-def check_statement(call: StatementContext, statement: Statement) -> None:
+def by_name(context: StatementContext, statement: object) -> None:
+    """Of a statement about what is the caller's own, or whose names are checked where they are looked up."""
+
+
+def _always(context: StatementContext, statement: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """A check by role. where: of which statements of the kind; the others are about what is the caller's own."""
+
+    deed: Deed
+    where: Callable[[StatementContext, Any], bool] = _always
+
+    def __call__(self, context: StatementContext, statement: object) -> None:
+        """Raises PermissionDenied."""
+        if self.where(context, statement):
+            context.require_deed(self.deed)
+
+
+def check_change(context: StatementContext, change: DataChange) -> None:
     """Raises PermissionDenied; NotFound for a table that the caller may not know of."""
-    match statement:
-        case (
-            Query() | Show() | Describe() | DescribeQuery() | Use() | SetVariable() | TransactionControl() | KillQuery()
-        ):
-            return  # about what is the caller's own, or checked name by name
-        case Subscribe() | KillLiveQuery():
-            return  # the table is checked by name, the owner when it is found
-        case Insert() | Update() | Delete() | Merge() | Truncate():
-            _check_change(call, statement)
-        case CreateTable() if is_temporary(statement):
-            return
-        case DropTable() | AlterTable() | CommentOn() if call.name(statement.table).is_temporary:
-            return
-        case AlterUser() if _is_own(call, statement):
-            return
-        case _:
-            call.require_deed(deed_of(statement))
+    name = context.name(change.table)
+    context.table(change.table)
+    for privilege in sorted(needed(change)):
+        context.require(privilege, name)
 
 
-def deed_of(statement: Statement) -> Deed:
-    """Of a statement that is no read and no change of rows. Raises PermissionDenied for one that is not listed."""
-    if isinstance(statement, Definition):
-        return Deed.DEFINE
-    if isinstance(statement, UserStatement):
-        return Deed.MANAGE_USERS
-    if isinstance(statement, StorageStatement | CheckStorage):
-        return Deed.MANAGE_STORAGES
-    match statement:
-        case FlushTable() | WaitForJob():
-            return Deed.FLUSH
-        case EvictTable():
-            return Deed.EVICT
-        case CompactTable() | Scrub():
-            return Deed.COMPACT
-        case BackupDatabase() | ShowBackup():
-            return Deed.BACKUP
-        case RestoreDatabase():
-            return Deed.RESTORE
-        case KillJob():
-            return Deed.KILL_JOB
-        case ExecuteAs():
-            return Deed.ACT_FOR_OTHERS
-    raise PermissionDenied("nobody may run this kind of statement")
+def makes_lasting(context: StatementContext, statement: CreateTable) -> bool:
+    """Whether the table is no temporary one, which is the session's own."""
+    return not is_temporary(statement)
+
+
+def is_of_lasting(context: StatementContext, statement: DropTable | AlterTable | CommentOn) -> bool:
+    """Whether the table is no temporary one."""
+    return not context.name(statement.table).is_temporary
+
+
+def is_of_other(context: StatementContext, statement: AlterUser) -> bool:
+    """Everybody may change their own password and address, nobody their own role or storage. Who acts for somebody is
+    not them."""
+    session = context.session
+    is_self = session.acting_for is None and statement.name == session.principal.name
+    return not (is_self and statement.role is None and not statement.moves)
 
 
 def needed(change: DataChange) -> frozenset[Privilege]:
@@ -101,18 +87,3 @@ def _needed(change: DataChange) -> Iterator[Privilege]:
         case Merge():
             yield Privilege.SELECT
             yield from (_MERGED[clause.action] for clause in change.clauses if clause.action in _MERGED)
-
-
-def _check_change(call: StatementContext, change: DataChange) -> None:
-    name = call.name(change.table)
-    call.table(change.table)
-    for privilege in sorted(needed(change)):
-        call.require(privilege, name)
-
-
-def _is_own(call: StatementContext, statement: AlterUser) -> bool:
-    """Everybody may change their own password and address, nobody their own role or storage. Who acts for somebody is
-    not them."""
-    session = call.session
-    is_self = session.acting_for is None and statement.name == session.principal.name
-    return is_self and statement.role is None and not statement.moves

@@ -7,12 +7,16 @@ import typing
 import pytest
 
 from flight_server.access.grants import Deed
-from flight_server.parser.grammar.statement import parse
 from flight_server.parser.statements import statement as statements
 from flight_server.parser.statements.statement import Statement
-from flight_server.sql.permissions import deed_of, needed
+from flight_server.parser.statements.users import ExecuteAs
+from flight_server.sql import executor
+from flight_server.sql.permissions import Needs, by_name, check_change, needed
+from flight_server.sql.statement_kinds import KINDS
 from storage.catalog.users import Privilege
 from storage.errors import PermissionDenied
+from tests.support.in_process import house
+from tests.support.parsed import parse
 
 SELECT, INSERT, UPDATE, DELETE = Privilege
 DEEDS = {
@@ -48,7 +52,6 @@ DEEDS = {
     "SHOW BACKUP 'file:///b'": Deed.BACKUP,
     "RESTORE DATABASE FROM 'file:///b'": Deed.RESTORE,
     "KILL JOB 'j'": Deed.KILL_JOB,
-    "EXECUTE AS USER u (SELECT 1)": Deed.ACT_FOR_OTHERS,
 }
 CHANGES = {
     "INSERT INTO t VALUES (1)": {INSERT},
@@ -87,26 +90,35 @@ def kinds(union: object) -> set[type]:
     return {union} if not parts else set().union(*map(kinds, parts))  # type: ignore[arg-type]
 
 
+def check_of(sql: str) -> object:
+    return KINDS[type(parse(sql))].check
+
+
 @pytest.mark.parametrize(("sql", "deed"), DEEDS.items())
 def test_what_is_no_change_of_rows_goes_by_role(sql, deed):
-    assert deed_of(parse(sql)) is deed
+    check = check_of(sql)
+    assert isinstance(check, Needs)
+    assert check.deed is deed
+
+
+@pytest.mark.parametrize("sql", FREE)
+def test_what_is_about_the_callers_own_or_checked_by_name_is_free(sql):
+    assert check_of(sql) is by_name
 
 
 @pytest.mark.parametrize(("sql", "privileges"), CHANGES.items())
 def test_a_change_needs_its_privileges_on_its_table(sql, privileges):
+    assert check_of(sql) is check_change
     assert needed(parse(sql)) == privileges
 
 
 def test_every_kind_of_statement_is_listed():
     listed = {type(parse(sql)) for sql in (*DEEDS, *CHANGES, *FREE)}
-    assert kinds(Statement) - listed == set()
+    assert kinds(Statement) - {ExecuteAs} == listed == KINDS.keys()
     assert kinds(statements.Definition) <= {type(parse(sql)) for sql, deed in DEEDS.items() if deed is Deed.DEFINE}
 
 
-def test_what_is_not_listed_is_denied():
-    class Novelty:
-        """A statement of another version."""
-
-    for unlisted in (Novelty(), parse("SELECT 1")):
-        with pytest.raises(PermissionDenied):
-            deed_of(unlisted)
+def test_a_kind_without_a_row_is_denied(tmp_path, monkeypatch):
+    monkeypatch.setattr(executor, "KINDS", {})
+    with house(tmp_path) as home, pytest.raises(PermissionDenied, match="nobody may run"):
+        home.do(home.enter(), "SELECT 1")

@@ -16,6 +16,7 @@ from flight_server.access.login.passwords import Passwords, prepare_root
 from flight_server.access.principal import Principal
 from flight_server.query.results.result_shape import Shape
 from flight_server.query.results.running_query import QueryLoop, RunningQuery
+from flight_server.sql.interface.request import Request
 from jobs.ledger import JobType, Trigger
 from jobs.outcome import Completed
 from jobs.settings import JobSettings
@@ -192,7 +193,7 @@ def home(tmp_path: Path) -> Iterator[House]:
 
 
 def listening(home: House) -> pa.RecordBatchReader:
-    reader = home.statements.run(home.enter(), "SUBSCRIBE TO SELECT id FROM t", None, None, lambda: False).start()
+    reader = home.statements.run(Request(home.enter(), "SUBSCRIBE TO SELECT id FROM t")).start()
     assert reader.read_next_batch() is not None
     return reader
 

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-from flight_server.parser.grammar.statement import parse
+from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.guard.check import check_text
 from flight_server.parser.guard.limits import GuardLimits
 from flight_server.parser.text.number_parameters import number_parameters
-from flight_server.parser.text.split_statements import split_statements
+from flight_server.parser.text.sql_text import SqlText, split_statements
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.actions import ACTIONS, decode_action
 from flight_server.wire.commands import decode_descriptor, decode_ticket
@@ -213,5 +213,5 @@ def test_the_corpus_of_texts_gives_our_errors_or_a_statement(file: Path):
     sql = file.read_bytes().decode(errors="surrogateescape")
     with suppress(FrostlineError):
         check_text(sql, GuardLimits())
-        for text in split_statements(number_parameters(sql).sql):
-            parse(text)
+        for text in split_statements(number_parameters(SqlText(sql)).text):
+            parse_statement(text)

@@ -6,7 +6,9 @@ import pytest
 
 from flight_server.access.principal import Principal
 from flight_server.access.sessions.sessions import Sessions
-from flight_server.sql.context.session_functions import with_caller
+from flight_server.parser.read_text import read_statement
+from flight_server.parser.text.sql_text import SqlText
+from flight_server.sql.context.session_functions import words_of
 from storage.catalog.users import Role
 from storage.clock import ManualClock
 
@@ -17,7 +19,7 @@ def written(text: str, *, acting: bool = False) -> str:
     session = Sessions(ManualClock(), 10.0).enter("s", ANN)
     if acting:
         session.acting_for = ROOT
-    return with_caller(text, session)
+    return read_statement(SqlText(text), lambda: words_of(session))[1]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flight_server.parser.dialect.cast_types import with_own_types
+from flight_server.parser.text.sql_text import SqlText
 
 
 @pytest.mark.parametrize(
@@ -22,8 +23,8 @@ from flight_server.parser.dialect.cast_types import with_own_types
     ],
 )
 def test_a_type_that_the_engine_does_not_know_is_written_as_its_own(text: str, wanted: str) -> None:
-    assert with_own_types(text) == wanted
-    assert with_own_types(wanted) == wanted
+    assert with_own_types(SqlText(text)).sql == wanted
+    assert with_own_types(SqlText(wanted)).sql == wanted
 
 
 @pytest.mark.parametrize(
@@ -38,4 +39,4 @@ def test_a_type_that_the_engine_does_not_know_is_written_as_its_own(text: str, w
     ],
 )
 def test_all_else_stays_as_it_is(text: str) -> None:
-    assert with_own_types(text) == text
+    assert with_own_types(SqlText(text)).sql == text

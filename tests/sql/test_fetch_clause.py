@@ -6,17 +6,17 @@ import itertools
 
 import pytest
 
-from flight_server.parser.dialect.fetch_clause import rewrite_fetch
+from flight_server.parser.dialect.fetch_clause import with_limits
 from flight_server.parser.guard.check import check_text
 from flight_server.parser.guard.limits import GuardLimits
-from flight_server.parser.text.lexer import lex
+from flight_server.parser.text.sql_text import SqlText
 from storage.errors import FrostlineError
 
 SPELLINGS = list(itertools.product(("FIRST", "next"), ("2", "$1", "(1 + 1)", ""), ("ROW", "rows")))
 
 
 def rewritten(text: str) -> str:
-    return rewrite_fetch(text, lex(text)) or text
+    return with_limits(SqlText(text)).sql
 
 
 @pytest.mark.parametrize(("first", "count", "rows"), SPELLINGS)

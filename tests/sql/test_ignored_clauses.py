@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.parser.grammar.statement import parse
 from flight_server.query.sessions.functions import functions, names_of, only_scalar
 from storage.errors import FrostlineError, NotSupported
+from tests.support.parsed import parse
 
 CLAUSES = [
     "SELECT a FROM t TABLESAMPLE SYSTEM (10)",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.parser.grammar.statement import parse
 from storage.errors import NotSupported
+from tests.support.parsed import parse
 
 WRONG = [
     "x NOT IN (1, 2) OR x NOT IN (3, 4)",

@@ -13,6 +13,7 @@ from flight_server.access.sessions.session import Session
 from flight_server.parser.dialect.other_calls import with_own_calls
 from flight_server.parser.guard.limits import GuardLimits
 from flight_server.parser.read_text import read_text
+from flight_server.parser.text.sql_text import SqlText
 from flight_server.query.sessions.functions import functions
 from storage.errors import FrostlineError, LimitExceeded
 from tests.support.in_process import House, house
@@ -47,7 +48,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[In]:
     ],
 )
 def test_calls_are_written_as_the_engines_own(text: str, wanted: str):
-    assert with_own_calls(text) == wanted
+    assert with_own_calls(SqlText(text)).sql == wanted
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_calls_are_written_as_the_engines_own(text: str, wanted: str):
     ],
 )
 def test_names_and_texts_stay(text: str):
-    assert with_own_calls(text) == text
+    assert with_own_calls(SqlText(text)).sql == text
 
 
 def test_no_name_of_the_engines_own_is_taken():
@@ -89,7 +90,7 @@ def test_no_name_of_the_engines_own_is_taken():
 )
 def test_what_can_not_be_written_so_is_refused(call: str, sqlstate: str):
     with pytest.raises(FrostlineError) as caught:
-        with_own_calls(f"SELECT {call} FROM t")
+        with_own_calls(SqlText(f"SELECT {call} FROM t"))
     assert caught.value.sqlstate == sqlstate
 
 

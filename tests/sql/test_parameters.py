@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flight_server.parser.text.lexer import TokenKind, lex
 from flight_server.parser.text.number_parameters import number_parameters
+from flight_server.parser.text.sql_text import SqlText
 from storage.errors import FrostlineError, InvalidRequest
 from tests.sql.tricky_texts import TRICKY
 
@@ -27,8 +28,8 @@ from tests.sql.tricky_texts import TRICKY
     ],
 )
 def test_parameters_are_numbered_in_order(text: str, sql: str, count: int) -> None:
-    numbered = number_parameters(text)
-    assert (numbered.sql, numbered.count) == (sql, count)
+    numbered = number_parameters(SqlText(text))
+    assert (numbered.text.sql, numbered.count) == (sql, count)
 
 
 @pytest.mark.parametrize(
@@ -46,22 +47,22 @@ def test_parameters_are_numbered_in_order(text: str, sql: str, count: int) -> No
 )
 def test_mixed_gapped_and_named_parameters_are_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
-        number_parameters(text)
+        number_parameters(SqlText(text))
 
 
 @given(TRICKY)
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_numbered_or_refused(text: str) -> None:
     try:
-        numbered = number_parameters(text)
+        numbered = number_parameters(SqlText(text))
     except FrostlineError:
         return
-    if numbered.sql != text:
-        found = [t.value for t in lex(numbered.sql) if t.kind is TokenKind.PARAMETER]
+    if numbered.text.sql != text:
+        found = [t.value for t in lex(numbered.text.sql) if t.kind is TokenKind.PARAMETER]
         assert found == [f"${number}" for number in range(1, numbered.count + 1)]
 
 
 @given(st.lists(st.sampled_from(["?", "'?'", '"?"', "$$?$$", "a", "(", "/*?*/", "--?\n"]), max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_only_parameters_outside_strings_and_comments_count(parts: list[str]) -> None:
-    assert number_parameters(" ".join(parts)).count == parts.count("?")
+    assert number_parameters(SqlText(" ".join(parts))).count == parts.count("?")

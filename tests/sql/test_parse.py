@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.parser.grammar.statement import parse
 from flight_server.parser.statements.backups import BackupDatabase, RestoreDatabase, ShowBackup
 from flight_server.parser.statements.jobs import CompactTable, FlushTable, KillJob, Scrub, WaitForJob
 from flight_server.parser.statements.session import (
@@ -24,6 +23,7 @@ from flight_server.parser.statements.statement import Query, Statement
 from flight_server.parser.statements.table_ref import TableRef
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
 from tests.sql.tricky_texts import TRICKY
+from tests.support.parsed import parse
 
 T = TableRef(None, "t")
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flight_server.parser.grammar.statement import parse
 from flight_server.parser.statements.changes import (
     Assignment,
     DefaultRow,
@@ -23,6 +22,7 @@ from flight_server.parser.statements.changes import (
 from flight_server.parser.statements.statement import Statement
 from flight_server.parser.statements.table_ref import TableRef
 from storage.errors import FrostlineError
+from tests.support.parsed import parse
 
 T = TableRef(None, "t")
 X = TableRef(None, "t", "x")

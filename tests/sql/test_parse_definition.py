@@ -5,7 +5,6 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from flight_server.parser.grammar.statement import parse
 from flight_server.parser.statements.constraints import DropRule
 from flight_server.parser.statements.definitions import (
     AddColumn,
@@ -29,6 +28,7 @@ from flight_server.parser.statements.table_ref import TableRef
 from flight_server.parser.statements.views import AlterView, CreateView, DropView
 from storage.catalog.schema import TableKind
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
+from tests.support.parsed import parse
 
 T = TableRef(None, "t")
 A = ColumnSpec("a", pa.int32(), "INTEGER")

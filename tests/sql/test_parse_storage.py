@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.parser.grammar.statement import parse
 from flight_server.parser.statements.storages import AlterStorage, CheckStorage, CreateStorage, DropStorage
 from flight_server.parser.statements.users import Secret
 from flight_server.parser.text.redaction import without_secrets
 from storage.catalog.storages import StorageType
 from storage.errors import InvalidRequest, NotSupported
+from tests.support.parsed import parse
 
 HIDDEN = "sesame"
 

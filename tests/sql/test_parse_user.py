@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.parser.grammar.statement import parse
 from flight_server.parser.statements.session import Show, ShowKind
 from flight_server.parser.statements.table_ref import TableRef
 from flight_server.parser.statements.users import (
@@ -19,6 +18,7 @@ from flight_server.parser.statements.users import (
 from flight_server.parser.text.redaction import UNREADABLE, without_secrets
 from storage.catalog.users import Privilege, Role
 from storage.errors import FrostlineError, InvalidRequest, NotSupported
+from tests.support.parsed import parse
 
 T, SECRET = TableRef(None, "t"), "hunter2"
 

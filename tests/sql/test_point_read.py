@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from flight_server.sql.point_lookup import PointRead, point_read
+from flight_server.sql.run.point_lookup import PointRead, point_read
 
 
 @pytest.mark.parametrize(

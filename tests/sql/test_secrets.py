@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from flight_server.parser.grammar.statement import parse
+from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.text.redaction import HIDDEN, UNREADABLE, without_secrets
-from flight_server.parser.text.split_statements import split_statements
+from flight_server.parser.text.sql_text import SqlText, split_statements
 from storage.errors import FrostlineError
 from tests.sql.secret_texts import QUOTES, SECRET, TEXTS, is_the_name, mistyped
 
@@ -16,8 +16,8 @@ from tests.sql.secret_texts import QUOTES, SECRET, TEXTS, is_the_name, mistyped
 def refusal(text: str) -> str:
     """What the parser says of it."""
     try:
-        for statement in split_statements(text):
-            parse(statement)
+        for statement in split_statements(SqlText(text)):
+            parse_statement(statement)
     except FrostlineError as error:
         return error.message
     return ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from flight_server.parser.grammar.statement import parse
 from flight_server.parser.statements.changes import Delete, Insert, QueryRows
 from flight_server.parser.statements.statement import Query
 from flight_server.parser.statements.views import CreateView
 from flight_server.parser.text.time_travel import with_time_travel
 from storage.errors import InvalidRequest
 from storage.seq import SEQ_TIME_SHIFT
+from tests.support.parsed import parse
 
 NOON_MS = 1_769_860_800_000  # 2026-01-31 12:00:00 UTC
 NOON = ((NOON_MS + 1) << SEQ_TIME_SHIFT) - 1

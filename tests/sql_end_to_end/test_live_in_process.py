@@ -13,6 +13,7 @@ import pytest
 from flight_server.access.login.passwords import Passwords, prepare_root
 from flight_server.access.sessions.session import Session
 from flight_server.sql.context.running_statements import RunningState
+from flight_server.sql.interface.request import Request
 from flight_server.sql.live.live_queries import LiveQueries
 from flight_server.sql.live.selection import Selection
 from flight_server.sql.live.settings import LiveSettings
@@ -29,7 +30,7 @@ class Reading:
     """A live query whose rows are taken one batch after the other, on this thread."""
 
     def __init__(self, home: House, session: Session, sql: str) -> None:
-        self.outcome = home.statements.run(session, sql, None, None, lambda: False)
+        self.outcome = home.statements.run(Request(session, sql))
         self.reader = self.outcome.start()
 
     def take(self, count: int) -> list[tuple[Any, ...]]:
@@ -110,7 +111,7 @@ def test_nothing_is_held_of_the_first_moment_once_its_rows_are_read(home: House)
 
 def test_what_is_told_before_the_first_fetch_is_not_lost(home: House):
     session = home.enter()
-    outcome = home.statements.run(session, ALL, None, None, lambda: False)
+    outcome = home.statements.run(Request(session, ALL))
     home.do(session, "INSERT INTO t VALUES (1, 'a')")
     home.do(session, "DELETE FROM t")
     reader, told = outcome.start(), []
@@ -121,7 +122,7 @@ def test_what_is_told_before_the_first_fetch_is_not_lost(home: House):
 
 def test_one_that_is_never_fetched_leaves_nothing(home: House):
     session = home.enter()
-    outcome = home.statements.run(session, ALL, None, None, lambda: False)
+    outcome = home.statements.run(Request(session, ALL))
     [table] = home.engine.state.catalog.tables.values()
     assert home.engine.feed.is_heard(table.partition_id)
     outcome.cancel("not fetched in time")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from flight_server.access.sessions.session import Session, SessionLost
+from flight_server.sql.interface.request import Request
 from storage.errors import FrostlineError
 from tests.access.lent_texts import LENT_TEXTS, NEVER_TEXTS
 from tests.support.in_process import House, house
@@ -70,7 +71,7 @@ def test_every_statement_after_the_server_ended_its_transaction_is_refused(home:
 def test_commit_tells_it_and_rollback_succeeds_and_both_clear_it(home: House, end: str, prepared: bool) -> None:
     session = lost(home)
     if prepared:
-        assert home.statements.describe(session, end, None).is_update
+        assert home.statements.describe(Request(session, end)).is_update
     if end.startswith(("ROLLBACK", "ABORT")):
         home.do(session, end)
     else:
@@ -82,12 +83,11 @@ def test_commit_tells_it_and_rollback_succeeds_and_both_clear_it(home: House, en
 def test_half_of_a_transfer_is_not_stored_by_any_way_in(home: House) -> None:
     session = lost(home)
     rows = pa.record_batch({"1": pa.array([1, 2])})
-    never = lambda: False  # noqa: E731
     for act in (
         lambda: home.do(session, "UPDATE a SET v = v + 50; COMMIT"),
-        lambda: home.statements.run_many(session, "INSERT INTO a VALUES (?)", [rows], None, never),
-        lambda: home.statements.run(session, "INSERT INTO a VALUES (?)", rows.slice(0, 1), None, never),
-        lambda: home.statements.describe(session, "INSERT INTO a VALUES (?)", None),
+        lambda: home.statements.run_many(Request(session, "INSERT INTO a VALUES (?)"), [rows]),
+        lambda: home.statements.run(Request(session, "INSERT INTO a VALUES (?)", None, rows.slice(0, 1))),
+        lambda: home.statements.describe(Request(session, "INSERT INTO a VALUES (?)")),
         lambda: home.do(session, "BEGIN"),
     ):
         assert refusal(act).sqlstate == "25P03"
@@ -102,7 +102,7 @@ def test_a_transaction_begun_by_its_id_that_texts_joined_without_it_is_told_too(
     home.clock.advance(IDLE_SECONDS)
     home.sessions.end_idle_transactions(IDLE_SECONDS)
     assert refusal(lambda: home.do(session, "UPDATE a SET v = v + 50")).sqlstate == "25P03"
-    assert refusal(lambda: home.statements.run(session, "SELECT 1", None, id_, lambda: False)).sqlstate == "25P03"
+    assert refusal(lambda: home.statements.run(Request(session, "SELECT 1", id_))).sqlstate == "25P03"
     assert refusal(lambda: home.statements.end(session, id_, True)).sqlstate == "25P03"
     home.statements.end(session, id_, False)
     assert home.value(session, "SELECT v FROM a") == 100
@@ -130,9 +130,9 @@ def test_a_session_that_idled_with_state_is_told_once(home: House, kind: str, wa
     rows = pa.record_batch({"1": pa.array([1, 2])})
     ways: dict[str, Callable[[], object]] = {
         "run": lambda: home.do(session, "SELECT 1"),
-        "describe": lambda: home.statements.describe(session, "SELECT 1", None),
+        "describe": lambda: home.statements.describe(Request(session, "SELECT 1")),
         "begin": lambda: home.statements.begin(session),
-        "run_many": lambda: home.statements.run_many(session, "INSERT INTO a VALUES (?)", [rows], None, lambda: False),
+        "run_many": lambda: home.statements.run_many(Request(session, "INSERT INTO a VALUES (?)"), [rows]),
     }
     error = refusal(ways[way])
     assert isinstance(error, SessionLost)

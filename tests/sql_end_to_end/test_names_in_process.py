@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flight_server.access.sessions.session import Session
+from flight_server.sql.interface.request import Request
 from flight_server.sql.live.settings import LiveSettings
 from storage.catalog.names import RESERVED_NAMESPACES, quoted
 from storage.catalog.users import Role, UserRecord
@@ -156,7 +157,7 @@ def test_a_live_query_tells_of_it(at: Statements):
     alias = "col" if at.name in ("_change", "_old_key") else at.name
     q = quoted(at.name)
     sql = f"SUBSCRIBE TO SELECT {q} AS {quoted(alias)}, amount FROM {q}.{q} WHERE {q} > 1 AND {q}.{q} < 9"
-    reader = at.house.statements.run(at.session, sql, None, None, lambda: False).start()
+    reader = at.house.statements.run(Request(at.session, sql)).start()
     found: list[tuple[Any, ...]] = []
     at.rows("UPDATE {t} SET amount = 0 WHERE {q} = 2")
     while len(found) < 3:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from flight_server.access.sessions.sessions import Session
+from flight_server.sql.interface.request import Request
 from storage.errors import FrostlineError
 from storage.whole_numbers import whole_number
 from tests.sql_end_to_end.number_statements import STATEMENTS
@@ -30,7 +31,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Se
 def outcome(h: House, session: Session, sql: str) -> str:
     """The SQLSTATE; anything but our own errors goes on as it is."""
     try:
-        h.statements.run(session, sql, None, None, lambda: False).start()
+        h.statements.run(Request(session, sql)).start()
     except FrostlineError as error:
         return error.sqlstate
     finally:

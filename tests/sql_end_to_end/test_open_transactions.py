@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from flight_server.access.sessions.session import Session
-from flight_server.sql.context.session_transactions import SessionTransaction
+from flight_server.sql.interface.request import Request
+from flight_server.sql.scopes.session_transactions import SessionTransaction
 from storage.errors import FrostlineError, LimitExceeded
 from tests.support.in_process import House, house
 
@@ -25,7 +26,7 @@ def home(tmp_path: Path) -> Iterator[House]:
 
 
 def ask(home: House, session: Session, sql: str, id_: bytes | None = None) -> list[Any]:
-    outcome = home.statements.run(session, sql, None, id_, lambda: False)
+    outcome = home.statements.run(Request(session, sql, id_))
     found: pa.Table = outcome.start().read_all()
     return [value for row in found.to_pylist() for value in row.values()]
 
@@ -53,7 +54,7 @@ def test_a_snapshot_is_taken_at_the_first_statement_and_holds(home: House, by_st
     pooled, writer = home.enter("pooled"), home.enter("writer")
     id_ = begun(home, pooled, by_statement)
     ask(home, writer, "INSERT INTO t VALUES (1)")
-    home.statements.describe(pooled, "SELECT * FROM t", id_)
+    home.statements.describe(Request(pooled, "SELECT * FROM t", id_))
     ask(home, writer, "INSERT INTO t VALUES (2); CREATE TABLE later (a INT)")
     assert count(home, pooled, id_) == 2
     ask(home, writer, "INSERT INTO t VALUES (3)")
@@ -147,7 +148,7 @@ def test_a_busy_transaction_does_not_keep_an_idle_one_of_its_session(home: House
 def test_a_result_that_is_being_read_keeps_its_transaction(home: House) -> None:
     session = home.enter()
     id_ = home.statements.begin(session)
-    outcome = home.statements.run(session, "SELECT * FROM t", None, id_, lambda: False)
+    outcome = home.statements.run(Request(session, "SELECT * FROM t", id_))
     home.clock.advance(IDLE_SECONDS)
     assert home.sessions.end_idle_transactions(IDLE_SECONDS) == 0
     outcome.start().read_all()
@@ -159,8 +160,7 @@ def test_a_cancelled_result_leaves_its_transaction_once(home: House) -> None:
     session = home.enter()
     id_ = home.statements.begin(session)
     cancelled, read = (
-        home.statements.run(session, "SELECT * FROM generate_series(1, 5000000)", None, id_, lambda: False)
-        for _ in range(2)
+        home.statements.run(Request(session, "SELECT * FROM generate_series(1, 5000000)", id_)) for _ in range(2)
     )
     reader = cancelled.start()
     reader.read_next_batch()

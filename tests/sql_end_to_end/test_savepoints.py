@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 
-from flight_server.sql.context.savepoints import SAVEPOINTS_MAX
+from flight_server.sql.scopes.savepoints import SAVEPOINTS_MAX
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.messages import pack_any
 from tests.support.server_process import ROOT_PASSWORD, ServerProcess

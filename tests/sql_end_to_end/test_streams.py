@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from flight_server.access.sessions.session import Session
+from flight_server.sql.interface.request import Request
 from storage.errors import FrostlineError, InvalidRequest, LimitExceeded
 from storage.settings import StorageSettings
 from tests.support.in_process import House, house
@@ -27,7 +28,7 @@ class Streamer:
         return self.rooms.do(self.session, sql)
 
     def changed(self, sql: str) -> int | None:
-        return self.rooms.statements.run(self.session, sql, None, None, lambda: False).rows_affected
+        return self.rooms.statements.run(Request(self.session, sql)).rows_affected
 
     def numbers(self, sql: str = "SELECT n FROM ticks") -> list[int]:
         return self.do(sql).column(0).to_pylist()

@@ -19,11 +19,13 @@ from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sql.context.default_values import Generator
 from flight_server.sql.context.statement_context import Services
 from flight_server.sql.executor import StatementExecutor
+from flight_server.sql.interface.request import Request
 from flight_server.sql.live.settings import LiveSettings
-from storage.catalog.users import Role
+from storage.catalog.users import Role, UserRecord
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
+from storage.state.edits import Edit
 
 ROOT = Principal("root", Role.SYSTEM)
 
@@ -40,6 +42,7 @@ class House:
         live: LiveSettings | None = None,
     ) -> None:
         self.engine = engine
+        self.queries = queries
         self.clock = clock
         self.sessions = Sessions(clock, idle_seconds_max)
         no_jobs: Any = None
@@ -53,7 +56,7 @@ class House:
         return session
 
     def do(self, session: Session, sql: str) -> pa.Table:
-        outcome = self.statements.run(session, sql, None, None, lambda: False)
+        outcome = self.statements.run(Request(session, sql))
         return outcome.start().read_all()
 
     def value(self, session: Session, sql: str) -> Any:
@@ -74,6 +77,9 @@ def house(
     clock = clock or ManualClock()
     engine = Engine.open(directory / "data", storage or StorageSettings(), clock)
     queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.places)
+    if ROOT.name not in engine.state.catalog.users:
+        root = UserRecord(name=ROOT.name, role=Role.SYSTEM, created_ms=engine.time.now().database_ms)
+        engine.commit(Edit(catalog=lambda catalog: catalog.with_user(root)))
     opened = House(engine, queries, clock, idle_seconds_max, live)
     try:
         yield opened

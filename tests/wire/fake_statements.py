@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from flight_server.access.sessions.session import Session
-from flight_server.sql.interface import StatementShape
+from flight_server.sql.interface.request import Request
+from flight_server.sql.interface.statement_shape import StatementShape
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage import errors
 from storage.catalog.catalog import Catalog
@@ -68,9 +69,9 @@ class FakeStatements:
         self._ids = itertools.count(1)
         self.view = ViewDef(name=table_name("public", "v"), sql="ROWS 1", default_namespace="public")
 
-    def run(self, session, sql, params, transaction_id, cancelled) -> FakeResult:
-        self.runs.append(sql)
-        result = self._run(session, sql, params, cancelled)
+    def run(self, request: Request) -> FakeResult:
+        self.runs.append(request.sql)
+        result = self._run(request.session, request.sql, request.params, request.cancelled)
         self.results.append(result)
         return result
 
@@ -109,7 +110,8 @@ class FakeStatements:
                 return FakeResult(id_, table.schema, rows=lambda: iter(table.to_batches()))
         raise errors.InvalidRequest("syntax error in the statement", sqlstate="42601")
 
-    def describe(self, session, sql, transaction_id, params=None) -> StatementShape:
+    def describe(self, request: Request) -> StatementShape:
+        sql = request.sql
         parameters = NOTHING
         if sql.startswith("INSERT INTO "):
             table = self._table(table_name("public", sql.split()[2]))
@@ -119,16 +121,16 @@ class FakeStatements:
         if sql in ("BUSY", "CRASH") or sql.startswith("FAIL"):
             return StatementShape(False, NUMBERS, NOTHING)
         runs, results = list(self.runs), list(self.results)
-        result = self.run(session, sql, None, None, lambda: False)
+        result = self.run(Request(request.session, sql))
         self.runs, self.results = runs, results
         return StatementShape(result.rows_affected is not None, result.schema, parameters)
 
     def end_live_queries(self, reason: str) -> None:
         """It has none."""
 
-    def run_many(self, session, sql, batches: Iterable[pa.RecordBatch], transaction_id, cancelled) -> int:
-        self.runs.append(sql)
-        name = table_name("public", sql.split()[2])
+    def run_many(self, request: Request, batches: Iterable[pa.RecordBatch]) -> int:
+        self.runs.append(request.sql)
+        name = table_name("public", request.sql.split()[2])
         table = self._table(name)
         rows = [pa.RecordBatch.from_arrays(b.columns, schema=table.schema) for b in batches]
         self.tables[name] = pa.Table.from_batches([*table.to_batches(), *rows], table.schema)

@@ -16,9 +16,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from flight_server.parser.dialect.microseconds import Edit, edited
 from flight_server.parser.text.clauses import key_at
 from flight_server.parser.text.cursor import Cursor
+from flight_server.parser.text.sql_text import Edit, SqlText
 from flight_server.parser.text.type_names import sql_type_name
 from flight_server.parser.text.types import ReadType, read_type
 from storage.errors import FrostlineError
@@ -34,11 +34,11 @@ _CASTS: Final = frozenset(("CAST", "TRY_CAST", "SAFE_CAST"))
 _LIMITED_TEXT: Final = re.compile(r"(?:VARCHAR|CHAR)\(\d+\)")
 
 
-def with_own_types(text: str) -> str:
+def with_own_types(text: SqlText) -> SqlText:
     """`text` with the types of its casts as the engine has them. Raises InvalidRequest (unreadable)."""
-    if _ANY.search(text) is None or ("::" not in text and "cast" not in text.lower()):
+    if _ANY.search(text.sql) is None or ("::" not in text.sql and "cast" not in text.sql.lower()):
         return text
-    return edited(text, list(_edits(Cursor(text))))
+    return text.edited(_edits(Cursor(text)))
 
 
 def _edits(cursor: Cursor) -> Iterator[Edit]:

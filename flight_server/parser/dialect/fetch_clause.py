@@ -9,34 +9,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from flight_server.parser.text.lexer import Token, TokenKind, syntax_error
+from flight_server.parser.text.sql_text import Edit, SqlText
 from storage.errors import NotSupported
 
 _ROWS: Final = ("ROW", "ROWS")
 _LITERALS: Final = (TokenKind.NUMBER, TokenKind.PARAMETER)
 
 
-class _Fetch(NamedTuple):
-    """start, end: offsets of what is replaced; sql: by what."""
-
-    start: int
-    end: int
-    sql: str
+def with_limits(text: SqlText) -> SqlText:
+    """`text` with LIMIT in the place of each FETCH; itself when there is none. Raises InvalidRequest, NotSupported."""
+    return text.edited(_fetches(text.sql, text.tokens))
 
 
-def rewrite_fetch(text: str, tokens: Sequence[Token]) -> str | None:
-    """`text` with LIMIT in the place of each FETCH; None when there is none. Raises InvalidRequest, NotSupported."""
-    parts: list[str] = []
-    end = 0
-    for found in _fetches(text, tokens):
-        parts += (text[end : found.start], found.sql)
-        end = found.end
-    return "".join((*parts, text[end:])) if parts else None
-
-
-def _fetches(text: str, tokens: Sequence[Token]) -> Iterator[_Fetch]:
+def _fetches(text: str, tokens: Sequence[Token]) -> Iterator[Edit]:
     """Not where LIMIT is refused either, so that the error names what was written."""
     is_change = _key(tokens, 0) in ("UPDATE", "DELETE", "SUBSCRIBE")
     depth = 0
@@ -48,7 +36,7 @@ def _fetches(text: str, tokens: Sequence[Token]) -> Iterator[_Fetch]:
                 yield found
 
 
-def _fetch(text: str, tokens: Sequence[Token], at: int) -> _Fetch | None:
+def _fetch(text: str, tokens: Sequence[Token], at: int) -> Edit | None:
     """None where the words are names."""
     count = at + 2
     behind = _past_value(tokens, count)
@@ -67,7 +55,7 @@ def _fetch(text: str, tokens: Sequence[Token], at: int) -> _Fetch | None:
     start = tokens[at].start
     if offset is not None:
         start, limit = tokens[offset].start, f"{limit} OFFSET {_sql(text, tokens, offset + 1, at - 1)}"
-    return _Fetch(start, tokens[behind + 1].end, limit)
+    return start, tokens[behind + 1].end, limit
 
 
 def _offset_before(tokens: Sequence[Token], fetch: int) -> int | None:

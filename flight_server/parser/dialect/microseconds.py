@@ -20,8 +20,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
+from flight_server.parser.text.clauses import key_at
 from flight_server.parser.text.lexer import Token, TokenKind, lex
 from flight_server.parser.text.precisions import DIGITS_OF_UNITS, unit_of_precision
+from flight_server.parser.text.sql_text import Edit, edited
 
 _ANY: Final = re.compile(r"timestamp|now\s*\(")
 _FINE: Final = re.compile(r"\.\d{6}\d*[1-9]")
@@ -31,8 +33,6 @@ _SERIES_CALLS: Final = frozenset(("GENERATE_SERIES", "RANGE"))
 _TEXTS_KEPT: Final = 512
 _CHARS_KEPT: Final = 10_000
 _NO_CAST, _CAST, _TYPE_OF_CAST, _SERIES = range(4)
-
-Edit = tuple[int, int, str]  # what stands from .. to .. becomes this
 
 
 def in_microseconds(sql: str) -> str:
@@ -48,16 +48,6 @@ def _written(sql: str) -> str:
 
 
 _kept = lru_cache(maxsize=_TEXTS_KEPT)(_written)
-
-
-def edited(sql: str, edits: Iterator[Edit] | Sequence[Edit]) -> str:
-    """The text with `edits` made, which stand in any order and do not overlap."""
-    parts: list[str] = []
-    end = 0
-    for start, stop, text in sorted(edits):
-        parts += (sql[end:start], text)
-        end = stop
-    return "".join((*parts, sql[end:]))
 
 
 def _edits(tokens: Sequence[Token]) -> Iterator[Edit]:
@@ -118,8 +108,3 @@ def _end_of_now(tokens: Sequence[Token], at: int) -> int | None:
 def is_fine(value: str) -> bool:
     """Whether a text has digits that microseconds can't hold."""
     return _FINE.search(value) is not None
-
-
-def key_at(tokens: Sequence[Token], at: int) -> str:
-    """The key of a token; "" beyond the ends."""
-    return tokens[at].key if 0 <= at < len(tokens) else ""

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from flight_server.parser.dialect.microseconds import Edit, edited
 from flight_server.parser.dialect.time_patterns import chrono_pattern
 from flight_server.parser.text.clauses import Clauses, key_at
 from flight_server.parser.text.cursor import RESERVED
-from flight_server.parser.text.lexer import Token, TokenKind, lex
+from flight_server.parser.text.lexer import Token, TokenKind
 from flight_server.parser.text.quoting import literal
+from flight_server.parser.text.sql_text import Edit, SqlText
 from storage.catalog.names import quoted
 from storage.errors import InvalidRequest, NotSupported
 
@@ -66,12 +66,9 @@ class Call(NamedTuple):
         return InvalidRequest(f"{self.tokens[self.name].value.lower()}() is written as {text}", sqlstate="42883")
 
 
-def with_own_calls(text: str) -> str:
+def with_own_calls(text: SqlText) -> SqlText:
     """`text` with such calls written out; as it is when there is none. Raises InvalidRequest, NotSupported."""
-    if _ANY.search(text) is None:
-        return text
-    tokens = lex(text)
-    return edited(text, list(_edits(tokens)))
+    return text if _ANY.search(text.sql) is None else text.edited(_edits(text.tokens))
 
 
 def _edits(tokens: Sequence[Token]) -> Iterator[Edit]:

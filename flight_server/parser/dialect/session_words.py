@@ -12,11 +12,13 @@ it keeps its name.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from flight_server.parser.text.clauses import Clauses, key_at
-from flight_server.parser.text.lexer import Token, lex
+from flight_server.parser.text.lexer import Token
+from flight_server.parser.text.quoting import literal
+from flight_server.parser.text.sql_text import Edit, SqlText
 from storage.catalog.names import quoted
 
 _BARE: Final = frozenset(("CURRENT_USER", "SESSION_USER", "CURRENT_ROLE", "CURRENT_SCHEMA", "CURRENT_CATALOG"))
@@ -30,14 +32,13 @@ _PREFIX: Final = "PG_CATALOG"
 Words = Mapping[str, str]  # upper-case word -> what it stands for
 
 
-def written_out(text: str, words: Words) -> str:
-    """`text` with the words written out; as it is when there is none. Raises InvalidRequest (unreadable)."""
-    if not words or _ANY.search(text) is None:
-        return text
-    tokens = lex(text)
+def written_out(text: SqlText, words: Callable[[], Words]) -> SqlText:
+    """`text` with the words written out; itself when there is none. Raises InvalidRequest (unreadable)."""
+    return text if _ANY.search(text.sql) is None else text.edited(_edits(text.tokens, words()))
+
+
+def _edits(tokens: Sequence[Token], words: Words) -> Iterator[Edit]:
     has_columns = any(token.key == "FROM" for token in tokens)
-    parts: list[str] = []
-    end = 0
     clauses = Clauses()
     for at, token in enumerate(tokens):
         is_value = not has_columns and clauses.now.around in ("SELECT", "VALUES")
@@ -45,10 +46,8 @@ def written_out(text: str, words: Words) -> str:
         if last is not None:
             first = at - 2 if key_at(tokens, at - 1) == "." else at
             alias = f" AS {quoted(token.key.lower())}" if clauses.has_item(tokens, first, last) else ""
-            parts += (text[end : tokens[first].start], _literal(words[token.key]), alias)
-            end = tokens[last].end
+            yield tokens[first].start, tokens[last].end, literal(words[token.key]) + alias
         clauses.follow(token)
-    return "".join((*parts, text[end:]))
 
 
 def _last_of_word(tokens: Sequence[Token], at: int, *, is_value: bool) -> int | None:
@@ -61,7 +60,3 @@ def _last_of_word(tokens: Sequence[Token], at: int, *, is_value: bool) -> int | 
     if key_at(tokens, at + 1) in (".", "("):
         return None
     return at if key in _BARE or (key == "USER" and is_value) else None
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

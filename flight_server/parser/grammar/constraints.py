@@ -12,6 +12,7 @@ from typing import Final
 from flight_server.parser.statements.constraints import ConstraintSpec, ForeignTarget
 from flight_server.parser.text.cursor import Cursor, not_supported
 from flight_server.parser.text.number_parameters import number_parameters
+from flight_server.parser.text.sql_text import SqlText
 from storage.catalog.constraints import ConstraintKind, ForeignRule
 from storage.catalog.names import checked_constraint
 from storage.errors import InvalidRequest, NotSupported
@@ -111,7 +112,7 @@ def _condition(cursor: Cursor) -> str:
     cursor.expect("(")
     condition = cursor.slice("a condition", lambda: False)
     cursor.expect(")")
-    if number_parameters(condition).count:
+    if number_parameters(SqlText(condition)).count:
         raise InvalidRequest("a CHECK can't have parameters", sqlstate="42P02")
     return condition
 

@@ -1,4 +1,4 @@
-"""`parse` reads one statement into a value: its first word decides which parser reads it.
+"""`parse_statement` reads one statement into a value: its first word decides which parser reads it.
 
 Promises: whatever is read is read to its last token, and nothing is read and forgotten.
 Leaves:   expressions and queries to the engine, as slices of the text (comments blanked, time travel and
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flight_server.parser.dialect.fetch_clause import rewrite_fetch
+from flight_server.parser.dialect.fetch_clause import with_limits
 from flight_server.parser.grammar.alter import parse_alter, parse_comment
 from flight_server.parser.grammar.changes import parse_delete, parse_insert, parse_truncate, parse_update
 from flight_server.parser.grammar.definitions import parse_create, parse_drop
@@ -50,38 +50,34 @@ from flight_server.parser.guard.wrong_answers_in_lists import refuse_disjoint_li
 from flight_server.parser.statements.statement import Statement
 from flight_server.parser.text.cursor import Cursor, not_supported
 from flight_server.parser.text.lexer import TokenKind, syntax_error
-from flight_server.parser.text.time_travel import rewrite_time_travel
+from flight_server.parser.text.sql_text import SqlText
+from flight_server.parser.text.time_travel import with_version_names
 from storage.catalog.names import RESERVED_PREFIX, is_reserved, reserved_error
 
 NO_STATEMENT: Final = "no SQL statement in the text"
 
 
-def parse(text: str) -> Statement:
+def parse_statement(text: SqlText) -> Statement:
     """Read one statement; a `;` may end it. Raises InvalidRequest, NotSupported."""
-    cursor = Cursor(text)
-    _refuse_made_names(cursor)
-    for rewrite in (rewrite_time_travel, rewrite_fetch):
-        rewritten = rewrite(cursor.text, cursor.tokens)
-        if rewritten is not None:
-            cursor = Cursor(rewritten)
-    while cursor.tokens and cursor.tokens[-1].key == ";":
-        cursor.tokens.pop()
-    if cursor.ended:
+    _refuse_made_names(text)
+    text = with_limits(with_version_names(text.without_comments())).without_end()
+    if not text.tokens:
         raise syntax_error(0, NO_STATEMENT)
-    refuse_ignored(cursor.tokens)
-    refuse_ignored_in_calls(cursor.tokens)
-    refuse_misread(cursor.tokens)
-    refuse_disjoint_lists(cursor.tokens)
+    refuse_ignored(text.tokens)
+    refuse_ignored_in_calls(text.tokens)
+    refuse_misread(text.tokens)
+    refuse_disjoint_lists(text.tokens)
+    cursor = Cursor(text)
     statement = _parser_of(cursor)(cursor)
     cursor.expect_end()
     return statement
 
 
-def _refuse_made_names(cursor: Cursor) -> None:
+def _refuse_made_names(text: SqlText) -> None:
     """Nobody writes a name that could be one of the server's. Raises InvalidRequest."""
-    if RESERVED_PREFIX not in cursor.text.lower():
+    if RESERVED_PREFIX not in text.sql.lower():
         return
-    for token in cursor.tokens:
+    for token in text.tokens:
         if token.kind in (TokenKind.WORD, TokenKind.QUOTED) and is_reserved(token.value):
             raise reserved_error(token.value)
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
 from flight_server.parser.statements.table_ref import TableRef
-from flight_server.parser.text.lexer import Token, TokenKind, lex, syntax_error, without_comments
+from flight_server.parser.text.lexer import Token, TokenKind, syntax_error
 from flight_server.parser.text.made_names import version_of
+from flight_server.parser.text.sql_text import SqlText
 from storage.catalog.names import CATALOG, checked_name, folded
 from storage.errors import InvalidRequest, NotFound, NotSupported
 from storage.whole_numbers import DIGITS_MAX, whole_number
@@ -44,9 +45,9 @@ _JOINING: Final = {("DISTINCT", "FROM"), ("WITHIN", "GROUP")}  # IS DISTINCT FRO
 class Cursor:
     """Tokens of one statement and how far they are read."""
 
-    def __init__(self, text: str) -> None:
-        self.tokens = lex(text)
-        self.text = without_comments(text, self.tokens)
+    def __init__(self, text: SqlText) -> None:
+        self.tokens = text.tokens
+        self.text = text.without_comments().sql
         self.at = 0
         self.hides_strings = not self.sees_any(_SHOWN)  # from errors: in a mistyped text they may be secrets
 

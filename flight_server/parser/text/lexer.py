@@ -9,7 +9,7 @@ Refuses:   NUL, back-quotes, and whatever does not end (string, name, comment), 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from typing import ClassVar, Final, NamedTuple
 
@@ -186,7 +186,7 @@ def syntax_error(offset: int, problem: str) -> InvalidRequest:
     return InvalidRequest(f"syntax error at position {offset + 1}: {problem}", sqlstate=SYNTAX_ERROR)
 
 
-def without_comments(text: str, tokens: list[Token]) -> str:
+def without_comments(text: str, tokens: Sequence[Token]) -> str:
     """`text` with comments turned into blanks, so that offsets stay and a slice can hide nothing behind `--`."""
     if not any(start in text for start in _COMMENT_STARTS):
         return text

@@ -10,11 +10,12 @@ A time means the end of its millisecond: `_seq` is milliseconds << 20 plus a cou
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from flight_server.parser.text.lexer import Token, TokenKind, lex, syntax_error
+from flight_server.parser.text.lexer import Token, TokenKind, syntax_error
 from flight_server.parser.text.made_names import version_name, version_of
+from flight_server.parser.text.sql_text import Edit, SqlText
 from storage.catalog.names import RESERVED_PREFIX, folded, quoted
 from storage.errors import InvalidRequest
 from storage.seq import SEQ_MAX, last_seq_at
@@ -50,34 +51,34 @@ class _Clause(NamedTuple):
     kind: str
 
 
-def rewrite_time_travel(text: str, tokens: Sequence[Token]) -> str | None:
-    """`text` with every AS OF worked into the table name; None when there is none. Raises InvalidRequest."""
-    parts: list[str] = []
-    end = value_at = 0
+def with_version_names(text: SqlText) -> SqlText:
+    """`text` with every AS OF worked into the table name; itself when there is none. Raises InvalidRequest."""
+    return text.edited(_version_edits(text.tokens))
+
+
+def _version_edits(tokens: Sequence[Token]) -> Iterator[Edit]:
+    value_at = 0
     for at, token in enumerate(tokens):
         # The AS of FOR .. AS OF begins no clause of its own.
         clause = _clause(tokens, at) if token.key in ("FOR", "AS") and at >= value_at else None
-        if clause is None:
-            continue
-        value_at = clause.value
-        name = tokens[clause.name]
-        parts += (text[end : name.start], _as_of(tokens, clause))
-        end = tokens[clause.value].end
-    return "".join((*parts, text[end:])) if parts else None
+        if clause is not None:
+            value_at = clause.value
+            yield tokens[clause.name].start, tokens[value_at].end, _as_of(tokens, clause)
 
 
-def with_time_travel(text: str) -> str:
-    """What `rewrite_time_travel` made of a text as a statement can say it."""
-    if RESERVED_PREFIX not in text:
-        return text
-    parts: list[str] = []
-    end = 0
-    for token in lex(text):
+def with_time_travel(sql: str) -> str:
+    """What `with_version_names` made of a text as a statement can say it."""
+    if RESERVED_PREFIX not in sql:
+        return sql
+    text = SqlText(sql)
+    return text.edited(_written_edits(text.tokens)).sql
+
+
+def _written_edits(tokens: Sequence[Token]) -> Iterator[Edit]:
+    for token in tokens:
         timed = version_of(token.value) if token.kind is TokenKind.QUOTED else None
         if timed is not None:
-            parts += (text[end : token.start], f"{quoted(timed[0])} FOR VERSION AS OF {timed[1]}")
-            end = token.end
-    return "".join((*parts, text[end:]))
+            yield token.start, token.end, f"{quoted(timed[0])} FOR VERSION AS OF {timed[1]}"
 
 
 def _clause(tokens: Sequence[Token], at: int) -> _Clause | None:

@@ -24,6 +24,7 @@ import pyarrow as pa
 from flight_server.parser.text.cursor import Cursor, not_supported
 from flight_server.parser.text.declared_types import has_length_inside
 from flight_server.parser.text.precisions import DIGITS_OF_UNITS, unit_of_precision
+from flight_server.parser.text.sql_text import SqlText
 from flight_server.parser.text.type_names import sql_type_name
 from storage.catalog.names import quoted
 from storage.errors import InvalidRequest
@@ -68,7 +69,7 @@ _UNSIGNED: Final = {pa.int8(): pa.uint8(), pa.int16(): pa.uint16(), pa.int32(): 
 
 def arrow_type(text: str) -> ReadType:
     """The Arrow type of a declared one and its canonical text. Raises InvalidRequest, NotSupported."""
-    cursor = Cursor(text)
+    cursor = Cursor(SqlText(text))
     found = read_type(cursor)
     cursor.expect_end()
     return found

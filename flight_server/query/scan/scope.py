@@ -74,7 +74,7 @@ class QueryScope:
     wall_ms: int | None = None
     time_zone: str = "+00:00"
     temporary: bool = True
-    words: Words = field(default_factory=dict)
+    words: Callable[[], Words] = dict
 
     @property
     def now(self) -> Now:

@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from flight_server.parser.dialect.microseconds import Edit, edited, is_fine
+from flight_server.parser.dialect.microseconds import is_fine
 from flight_server.parser.text.clauses import Clause, Clauses, is_item, key_at
 from flight_server.parser.text.lexer import Token, TokenKind, lex
 from flight_server.parser.text.precisions import unit_of_precision
+from flight_server.parser.text.sql_text import Edit, edited
 from storage.catalog.names import quoted
 
 _ANY: Final = re.compile(r"\btime\b|\bcurrent_time\b", re.IGNORECASE)

@@ -19,7 +19,7 @@ from typing import Final
 import pyarrow as pa
 from datafusion import DataFrame, Expr
 
-from flight_server.parser.dialect.microseconds import Edit, edited
+from flight_server.parser.text.sql_text import Edit, edited
 from flight_server.query.errors.mapping import query_error
 from flight_server.query.scan.dependencies import Dependencies
 from flight_server.query.times.fine_times import between_or_listed, compared

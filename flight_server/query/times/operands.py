@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from flight_server.parser.dialect.microseconds import key_at
+from flight_server.parser.text.clauses import key_at
 from flight_server.parser.text.lexer import Token, TokenKind, lex
 
 OPENING: Final = {")": "(", "]": "[", "}": "{", "END": "CASE"}

@@ -14,8 +14,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from flight_server.parser.dialect.microseconds import Edit, is_fine
+from flight_server.parser.dialect.microseconds import is_fine
 from flight_server.parser.text.lexer import TokenKind
+from flight_server.parser.text.sql_text import Edit
 from flight_server.query.times.operands import Span, Text
 from flight_server.query.times.time_kinds import (
     ANY,

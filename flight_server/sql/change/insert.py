@@ -21,13 +21,14 @@ from flight_server.sql.change.filled_defaults import default_values
 from flight_server.sql.change.identity import columns_taken, rows_taken
 from flight_server.sql.change.row_conversion import checked_rows, target_column, target_columns
 from flight_server.sql.change.upsert import conflict_columns, upsert
+from flight_server.sql.context.literal_values import literal_array
 from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.names import RESERVED_PREFIX
 from storage.catalog.schema import Column, TableDef
 from storage.errors import Cancelled, InvalidRequest
 
 _GIVEN: Final = f"{RESERVED_PREFIX}_given"
-_POINT: Final = re.compile(r"\s*([-+]?)\s*(\d*)\.(\d*)\s*", re.ASCII)
+_NUMBER: Final = re.compile(r"\s*([-+]?)\s*(\d*)\.?(\d*)\s*", re.ASCII)
 _DECIMAL_DIGITS_MAX: Final = 38
 
 
@@ -139,9 +140,9 @@ def _as_wide(table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequen
 def _values(
     call: StatementContext, table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
 ) -> Iterator[pa.RecordBatch]:
-    bound = _bound_row(call, columns, rows)
-    if bound is not None:
-        yield from full_rows(call, table, bound, 1)
+    given = _bound_row(call, columns, rows) or _literal_rows(columns, rows)
+    if given:
+        yield from full_rows(call, table, given, len(rows))
         return
     texts = ", ".join(f"({', '.join(map(_value_text, row, columns))})" for row in rows)
     names = ", ".join(f"c{i}" for i in range(len(columns)))
@@ -153,10 +154,10 @@ def _values(
 
 
 def _value_text(item: str | None, column: Column) -> str:
-    """A number with a point is a double to the engine; on its way into a decimal it must keep its digits."""
+    """A number with a point, or beyond 64 bits, is a double to the engine; in a decimal it must keep its digits."""
     if item is None:
         return "NULL"
-    found = _POINT.fullmatch(item) if pa.types.is_decimal(column.type) else None
+    found = _NUMBER.fullmatch(item) if pa.types.is_decimal(column.type) else None
     if found is None or not 0 < (digits := len(found[2]) + len(found[3])) <= _DECIMAL_DIGITS_MAX:
         return item
     return f"CAST('{found[1]}{found[2]}.{found[3]}' AS DECIMAL({digits}, {len(found[3])}))"
@@ -187,6 +188,17 @@ def _bound_row(
     if not all(name.startswith("$") and name[1:] in call.params for name in names):
         return None
     return {c.name: pa.array([call.params[n[1:]]]) for c, n in zip(columns, names, strict=True)}
+
+
+def _literal_rows(columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]) -> dict[str, pa.Array] | None:
+    """Rows of nothing but plain literals need no engine either."""
+    given: dict[str, pa.Array] = {}
+    for index, column in enumerate(columns):
+        values = literal_array([row[index] for row in rows], column.type)
+        if values is None:
+            return None
+        given[column.name] = values
+    return given
 
 
 def _selected(

@@ -9,6 +9,7 @@ import pyarrow as pa
 from flight_server.query.engine import Plan, QueryEngine
 from flight_server.query.results.running_query import FinishedQuery, Running
 from flight_server.sql.context.running_statements import RunningState, RunningStatement, RunningStatements
+from flight_server.sql.interface.request import never
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
 
 NO_COLUMNS = pa.schema([])
@@ -71,7 +72,7 @@ class RowsResult:
         self._statement.cancel(reason)
 
     def _admit(self, apart: bool) -> None:
-        self._statements.admit(self._statement, _never, apart)
+        self._statements.admit(self._statement, never, apart)
 
     def _begin(self, running: Running) -> None:
         """Raises Cancelled when it was cancelled a moment ago, with nothing there yet that could be stopped."""
@@ -148,11 +149,6 @@ class CountResult:
 
     def cancel(self, reason: str) -> None:
         """It has happened."""
-
-
-def _never() -> bool:
-    """A query is cancelled through its statement."""
-    return False
 
 
 SentResult = RowsResult | TableResult | CountResult

@@ -7,12 +7,14 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from flight_server.parser.text.redaction import without_secrets
 from flight_server.sql.context.admission import Admission
+from flight_server.sql.interface.request import never
 from storage.clock import Clock
 from storage.errors import Cancelled, FrostlineError
 from storage.histograms import DurationHistograms
@@ -33,7 +35,11 @@ class RunningState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class RunningStatement:
-    """One statement from its arrival to its end; `stop` is called at most once, from any thread."""
+    """One statement from its arrival to its end.
+
+    stop:      what ends it; called at most once, from any thread
+    cancelled: whether its caller went away
+    """
 
     query_id: str
     user: str
@@ -46,12 +52,17 @@ class RunningStatement:
     elapsed_ms: int = 0
     reason: str | None = None
     stop: Callable[[FrostlineError], None] | None = None
+    cancelled: Callable[[], bool] = never
     places: tuple[Admission, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def is_live(self) -> bool:
         return self.state in (RunningState.PLANNED, RunningState.QUEUED, RunningState.RUNNING)
+
+    def is_stopped(self) -> bool:
+        """Whether it was cancelled, or its caller went away."""
+        return self.reason is not None or self.cancelled()
 
     def cancel(self, reason: str) -> bool:
         """Whether there was something to stop."""
@@ -80,7 +91,7 @@ class RunningStatements:
         self._prefix = f"{uuid.uuid4().hex[:8]}-"  # ids of an earlier run of the server mean nothing
         self._numbers = itertools.count(1)
 
-    def add(self, user: str, text: str) -> RunningStatement:
+    def add(self, user: str, text: str, cancelled: Callable[[], bool] = never) -> RunningStatement:
         """Begin to keep track of a statement."""
         statement = RunningStatement(
             query_id=f"{self._prefix}{next(self._numbers)}",
@@ -88,10 +99,22 @@ class RunningStatements:
             text=without_secrets(text)[:TEXT_CHARACTERS_MAX],
             started_ms=self._clock.wall_ms(),
             started_seconds=self._clock.monotonic_seconds(),
+            cancelled=cancelled,
         )
         with self._lock:
             self._all[statement.query_id] = statement
         return statement
+
+    @contextmanager
+    def listed(self, user: str, text: str, cancelled: Callable[[], bool]) -> Iterator[RunningStatement]:
+        """A statement from here to the end of the block, however that ends."""
+        running = self.add(user, text, cancelled)
+        try:
+            yield running
+        except BaseException as error:
+            self.end(running, error)
+            raise
+        self.end(running, None)
 
     def admit(self, statement: RunningStatement, cancelled: Callable[[], bool], apart: bool = False) -> None:
         """Wait until it may stream; once for a statement. Raises LimitExceeded, Cancelled."""

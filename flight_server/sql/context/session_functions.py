@@ -18,22 +18,11 @@ from types import MappingProxyType
 from typing import Final
 
 from flight_server.access.sessions.session import Session
-from flight_server.parser.dialect.session_words import Words, written_out
-from flight_server.parser.text.lexer import lex
+from flight_server.parser.dialect.session_words import Words
 from storage.catalog.names import CATALOG
 from storage.errors import InvalidRequest
 
 ISOLATION: Final = "repeatable read"  # what PostgreSQL calls one snapshot for a transaction
-_READ_AS_QUERY: Final = "SELECT WITH VALUES TABLE EXPLAIN DESCRIBE DESC INSERT UPDATE DELETE MERGE SUBSCRIBE ("
-_READ_IN: Final = frozenset(_READ_AS_QUERY.split())
-
-
-def with_caller(text: str, session: Session) -> str:
-    """`text` with the words written out; as it is when there is none. Raises InvalidRequest (unreadable)."""
-    written = written_out(text, words_of(session))
-    if written == text:
-        return text
-    return written if lex(text)[0].key in _READ_IN else text
 
 
 def words_of(session: Session) -> Words:

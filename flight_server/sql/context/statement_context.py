@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -152,7 +153,7 @@ class StatementContext:
             now_ms=now.database_ms,
             wall_ms=now.wall_ms,
             time_zone=self.session.time_zone,
-            words=words_of(self.session),
+            words=partial(words_of, self.session),
         )
 
     def plan(
@@ -196,9 +197,6 @@ class StatementContext:
         if len(set(names)) == len(names):
             plan = self.plan(sql, dict(zip(names, types, strict=True)))
         return self.services.queries.stream(plan, self.cancelled, self.admit)
-
-    def with_text(self, text: str) -> StatementContext:
-        return replace(self, text=text)
 
     def with_params(self, params: Params) -> StatementContext:
         return replace(self, params=params)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flight_server.access.sessions.session import Session
 from flight_server.parser.statements.definitions import Definition
 from flight_server.parser.statements.storages import StorageStatement
 from flight_server.parser.statements.users import GrantRights, UserStatement
-from flight_server.parser.text.redaction import without_secrets
 from flight_server.sql.change.change_stage import Changed
+from flight_server.sql.context.audit_event import event
 from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.definitions import define
 from flight_server.sql.define.storages import define_storage
 from flight_server.sql.define.users import define_user
-from storage.catalog.audit_record import AuditRecord
 
-DETAIL_CHARACTERS_MAX: Final = 2000
 _WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -41,14 +38,6 @@ def run_definition(call: StatementContext, statement: Audited) -> Changed:
     if after[0] != before[0] and after[1] is not before[1]:
         call.transaction.record(event(call.session, _words(statement), _object(call, statement), call.text))
     return changed
-
-
-def event(session: Session, action: str, object_: str, text: str = "") -> AuditRecord:
-    """By whoever logged in, for whomever they act."""
-    doer, shown = session.principal.name, without_secrets(text)[:DETAIL_CHARACTERS_MAX]
-    if session.acting_for is None:
-        return AuditRecord(user=doer, action=action, object=object_, detail=shown)
-    return AuditRecord(user=session.acting_for.name, as_user=doer, action=action, object=object_, detail=shown)
 
 
 def _words(statement: Audited) -> str:

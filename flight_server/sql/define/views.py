@@ -7,6 +7,7 @@ import pyarrow as pa
 from flight_server.parser.statements.constraints import DropRule
 from flight_server.parser.statements.views import AlterView, CreateView, DropView
 from flight_server.parser.text.number_parameters import number_parameters
+from flight_server.parser.text.sql_text import SqlText
 from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.columns import writable_name
 from flight_server.sql.define.dependents import dependent_views, refuse_dependents, without_views
@@ -24,7 +25,7 @@ def create_view(call: StatementContext, statement: CreateView) -> None:
     if name.is_temporary:
         raise NotSupported("views can't be temporary; create it in another namespace, or use WITH")
     sql = statement.sql
-    if number_parameters(sql).count:
+    if number_parameters(SqlText(sql)).count:
         raise InvalidRequest(f"view '{name}' can't have parameters", sqlstate="42P02")
     if statement.if_not_exists and call.transaction.catalog.is_taken(name):
         return

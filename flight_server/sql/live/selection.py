@@ -19,6 +19,7 @@ from flight_server.parser.text.lexer import mentions
 from flight_server.query.engine import Plan, QueryEngine
 from flight_server.query.results.client_types import client_type
 from flight_server.query.scan.scope import QueryScope
+from flight_server.sql.interface.request import never
 from storage.catalog.names import RESERVED_PREFIX, TableName, quoted
 from storage.catalog.schema import DELETED, SEQ, SYSTEM_COLUMNS, UPDATED, UPDATED_TYPE, TableDef, TableKind
 from storage.commit.deltas import NONE, Delta, no_rows, seqs_of, together
@@ -136,7 +137,7 @@ class Selection:
             typed = [c if c.type == f.type else c.cast(f.type) for c, f in zip(columns, self._answer, strict=True)]
             return pa.RecordBatch.from_arrays(typed, schema=self._answer)
         plan = self._plan(self._source(rows), bound=True)
-        answer = self._queries.collect(plan, _never).combine_chunks()
+        answer = self._queries.collect(plan, never).combine_chunks()
         batches = answer.to_batches()
         found = batches[0] if batches else no_rows_of(plan.schema)
         places = found.column(0).to_numpy()
@@ -295,10 +296,6 @@ def _not_row_by_row(what: str) -> NotSupported:
 
 def _quoted_name(name: TableName) -> str:
     return f"{quoted(name.namespace)}.{quoted(name.table)}"
-
-
-def _never() -> bool:
-    return False
 
 
 _NOTHING: Final = DatabaseState()

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from flight_server.parser.text.cursor import Cursor
 from flight_server.parser.text.quoting import literal, sql_name
+from flight_server.parser.text.sql_text import SqlText
 from flight_server.parser.text.time_travel import with_time_travel
 from flight_server.parser.text.types import read_type
 from storage.catalog.constraints import Constraint, ConstraintKind, Reference
@@ -64,7 +65,7 @@ def _declared(column: Column) -> str:
 def _type_of(sql_type: str) -> pa.DataType | None:
     """None for a name that no statement can use."""
     try:
-        cursor = Cursor(sql_type)
+        cursor = Cursor(SqlText(sql_type))
         found, _ = read_type(cursor)
         return found if cursor.ended else None
     except FrostlineError:

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from flight_server.access.grants import Deed
 from flight_server.access.rights import Rights
-from flight_server.sql.context.session_transactions import SessionTransaction
 from flight_server.sql.live.subscription import NOTHING_YET
+from flight_server.sql.scopes.session_transactions import SessionTransaction
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns, may_know
 from storage.state.state import DatabaseState
 

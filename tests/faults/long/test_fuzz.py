@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from flight_server.access.sessions.sessions import Session
-from flight_server.parser.grammar.statement import parse
+from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.guard.check import check_text
 from flight_server.parser.guard.limits import GuardLimits
 from flight_server.parser.text.number_parameters import number_parameters
-from flight_server.parser.text.split_statements import split_statements
+from flight_server.parser.text.sql_text import SqlText, split_statements
+from flight_server.sql.interface.request import Request
 from flight_server.wire.actions import ACTIONS, decode_action
 from flight_server.wire.commands import decode_descriptor, decode_ticket
 from flight_server.wire.handles import HandleKind, HandleSigner
@@ -92,8 +93,8 @@ def test_damaged_texts_give_our_errors_or_statements(shift: Shift):
         text = data.decode(errors=random.choice(("replace", "surrogateescape")))
         with kept("texts", data):
             check_text(text, GuardLimits())
-            for statement in split_statements(number_parameters(text).sql):
-                parse(statement)
+            for statement in split_statements(number_parameters(SqlText(text)).text):
+                parse_statement(statement)
 
 
 @pytest.mark.long(weight=0.3)
@@ -113,8 +114,8 @@ def test_damaged_texts_run_without_a_defect(tmp_path: Path, shift: Shift):
 
 def _sqlstate(h: House, session: Session, text: str) -> str | None:
     try:
-        for statement in split_statements(text):
-            h.statements.run(session, statement, None, None, lambda: False).start()
+        for statement in split_statements(SqlText(text)):
+            h.statements.run(Request(session, statement.sql)).start()
     except FrostlineError as error:
         return error.sqlstate
     return None

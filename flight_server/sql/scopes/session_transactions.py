@@ -13,7 +13,7 @@ from flight_server.access.sessions.session import Session
 from flight_server.parser.statements.session import TransactionAction, TransactionControl
 from flight_server.parser.statements.statement import Statement
 from flight_server.sql.context.commit_rights import Pledges
-from flight_server.sql.context.savepoints import Savepoints
+from flight_server.sql.scopes.savepoints import Savepoints
 from storage.clock import Clock
 from storage.engine import Engine
 from storage.errors import FrostlineError, InvalidRequest, NotFound

@@ -14,10 +14,10 @@ from flight_server.parser.statements.definitions import CreateTable
 from flight_server.parser.statements.table_ref import TableRef
 from flight_server.sql.change.change_stage import StagedChange
 from flight_server.sql.change.insert import full_rows
+from flight_server.sql.context.audit_event import event
 from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.define.columns import columns_of_schema, writable_name
 from flight_server.sql.define.definitions import new_table, with_new_table
-from flight_server.sql.define.run_definition import event
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage.catalog.names import CATALOG, TEMPORARY, TableName
 from storage.catalog.schema import TableDef, TableKind

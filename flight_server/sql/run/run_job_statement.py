@@ -18,9 +18,10 @@ from flight_server.parser.statements.jobs import (
     WaitForJob,
 )
 from flight_server.parser.statements.table_ref import TableRef
+from flight_server.sql.context.audit_event import audit, event
 from flight_server.sql.context.job_service import JobRow
 from flight_server.sql.context.statement_context import StatementContext
-from flight_server.sql.run_backup_statement import show_backups, submit_backup, submit_restore
+from flight_server.sql.run.run_backup_statement import show_backups, submit_backup, submit_restore
 from storage.catalog.names import TableName
 from storage.errors import InvalidRequest, NotFound
 
@@ -50,12 +51,16 @@ def job_statement(call: StatementContext, statement: JobStatement) -> pa.Table:
         case Scrub(table):
             return _table([jobs.submit_scrub(None if table is None else _stored(call, table))])
         case KillJob(job_id):
-            return _table([jobs.kill(job_id)])
+            killed = jobs.kill(job_id)
+            audit(call.services.engine, event(call.session, "KILL JOB", job_id[:64]))
+            return _table([killed])
         case WaitForJob(job_id):
             _check_known(call, job_id)
             return _table([jobs.wait_for(job_id, call.cancelled)])
-        case BackupDatabase():
-            return _table([submit_backup(call, statement)])
+        case BackupDatabase(uri):
+            submitted_backup = submit_backup(call, statement)
+            audit(call.services.engine, event(call.session, "BACKUP DATABASE", uri))
+            return _table([submitted_backup])
         case RestoreDatabase():
             return _table([submit_restore(call, statement)])
         case ShowBackup(uri):

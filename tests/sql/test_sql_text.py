@@ -1,0 +1,48 @@
+"""A rewritten text has the tokens that it would have if it were lexed anew."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flight_server.parser.text import sql_text
+from flight_server.parser.text.lexer import TokenKind, lex
+from flight_server.parser.text.number_parameters import number_parameters
+from flight_server.parser.text.sql_text import SqlText, split_statements
+from storage.errors import FrostlineError
+from tests.sql.tricky_texts import TRICKY
+
+PARTS = ["?", "a", "?,", "1", "('x')", "-- ?\n", "/* ; */", ";", "$$;$$", '"?"', "?::int", "LIMIT?", "E'\\''", "=?"]
+
+
+def check_tokens(text: SqlText) -> None:
+    assert list(text.tokens) == lex(text.sql)
+
+
+@given(st.one_of(TRICKY, st.lists(st.sampled_from(PARTS), max_size=12).map(" ".join)))
+@settings(max_examples=300, deadline=None)
+def test_statements_of_a_numbered_text_have_their_own_tokens(text: str) -> None:
+    with suppress(FrostlineError):  # it can't be read
+        for part in split_statements(number_parameters(SqlText(text)).text):
+            check_tokens(part)
+            check_tokens(part.without_comments())
+            check_tokens(part.without_end())
+
+
+def test_a_text_is_lexed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lexed: list[str] = []
+    monkeypatch.setattr(sql_text, "lex", lambda sql: lexed.append(sql) or lex(sql))
+    text = "INSERT INTO t VALUES (?, 'a') -- one\n; SELECT ? FROM t"
+    parts = split_statements(number_parameters(SqlText(text)).text)
+    kinds = [[token.kind for token in part.without_comments().tokens] for part in parts]
+    assert [kind.count(TokenKind.PARAMETER) for kind in kinds] == [1, 1]
+    assert lexed == [text]
+
+
+def test_a_text_without_edits_stays_itself() -> None:
+    text = SqlText("SELECT 1")
+    assert text.edited([]) is text
+    assert text.edited([(7, 8, "2")]) == SqlText("SELECT 2")
