@@ -78,7 +78,7 @@ def house(
     engine = Engine.open(directory / "data", storage or StorageSettings(), clock)
     queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.places)
     if ROOT.name not in engine.state.catalog.users:
-        root = UserRecord(name=ROOT.name, role=Role.SYSTEM, created_ms=engine.time.now().database_ms)
+        root = UserRecord(name=ROOT.name, role=Role.SYSTEM, password_hash="", created_ms=engine.time.now().database_ms)
         engine.commit(Edit(catalog=lambda catalog: catalog.with_user(root)))
     opened = House(engine, queries, clock, idle_seconds_max, live)
     try:
