@@ -143,8 +143,8 @@ def open_server(
 
 def _queries(engine: Engine, settings: QuerySettings) -> QueryEngine:
     spill_directory = engine.directory / SPILL_DIRECTORY
-    sandbox = ProcessSandbox(settings, spill_directory, engine.places)
-    return QueryEngine(settings, spill_directory, engine.places, sandbox=sandbox)
+    sandbox = ProcessSandbox(settings, spill_directory, engine.file_stores)
+    return QueryEngine(settings, spill_directory, engine.file_stores, sandbox=sandbox)
 
 
 def _facts(settings: FrontSettings) -> ServerFacts:

@@ -37,7 +37,9 @@ def partitions_to_flush(engine: Engine, table: TableDef, step: Step) -> Iterator
     """What is due now; for a user who asks all that was hot when they asked."""
     state, now = engine.state, engine.time.now()
     now_ms = now.database_ms
-    waiting = {id_: ms for id_, ms in engine.owned.waiting().items() if table_of_partition(id_) == table.table_id}
+    waiting = {
+        id_: ms for id_, ms in engine.user_partitions.waiting().items() if table_of_partition(id_) == table.table_id
+    }
     loaded = partitions_by_table(state).get(table.table_id, [])
     if step.record.trigger is Trigger.USER:
         oldest = waiting | {p.partition_id: p.oldest_hot_ms for p in loaded if p.oldest_hot_ms is not None}

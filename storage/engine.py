@@ -94,7 +94,7 @@ class Engine:
             self.files = LocalStore(cold, self.row_store.refuse_writes)
             self.secrets = secret_box(settings.secrets_key_file)
             opener = StoreOpener(directory / SPOOL, self.secrets, settings, self.counters, clock)
-            self.places = FileStores(self.files, lambda: self.state.catalog, opener)
+            self.file_stores = FileStores(self.files, lambda: self.state.catalog, opener)
             recovered = found or recover(self.row_store)
             reach("open.after_recovery")
             self._start(recovered.meta, recovered.state)
@@ -109,32 +109,43 @@ class Engine:
             self.row_store.write([format_operation()], durable=True)
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self.row_store, dict(meta.loads), dict(meta.cut_off))
-        self.rows = RowLookup(self.keys, RowGroups(self.places, self.settings.row_cache_bytes_max))
+        self.rows = RowLookup(self.keys, RowGroups(self.file_stores, self.settings.row_cache_bytes_max))
         self.time = DatabaseTime(self.clock, state.last_seq and ms_of(state.last_seq) + 1)
         settings = self.settings
         self.job_records = JobRecords(self.row_store)
         self.table_history = TableHistory(self.row_store)
         self.audit_log = AuditLog(self.row_store)
         self.owners = Owners(self.row_store, self.new_id)
-        self.owned = UserPartitions(
+        self.user_partitions = UserPartitions(
             self.row_store, self.owners, self.clock, settings.user_partitions_max, settings.user_idle_seconds
         )
         state = replace(state, absent=lambda seen, partition_id: self.users.absent(seen, partition_id))
         edits_max, feed, counters = settings.group_commit_edits_max, self.feed, self.counters
         self.committer = Committer(
-            self.row_store, self.keys, state, self.owned, self.clock, self.time, edits_max, self._settle, feed, counters
+            self.row_store,
+            self.keys,
+            state,
+            self.user_partitions,
+            self.clock,
+            self.time,
+            edits_max,
+            self._settle,
+            feed,
+            counters,
         )
         self.committer.add_listener(lambda _: self.backpressure.tell_waiting())
-        self.moments = Checkpoints(self.row_store, self.committer)
-        self.retired = ObsoleteFiles(
-            self.places, self.snapshots, lambda: self.state, lambda: self.health == "ok", self.rows.forget
+        self.checkpoints = Checkpoints(self.row_store, self.committer)
+        self.obsolete_files = ObsoleteFiles(
+            self.file_stores, self.snapshots, lambda: self.state, lambda: self.health == "ok", self.rows.forget
         )
-        self.users = UserTables(self.committer, self.owners, self.owned, self.partition_locks, self.retired)
+        self.users = UserTables(
+            self.committer, self.owners, self.user_partitions, self.partition_locks, self.obsolete_files
+        )
         self._transactions = TransactionServices(
             newest_state=lambda: self.state,
             commit=self.commit,
             keys=self.keys,
-            places=self.places,
+            file_stores=self.file_stores,
             claim=self.committer.claim,
             claim_unseen=self.committer.claim_unseen,
             temporary=self.temporary,
@@ -151,7 +162,7 @@ class Engine:
     @property
     def health(self) -> str:
         """ "ok", or why writes are refused."""
-        return self.row_store.failed or self.moments.restart_wanted or "ok"
+        return self.row_store.failed or self.checkpoints.restart_wanted or "ok"
 
     def snapshot(self) -> Snapshot:
         """The newest state, with its files kept on disk until closed."""
@@ -172,13 +183,13 @@ class Engine:
         StorageUnavailable (outcome unknown), ClockRefused."""
         committed = self.committer.commit(edit)
         for file in edit.files:
-            self.places.release(file)
+            self.file_stores.release(file)
         return committed
 
     def _settle(self, edit: Edit) -> None:
         """It was not known whether `edit` is on disk. Now the state tells: what is not in it is for the sweep."""
         for file in edit.files:
-            self.places.release(file)
+            self.file_stores.release(file)
         for change in edit.rows:
             if change.load_id:
                 self.keys.abort_load(change.load_id)  # does nothing if the load is on disk
@@ -200,13 +211,13 @@ class Engine:
 
     def write_stage(self, table: TableDef) -> RowStage:
         """Where a statement's new rows go before its edit."""
-        return RowStage(table, self.places, self.settings, self.clock, self.new_id)
+        return RowStage(table, self.file_stores, self.settings, self.clock, self.new_id)
 
     def wait_for_room(self, cancelled: Callable[[], bool], kind: TableKind = TableKind.SHARED) -> None:
         """Wait while hot rows, or the events of all streams, fill their limit. Raises LimitExceeded, Cancelled."""
         seconds_max = self.settings.write_wait_seconds_max
         self.backpressure.wait(
-            lambda: full_of(self.state, self.settings, kind, self.places.trouble), cancelled, seconds_max
+            lambda: full_of(self.state, self.settings, kind, self.file_stores.trouble), cancelled, seconds_max
         )
 
     def purge_limit_seq(self) -> int:
@@ -218,7 +229,7 @@ class Engine:
     def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
         """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""
         if self.health == "ok" and file.file_id not in {f.file_id for f in self.state.partition(partition_id).cold}:
-            self.places.discard(file)
+            self.file_stores.discard(file)
 
     def dropped(self) -> list[DroppedPartition]:
         """What dropped tables left and `clean_dropped` has not yet removed."""

@@ -64,7 +64,7 @@ def level_of(kind: str, access_level: str) -> str:
     return Level.PUBLIC_STREAM if is_open else access_level
 
 
-class Deed(StrEnum):
+class Action(StrEnum):
     """What is not done to the rows of one table; the text is what an error says of it."""
 
     DEFINE = "define tables, views and namespaces"
@@ -99,26 +99,26 @@ _ON_TABLES: Final[Mapping[str, Mapping[str, frozenset[Privilege]]]] = {
     Level.VIEW: {Role.SERVICE: _READ, Role.DBA: _READ, Role.SYSTEM: _READ},
 }
 
-_DEEDS: Final[Mapping[Deed, frozenset[Role]]] = {
-    Deed.DEFINE: _FROM_DBA,
-    Deed.MANAGE_USERS: _FROM_DBA,
-    Deed.MANAGE_STORAGES: _FROM_DBA,
-    Deed.FLUSH: _FROM_SERVICE,
-    Deed.EVICT: _FROM_SERVICE,
-    Deed.COMPACT: _FROM_DBA,
-    Deed.BACKUP: _FROM_SERVICE,
-    Deed.RESTORE: _FROM_DBA,
-    Deed.KILL_JOB: _FROM_DBA,
-    Deed.KILL_QUERY_OF_OTHERS: _FROM_DBA,
-    Deed.SEE_OTHERS: _FROM_DBA,
-    Deed.SEE_SERVER: _FROM_DBA,
-    Deed.SEE_FIGURES: _FROM_SERVICE,
-    Deed.ACT_FOR_OTHERS: _FROM_SERVICE,
-    Deed.SEE_EVERYTHING: _FROM_DBA,
+_ACTIONS: Final[Mapping[Action, frozenset[Role]]] = {
+    Action.DEFINE: _FROM_DBA,
+    Action.MANAGE_USERS: _FROM_DBA,
+    Action.MANAGE_STORAGES: _FROM_DBA,
+    Action.FLUSH: _FROM_SERVICE,
+    Action.EVICT: _FROM_SERVICE,
+    Action.COMPACT: _FROM_DBA,
+    Action.BACKUP: _FROM_SERVICE,
+    Action.RESTORE: _FROM_DBA,
+    Action.KILL_JOB: _FROM_DBA,
+    Action.KILL_QUERY_OF_OTHERS: _FROM_DBA,
+    Action.SEE_OTHERS: _FROM_DBA,
+    Action.SEE_SERVER: _FROM_DBA,
+    Action.SEE_FIGURES: _FROM_SERVICE,
+    Action.ACT_FOR_OTHERS: _FROM_SERVICE,
+    Action.SEE_EVERYTHING: _FROM_DBA,
 }
 
-# Two deeds by right of the role alone: whoever sees all tables may also read all rows, or rule 1 would be broken.
-assert all(_ON_TABLES[level].get(role) for level in _ON_TABLES for role in _DEEDS[Deed.SEE_EVERYTHING])
+# Two actions by right of the role alone: whoever sees all tables may also read all rows, or rule 1 would be broken.
+assert all(_ON_TABLES[level].get(role) for level in _ON_TABLES for role in _ACTIONS[Action.SEE_EVERYTHING])
 
 
 def rights_on(principal: Principal, relation: Relation) -> frozenset[Privilege]:
@@ -139,24 +139,24 @@ def may(principal: Principal, privilege: Privilege, relation: Relation) -> Decis
     return Decision.DENIED if rights else Decision.HIDDEN
 
 
-def may_do(principal: Principal, deed: Deed) -> bool:
+def may_do(principal: Principal, action: Action) -> bool:
     """Whether the caller's role allows this."""
-    return principal.role in _DEEDS.get(deed, frozenset())
+    return principal.role in _ACTIONS.get(action, frozenset())
 
 
 def reads_as_maker(principal: Principal, view: Relation) -> bool:
     """Whether a view opens what lies under it. If not, it is read with the caller's own rights, which are enough for
     whoever sees everything."""
-    return Privilege.SELECT in view.granted and not may_do(principal, Deed.SEE_EVERYTHING)
+    return Privilege.SELECT in view.granted and not may_do(principal, Action.SEE_EVERYTHING)
 
 
 def may_act_for(principal: Principal, role: str) -> bool:
     """EXECUTE AS: service and above, for their own role and those below it."""
-    if not may_do(principal, Deed.ACT_FOR_OTHERS) or role not in _KNOWN_ROLES:
+    if not may_do(principal, Action.ACT_FOR_OTHERS) or role not in _KNOWN_ROLES:
         return False
     return Role(role).rank <= Role(principal.role).rank
 
 
 def may_manage(principal: Principal, role: str) -> bool:
     """Whether the caller may make, change or drop a user of this role: a dba leaves the system role alone."""
-    return may_do(principal, Deed.MANAGE_USERS) and (role != Role.SYSTEM or principal.role == Role.SYSTEM)
+    return may_do(principal, Action.MANAGE_USERS) and (role != Role.SYSTEM or principal.role == Role.SYSTEM)

@@ -16,8 +16,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from flight_server.access.grants import (
+    Action,
     Decision,
-    Deed,
     Level,
     Relation,
     level_of,
@@ -46,7 +46,7 @@ class Rights:
     def __init__(self, principal: Principal, newest: Catalog) -> None:
         self.principal = principal
         self._newest = newest
-        self._sees_all = may_do(principal, Deed.SEE_EVERYTHING)
+        self._sees_all = may_do(principal, Action.SEE_EVERYTHING)
         self._by_id = {} if self._sees_all else {table.table_id: table for table in newest.tables.values()}
         self._visible: OrderedDict[int, tuple[Catalog, Catalog]] = OrderedDict()
         self._lock = threading.Lock()
@@ -81,15 +81,15 @@ class Rights:
         relation = self._relation(name, catalog)
         return relation is not None and may(self.principal, privilege, relation) is Decision.ALLOWED
 
-    def require_deed(self, deed: Deed) -> None:
+    def require_action(self, action: Action) -> None:
         """Raises PermissionDenied."""
-        if not may_do(self.principal, deed):
+        if not may_do(self.principal, action):
             raise PermissionDenied(
-                f"user '{self.principal.name}' with role '{self.principal.role}' may not {deed}; ask one who may"
+                f"user '{self.principal.name}' with role '{self.principal.role}' may not {action}; ask one who may"
             )
 
-    def may_do(self, deed: Deed) -> bool:
-        return may_do(self.principal, deed)
+    def may_do(self, action: Action) -> bool:
+        return may_do(self.principal, action)
 
     def opens(self, view: TableName, catalog: Catalog) -> bool:
         """Whether what lies under the view is read with its maker's rights."""
@@ -128,7 +128,7 @@ class Rights:
             if self.sees(name, catalog)
         }
         namespaces = catalog.namespaces
-        if not self.may_do(Deed.SEE_FIGURES):
+        if not self.may_do(Action.SEE_FIGURES):
             inhabited = {DEFAULT_NAMESPACE, *(name.namespace for name in (*tables, *views))}
             namespaces = _frozen({name: n for name, n in namespaces.items() if name in inhabited})
         return replace(catalog, namespaces=namespaces, tables=_frozen(tables), views=_frozen(views))

@@ -110,7 +110,7 @@ class QueryEngine:
         self,
         settings: QuerySettings,
         spill_directory: Path,
-        places: FileStores,
+        file_stores: FileStores,
         mended: frozenset[str] = ALL_MENDED,
         *,
         sandbox: Sandbox | None = None,
@@ -129,7 +129,7 @@ class QueryEngine:
         shutil.rmtree(spill_directory, ignore_errors=True)
         spill_directory.mkdir(parents=True)
         self._settings = settings
-        self._places = places
+        self._file_stores = file_stores
         runtime = (
             RuntimeEnvBuilder()
             .with_disk_manager_specified(str(spill_directory))
@@ -138,7 +138,7 @@ class QueryEngine:
         self._contexts = Contexts(settings, runtime)
         # Home of all kept scans. No statement runs in it, and no table is ever registered in it.
         self._base = self._contexts.base()
-        self._scans = TableScans(self._base, ColdScans(self._base, places, COLD_PLANS_MAX))
+        self._scans = TableScans(self._base, ColdScans(self._base, file_stores, COLD_PLANS_MAX))
         self._plans: PlanCache[Plan] = PlanCache()
         self._rewrites = KeptRewrites()
         self._opening = FileLookups(max(OPENING_MIN, OPENING_A_THREAD * settings.engine_threads))
@@ -261,7 +261,7 @@ class QueryEngine:
             raise Cancelled("the server is stopping")
         is_explain = plan.schema.names == _EXPLAIN_COLUMNS
         reasons = (*plan.care.reasons, *([f"in a process of its own: {self._apart_reason}"] * bool(self._apart_reason)))
-        rewrite = shown_plan(self._places.bases(), reasons) if is_explain else None
+        rewrite = shown_plan(self._file_stores.bases(), reasons) if is_explain else None
         shape = Shape(plan.schema, self._settings.message_bytes_max, rewrite)
         if plan.bounds.apart is not None:
             return self._start_apart(plan, admit)

@@ -35,10 +35,10 @@ BATCH_ROWS: Final = 1024  # few, as each row may become large
 class ProcessSandbox:
     """See `query.apart.Sandbox`."""
 
-    def __init__(self, settings: QuerySettings, spill_directory: Path, places: FileStores) -> None:
+    def __init__(self, settings: QuerySettings, spill_directory: Path, file_stores: FileStores) -> None:
         self._settings = settings
         self._spill_directory = spill_directory
-        self._places = places
+        self._file_stores = file_stores
         self._server = ForkServer()
         self._numbers = itertools.count(1)
 
@@ -75,7 +75,7 @@ class ProcessSandbox:
             apart.rows,
             apart.casts,
             apart.touched,
-            self._places,
+            self._file_stores,
             reason=apart.reason,
             settings=settings,
             mended=tuple(sorted(ALL_MENDED)),

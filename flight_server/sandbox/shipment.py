@@ -155,7 +155,7 @@ def packed(
     rows: RowView,
     casts: Mapping[str, pa.DataType],
     touched: Dependencies,
-    places: FileStores,
+    file_stores: FileStores,
     **facts: Any,
 ) -> Packed:
     """facts: the fields of `Shipment` that are not of the statement. Raises Corruption, StorageUnavailable."""
@@ -163,7 +163,7 @@ def packed(
     tables = {table.name: table for table, _ in (*touched.stored, *touched.only)}
     partitions = {partition.partition_id: partition for _, partition in touched.stored}
     files = [file for partition in partitions.values() for file in partition.cold]
-    stores = {file.storage: store for file in files if (store := places.of(file).object_store()) is not None}
+    stores = {file.storage: store for file in files if (store := file_stores.of(file).object_store()) is not None}
     shipment = Shipment(
         sql=sql,
         namespace=scope.namespace,
@@ -182,9 +182,9 @@ def packed(
         only=tuple(packer.named(table.name, [found]) for table, found in touched.only),
         params=packer.params(params),
         casts=packer.casts(casts),
-        urls={file.address: places.of(file).url(file.path) for file in files},
+        urls={file.address: file_stores.of(file).url(file.path) for file in files},
         stores={name: _shipped_store(store) for name, store in stores.items()},
-        bases=tuple(places.bases()),
+        bases=tuple(file_stores.bases()),
         **facts,
     )
     return Packed(encode_record(shipment), packer.blobs)

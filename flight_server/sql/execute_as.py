@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
 from flight_server.parser.statements.users import ExecuteAs
@@ -24,7 +24,7 @@ def acting_session(session: Session, rights: Rights, statement: ExecuteAs, newes
 
     A user that is not there and one that is out of reach end in the same words.
     """
-    rights.require_deed(Deed.ACT_FOR_OTHERS)
+    rights.require_action(Action.ACT_FOR_OTHERS)
     other = acted_for(session.principal, statement.user, newest)
     return replace(session, principal=other, acting_for=session.principal)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.parser.statements.changes import DataChange, Delete, Insert, Merge, Truncate, Update
 from flight_server.parser.statements.definitions import AlterTable, CommentOn, CreateTable, DropTable
 from flight_server.parser.statements.users import AlterUser
@@ -32,13 +32,13 @@ def _always(context: StatementContext, statement: Any) -> bool:
 class Needs:
     """A check by role. where: of which statements of the kind; the others are about what is the caller's own."""
 
-    deed: Deed
+    action: Action
     where: Callable[[StatementContext, Any], bool] = _always
 
     def __call__(self, context: StatementContext, statement: object) -> None:
         """Raises PermissionDenied."""
         if self.where(context, statement):
-            context.require_deed(self.deed)
+            context.require_action(self.action)
 
 
 def check_change(context: StatementContext, change: DataChange) -> None:

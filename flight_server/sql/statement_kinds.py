@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.parser.statements import (
     backups,
     changes,
@@ -64,13 +64,13 @@ def _defines(check: Check) -> StatementKind:
     return StatementKind(check, _define, count, is_lent=True)
 
 
-def _manages(deed: Deed) -> StatementKind:
+def _manages(action: Action) -> StatementKind:
     """Users, rights and storages."""
-    return StatementKind(Needs(deed), _define, count)
+    return StatementKind(Needs(action), _define, count)
 
 
-def _asks_job(deed: Deed, schema: pa.Schema = JOB_SCHEMA) -> StatementKind:
-    return StatementKind(Needs(deed), answering(job_statement), table_of(schema), gives_rows=True)
+def _asks_job(action: Action, schema: pa.Schema = JOB_SCHEMA) -> StatementKind:
+    return StatementKind(Needs(action), answering(job_statement), table_of(schema), gives_rows=True)
 
 
 _QUERY: Final = StatementKind(by_name, run_query, query_shape, gives_rows=True, is_lent=True)
@@ -87,16 +87,16 @@ KINDS: Final[Mapping[type, StatementKind]] = MappingProxyType(
         changes.Merge: _CHANGE,
         changes.Truncate: _CHANGE,
         # --- definitions
-        definitions.CreateTable: _defines(Needs(Deed.DEFINE, makes_lasting)),
-        definitions.DropTable: _defines(Needs(Deed.DEFINE, is_of_lasting)),
-        definitions.AlterTable: _defines(Needs(Deed.DEFINE, is_of_lasting)),
-        definitions.CommentOn: _defines(Needs(Deed.DEFINE, is_of_lasting)),
-        namespaces.CreateNamespace: _defines(Needs(Deed.DEFINE)),
-        namespaces.AlterNamespace: _defines(Needs(Deed.DEFINE)),
-        namespaces.DropNamespace: _defines(Needs(Deed.DEFINE)),
-        views.CreateView: _defines(Needs(Deed.DEFINE)),
-        views.AlterView: _defines(Needs(Deed.DEFINE)),
-        views.DropView: _defines(Needs(Deed.DEFINE)),
+        definitions.CreateTable: _defines(Needs(Action.DEFINE, makes_lasting)),
+        definitions.DropTable: _defines(Needs(Action.DEFINE, is_of_lasting)),
+        definitions.AlterTable: _defines(Needs(Action.DEFINE, is_of_lasting)),
+        definitions.CommentOn: _defines(Needs(Action.DEFINE, is_of_lasting)),
+        namespaces.CreateNamespace: _defines(Needs(Action.DEFINE)),
+        namespaces.AlterNamespace: _defines(Needs(Action.DEFINE)),
+        namespaces.DropNamespace: _defines(Needs(Action.DEFINE)),
+        views.CreateView: _defines(Needs(Action.DEFINE)),
+        views.AlterView: _defines(Needs(Action.DEFINE)),
+        views.DropView: _defines(Needs(Action.DEFINE)),
         # --- what there is
         session.Show: _looks(show),
         session.Describe: _looks(describe),
@@ -111,27 +111,27 @@ KINDS: Final[Mapping[type, StatementKind]] = MappingProxyType(
         live.KillLiveQuery: _SESSION,
         live.Subscribe: StatementKind(by_name, run_subscribe, subscription_shape, gives_rows=True, is_lent=True),
         # --- users and storages
-        users.CreateUser: _manages(Deed.MANAGE_USERS),
-        users.AlterUser: StatementKind(Needs(Deed.MANAGE_USERS, is_of_other), _define, count),
-        users.DropUser: _manages(Deed.MANAGE_USERS),
-        users.UndropUser: _manages(Deed.MANAGE_USERS),
-        users.GrantRights: _manages(Deed.MANAGE_USERS),
-        storages.CreateStorage: _manages(Deed.MANAGE_STORAGES),
-        storages.AlterStorage: _manages(Deed.MANAGE_STORAGES),
-        storages.DropStorage: _manages(Deed.MANAGE_STORAGES),
+        users.CreateUser: _manages(Action.MANAGE_USERS),
+        users.AlterUser: StatementKind(Needs(Action.MANAGE_USERS, is_of_other), _define, count),
+        users.DropUser: _manages(Action.MANAGE_USERS),
+        users.UndropUser: _manages(Action.MANAGE_USERS),
+        users.GrantRights: _manages(Action.MANAGE_USERS),
+        storages.CreateStorage: _manages(Action.MANAGE_STORAGES),
+        storages.AlterStorage: _manages(Action.MANAGE_STORAGES),
+        storages.DropStorage: _manages(Action.MANAGE_STORAGES),
         storages.CheckStorage: StatementKind(
-            Needs(Deed.MANAGE_STORAGES), answering(check_storage), table_of(CHECK_SCHEMA), gives_rows=True
+            Needs(Action.MANAGE_STORAGES), answering(check_storage), table_of(CHECK_SCHEMA), gives_rows=True
         ),
         # --- jobs and backups
-        jobs.FlushTable: _asks_job(Deed.FLUSH),
-        jobs.WaitForJob: _asks_job(Deed.FLUSH),
-        jobs.EvictTable: _asks_job(Deed.EVICT),
-        jobs.CompactTable: _asks_job(Deed.COMPACT),
-        jobs.Scrub: _asks_job(Deed.COMPACT),
-        jobs.KillJob: _asks_job(Deed.KILL_JOB),
-        backups.BackupDatabase: _asks_job(Deed.BACKUP),
-        backups.ShowBackup: _asks_job(Deed.BACKUP, BACKUP_SCHEMA),
-        backups.RestoreDatabase: _asks_job(Deed.RESTORE),
+        jobs.FlushTable: _asks_job(Action.FLUSH),
+        jobs.WaitForJob: _asks_job(Action.FLUSH),
+        jobs.EvictTable: _asks_job(Action.EVICT),
+        jobs.CompactTable: _asks_job(Action.COMPACT),
+        jobs.Scrub: _asks_job(Action.COMPACT),
+        jobs.KillJob: _asks_job(Action.KILL_JOB),
+        backups.BackupDatabase: _asks_job(Action.BACKUP),
+        backups.ShowBackup: _asks_job(Action.BACKUP, BACKUP_SCHEMA),
+        backups.RestoreDatabase: _asks_job(Action.RESTORE),
     }
 )
 """Of all kinds but EXECUTE AS, which becomes the run of the statement in it."""

@@ -29,18 +29,18 @@ class RestoreExecutor:
     def __call__(self, step: Step) -> Outcome:
         """Raises as `stage`, InvalidRequest when the database is not empty, and PermissionDenied for the place."""
         engine, parameters = self._engine, step.record.parameters
-        if engine.moments.restart_wanted:
-            return Completed(f"{engine.moments.restart_wanted} already")
+        if engine.checkpoints.restart_wanted:
+            return Completed(f"{engine.checkpoints.restart_wanted} already")
         target = allowed_target(engine, parameters["uri"])
         forget_staged(engine.directory)
-        engine.moments.freeze(check_empty, UNDER_WAY)
+        engine.checkpoints.freeze(check_empty, UNDER_WAY)
         try:
             record = stage(engine.directory, target, parameters["backup_id"], step.cancelled, step.report)
         except BaseException as error:
-            engine.moments.thaw()
+            engine.checkpoints.thaw()
             if isinstance(error, NotFound):  # somebody removed the backup meanwhile
                 return Failed(error.message)
             raise
-        engine.moments.await_restart(STAGED)
+        engine.checkpoints.await_restart(STAGED)
         told = f"backup {record.backup_id} with {len(record.files)} files is in place; restart the server to serve it"
         return Completed(told, Figures(bytes=record.bytes, files=len(record.files)))

@@ -41,7 +41,7 @@ class RetentionExecutor:
         if whole == Figures():
             return Skipped("nothing is past the retention")
         compact_row_store(engine, table)
-        engine.retired.remove_unused()
+        engine.obsolete_files.remove_unused()
         return Completed(f"{whole.rows} deleted versions purged, {whole.files} files rewritten", figures)
 
     def _purge_some(self, table: TableDef, step: Step, now: Now) -> Figures:

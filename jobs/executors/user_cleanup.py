@@ -58,7 +58,7 @@ class UserCleanupExecutor:
         moved, tables = self._purge(key)
         if tables == TABLES_A_STEP:
             return Continue(moved)
-        engine.retired.remove_unused()
+        engine.obsolete_files.remove_unused()
         engine.owners.forget(key)
         self._gone_seq.pop(step.record.job_id, None)
         whole = step.record.figures + moved

@@ -75,7 +75,7 @@ def _age_ms(partition: PartitionState, now: Now) -> int:
 
 def due_purges(engine: Engine) -> Iterator[JobRequest]:
     """Tables with versions past their retention. Files that a reader held until now go on the way."""
-    engine.retired.remove_unused()
+    engine.obsolete_files.remove_unused()
     state, limit, now = engine.state, engine.purge_limit_seq(), engine.time.settled()
     for table in state.catalog.tables.values():
         if any(is_due(table, oldest, now.ageing_seq(oldest), limit) for _, oldest in oldest_deletes_of(engine, table)):

@@ -95,7 +95,7 @@ class Schedule:
         """Submit what is due now, or every table with hot rows. Returns the job ids."""
         state = self._engine.state
         hot_bytes_max = 0 if everything else self._engine.settings.hot_bytes_max
-        waiting = self._engine.owned.oldest_waiting()
+        waiting = self._engine.user_partitions.oldest_waiting()
         wishes = list(plan_flushes(state, self._engine.time.now().database_ms, hot_bytes_max, waiting))
         submitted = [await self.submit(table_wish(JobType.FLUSH, wish.table, wish.trigger)) for wish in wishes]
         return [job_id for job_id in submitted if job_id is not None]

@@ -91,7 +91,7 @@ def _checkpoint(engine: Engine) -> Iterator[tuple[DatabaseState, int, Path]]:
     except OSError as error:
         raise disk_error("the row store can't be copied", error) from None
     try:
-        state = engine.moments.checkpoint(folder / ROWS)
+        state = engine.checkpoints.checkpoint(folder / ROWS)
         yield state, engine.clock.wall_ms(), folder / ROWS
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -132,7 +132,7 @@ def _cold_files(engine: Engine, cold: list[ColdFile]) -> Iterator[_Source]:
         if file.storage == LOCAL:
             yield _Source(backed_up, _here(engine.files.full(file.path)))
         else:
-            yield _Source(backed_up, partial(engine.places.of(file).fetched, file.path, file.checksum))
+            yield _Source(backed_up, partial(engine.file_stores.of(file).fetched, file.path, file.checksum))
 
 
 def _copy(sources: list[_Source], target: BackupTarget, stop: Stop, report: Callable[[float], None]) -> list[_Source]:

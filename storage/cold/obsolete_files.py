@@ -18,7 +18,7 @@ class ObsoleteFiles:
 
     def __init__(
         self,
-        places: FileStores,
+        file_stores: FileStores,
         snapshots: SnapshotRegistry,
         newest_state: Callable[[], DatabaseState],
         takes_writes: Callable[[], bool],
@@ -27,7 +27,7 @@ class ObsoleteFiles:
         """takes_writes: whether the database does; nothing is removed while it does not
         forget_rows: called with the ids of removed files: what is kept of their rows in memory may go
         """
-        self._places = places
+        self._file_stores = file_stores
         self._snapshots = snapshots
         self._newest_state = newest_state
         self._takes_writes = takes_writes
@@ -60,7 +60,7 @@ class ObsoleteFiles:
     def _is_gone(self, file: ColdFile) -> bool:
         """After this. A storage that can't be reached keeps it for now. Raises StorageUnavailable (the disk)."""
         try:
-            self._places.of(file).remove(file.path)
+            self._file_stores.of(file).remove(file.path)
         except NotFound:  # the storage was dropped
             return True
         except StorageUnavailable:

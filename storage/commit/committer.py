@@ -62,7 +62,7 @@ class Committer:
         store: RowStore,
         index: KeyIndex,
         state: DatabaseState,
-        owned: UserPartitions,
+        user_partitions: UserPartitions,
         clock: Clock,
         time: DatabaseTime,
         group_edits_max: int,
@@ -74,7 +74,7 @@ class Committer:
         self.state = state
         self._store = store
         self._index = index
-        self._owned = owned
+        self._user_partitions = user_partitions
         self._clock = clock
         self._time = time
         self._group_edits_max = group_edits_max
@@ -203,7 +203,7 @@ class Committer:
             return
         log = structlog.get_logger()
         try:
-            self.state = mend(self._store, self._index, self.state, self._unknown, self._owned.load)
+            self.state = mend(self._store, self._index, self.state, self._unknown, self._user_partitions.load)
         except StorageUnavailable as error:
             log.warning("row_store_still_refuses", error=error.message)
             return
@@ -311,18 +311,18 @@ class Committer:
         if found is None:
             found = self._load(self.state, partition_id)
             self.state = self.state.with_partition(found)
-            self._let_go(partial(self._owned.surplus, but=partition_id))
+            self._let_go(partial(self._user_partitions.surplus, but=partition_id))
         return found
 
     def _load(self, state: DatabaseState, partition_id: int) -> PartitionState:
         table = state.catalog.tables_by_id.get(table_of_partition(partition_id))
-        return PartitionState(partition_id) if table is None else self._owned.load(partition_id, table)
+        return PartitionState(partition_id) if table is None else self._user_partitions.load(partition_id, table)
 
     def _keep(self, brought: list[PartitionState]) -> None:
         """Those whose edit was refused have not come into memory; there may be too many with the others."""
         if brought:
-            self._owned.left([found for found in brought if found.partition_id not in self.state.partitions])
-            self._let_go(self._owned.surplus)
+            self._user_partitions.left([found for found in brought if found.partition_id not in self.state.partitions])
+            self._let_go(self._user_partitions.surplus)
 
     def _let_go(self, choose: Callable[[DatabaseState], list[int]]) -> int:
         gone = [self.state.partitions[id_] for id_ in choose(self.state) if id_ in self.state.partitions]
@@ -330,7 +330,7 @@ class Committer:
             ids = {partition.partition_id for partition in gone}
             kept = {id_: found for id_, found in self.state.partitions.items() if id_ not in ids}
             self.state = self.state.with_partitions(kept)
-            self._owned.left(gone)
+            self._user_partitions.left(gone)
         return len(gone)
 
     def _check_thawed(self) -> None:

@@ -52,7 +52,7 @@ def is_small(change: PartitionChange) -> bool:
     return not change.change.staged
 
 
-def deltas_of(places: FileStores, change: PartitionChange, table: TableDef) -> Iterator[Delta]:
+def deltas_of(file_stores: FileStores, change: PartitionChange, table: TableDef) -> Iterator[Delta]:
     """The change as `table` shows it (the change's own table, or an earlier version of it), part by part.
 
     Raises Corruption.
@@ -63,14 +63,14 @@ def deltas_of(places: FileStores, change: PartitionChange, table: TableDef) -> I
     old_seqs = np.fromiter(pairs.values(), np.int64, len(pairs))
     plain = deletes[~np.isin(deletes, old_seqs)]
     for start in range(0, len(plain), ROWS_AT_ONCE):
-        old = versions(places, change.before, table, plain[start : start + ROWS_AT_ONCE])
+        old = versions(file_stores, change.before, table, plain[start : start + ROWS_AT_ONCE])
         yield Delta(no_rows(table), old, np.full(old.num_rows, change.commit_seq), np.empty(0, np.int64))
-    for batch in _new_rows(places, change, table):
-        yield _paired(places, change, table, batch, new_seqs, old_seqs)
+    for batch in _new_rows(file_stores, change, table):
+        yield _paired(file_stores, change, table, batch, new_seqs, old_seqs)
 
 
 def _paired(
-    places: FileStores,
+    file_stores: FileStores,
     change: PartitionChange,
     table: TableDef,
     batch: pa.RecordBatch,
@@ -85,7 +85,7 @@ def _paired(
     at = np.minimum(np.searchsorted(new_seqs, seqs), len(new_seqs) - 1)
     has_old = new_seqs[at] == seqs
     wanted = old_seqs[at[has_old]]
-    old = versions(places, change.before, table, np.sort(wanted))
+    old = versions(file_stores, change.before, table, np.sort(wanted))
     replaced[has_old] = np.searchsorted(seqs_of(old), wanted)
     return Delta(batch, old, np.full(old.num_rows, change.commit_seq), replaced)
 
@@ -103,7 +103,7 @@ def _pairs(change: PartitionChange) -> dict[int, int]:
     return found | dict(sorted(late.items()))
 
 
-def _new_rows(places: FileStores, change: PartitionChange, table: TableDef) -> Iterator[pa.RecordBatch]:
+def _new_rows(file_stores: FileStores, change: PartitionChange, table: TableDef) -> Iterator[pa.RecordBatch]:
     first, schema, fills = change.rows_seq, table.physical_schema, fill_arrays(table)
     for batch in change.change.inserts:
         if batch.num_rows:
@@ -114,9 +114,9 @@ def _new_rows(places: FileStores, change: PartitionChange, table: TableDef) -> I
     for file in change.after.cold:
         if file.file_id not in loaded:
             continue
-        places.of(file).check(file.path, file.bytes, file.checksum)
-        for group in range(len(group_bounds(places.of(file), file, SEQ))):
-            rows = conform(read_row_group(places.of(file), file, group, schema), schema, fills)
+        file_stores.of(file).check(file.path, file.bytes, file.checksum)
+        for group in range(len(group_bounds(file_stores.of(file), file, SEQ))):
+            rows = conform(read_row_group(file_stores.of(file), file, group, schema), schema, fills)
             rows = rows_at(rows, np.argsort(seqs_of(rows), kind="stable"))
             if again is not None and len(again):
                 rows = kept_rows(rows, ~np.isin(seqs_of(rows), again + first))
@@ -124,7 +124,7 @@ def _new_rows(places: FileStores, change: PartitionChange, table: TableDef) -> I
                 yield rows
 
 
-def versions(places: FileStores, partition: PartitionState, table: TableDef, seqs: np.ndarray) -> pa.RecordBatch:
+def versions(file_stores: FileStores, partition: PartitionState, table: TableDef, seqs: np.ndarray) -> pa.RecordBatch:
     """The rows with these `_seq`s (int64, rising), hot or cold, deleted or not, in that order. Raises Corruption."""
     if len(seqs) == 0:
         return no_rows(table)
@@ -134,8 +134,10 @@ def versions(places: FileStores, partition: PartitionState, table: TableDef, seq
     for file in partition.cold if missing else ():
         first, last = np.searchsorted(seqs, [file.seq_min, file.seq_max + 1])
         if first < last:
-            places.of(file).check(file.path, file.bytes, file.checksum)
-            found += [conform(b, schema, fills) for b in read_versions(places.of(file), file, seqs[first:last], schema)]
+            file_stores.of(file).check(file.path, file.bytes, file.checksum)
+            found += [
+                conform(b, schema, fills) for b in read_versions(file_stores.of(file), file, seqs[first:last], schema)
+            ]
     rows = together(found, table)
     if rows.num_rows != len(seqs):
         raise Corruption(f"table '{table.name}' does not hold {len(seqs) - rows.num_rows} of its deleted rows any more")

@@ -48,12 +48,12 @@ def _newest_hidden(partition: PartitionState, shown: PartitionState) -> int:
     return max((int(chunk.seqs[end - 1]) for chunk, end in ends if end), default=0)
 
 
-def past_deltas(places: FileStores, partition: PartitionState, table: TableDef, after_seq: int) -> Iterator[Delta]:
+def past_deltas(file_stores: FileStores, partition: PartitionState, table: TableDef, after_seq: int) -> Iterator[Delta]:
     """Everything after `after_seq`, in order and part by part; the partition belongs to an open snapshot.
 
     Raises Corruption, also when a version is gone for good: ask before whether the retention reaches so far.
     """
-    came = _came(places, partition, after_seq)
+    came = _came(file_stores, partition, after_seq)
     went, commits = _went(partition, after_seq)
     if table.kind is TableKind.STREAM:  # what is deleted there was evicted, which is no change
         came = came[~np.isin(came, partition.deletes.all.seqs)]
@@ -61,11 +61,11 @@ def past_deltas(places: FileStores, partition: PartitionState, table: TableDef, 
     for low, high in _windows(np.sort(np.concatenate([came, commits]))):
         new = came[np.searchsorted(came, low) : np.searchsorted(came, high)]
         first, last = np.searchsorted(commits, [low, high])
-        yield _delta(places, partition, table, new, went[first:last], commits[first:last])
+        yield _delta(file_stores, partition, table, new, went[first:last], commits[first:last])
 
 
 def _delta(
-    places: FileStores,
+    file_stores: FileStores,
     partition: PartitionState,
     table: TableDef,
     new: np.ndarray,
@@ -73,8 +73,8 @@ def _delta(
     commits: np.ndarray,
 ) -> Delta:
     order = np.argsort(went)
-    new_rows = versions(places, partition, table, new)
-    old_rows = versions(places, partition, table, went[order])
+    new_rows = versions(file_stores, partition, table, new)
+    old_rows = versions(file_stores, partition, table, went[order])
     commits = commits[order]
     return Delta(new_rows, old_rows, commits, _replaced(table, new_rows, old_rows, commits))
 
@@ -99,13 +99,13 @@ def _keys(table: TableDef, batch: pa.RecordBatch) -> list[bytes]:
     return encode_keys([batch.column(c.physical_name) for c in table.key_columns], list(table.primary_key))
 
 
-def _came(places: FileStores, partition: PartitionState, after_seq: int) -> np.ndarray:
+def _came(file_stores: FileStores, partition: PartitionState, after_seq: int) -> np.ndarray:
     """int64, rising: the `_seq`s of the versions that came, but for those that were never seen alive."""
     found = [chunk.seqs[np.searchsorted(chunk.seqs, after_seq, "right") :] for chunk in partition.hot]
     for file in partition.cold:
         if file.seq_max > after_seq:
-            places.of(file).check(file.path, file.bytes, file.checksum)
-            seqs = read_seqs(places.of(file), file)
+            file_stores.of(file).check(file.path, file.bytes, file.checksum)
+            seqs = read_seqs(file_stores.of(file), file)
             found.append(seqs[seqs > after_seq])
     came = np.sort(np.concatenate([np.empty(0, np.int64), *found]))
     return came[~np.isin(came, _never_alive(partition))]

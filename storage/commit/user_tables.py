@@ -23,15 +23,15 @@ class UserTables:
         self,
         committer: Committer,
         owners: Owners,
-        owned: UserPartitions,
+        user_partitions: UserPartitions,
         locks: PartitionLocks,
-        retired: ObsoleteFiles,
+        obsolete_files: ObsoleteFiles,
     ) -> None:
         self._committer = committer
         self._owners = owners
-        self._owned = owned
+        self._user_partitions = user_partitions
         self._locks = locks
-        self._retired = retired
+        self._obsolete_files = obsolete_files
 
     def owner(self, key: OwnerKey) -> Owner:
         """Whose partitions a user's statements see. While nothing can be written a new user has none."""
@@ -39,14 +39,14 @@ class UserTables:
             owner = self._owners.found_or_new(key)
         except StorageUnavailable:
             return Owner(0, key.name)
-        self._owned.touch(owner.number)
+        self._user_partitions.touch(owner.number)
         return owner
 
     def owner_numbers(self, table: TableDef) -> list[int]:
         """Of all who have rows in a user table."""
         loaded = [found for found in self._of(table) if not found.is_empty]
         found = {partition.partition_id for partition in loaded}
-        return sorted(owner_of_partition(id_) for id_ in found.union(self._owned.stored(table.table_id)))
+        return sorted(owner_of_partition(id_) for id_ in found.union(self._user_partitions.stored(table.table_id)))
 
     def owned_table(self, table: TableDef, partition_id: int) -> TableDef:
         """The table as the owner of the partition sees it; one that is not a user table as it is."""
@@ -76,26 +76,26 @@ class UserTables:
         """Those that left memory since this was asked before, read from disk: not one moment if somebody writes them
         just now, but then they are in memory again. Raises Corruption."""
         tables = self._committer.state.catalog.tables_by_id
-        for partition_id in self._owned.left_since_asked():
+        for partition_id in self._user_partitions.left_since_asked():
             table = tables.get(table_of_partition(partition_id))
             if table is not None:
                 owned = self.owned_table(table, partition_id)
-                yield owned, self._owned.read(owned)
+                yield owned, self._user_partitions.read(owned)
 
     def is_hot(self, table: TableDef) -> bool:
         """Whether anybody has hot rows in it, in memory or not."""
         if any(partition.hot for partition in self._of(table)):
             return True
-        return table.table_id in self._owned.oldest_waiting()
+        return table.table_id in self._user_partitions.oldest_waiting()
 
     def release_idle(self) -> int:
         """Let the partitions of users who are gone leave memory; returns how many."""
-        return self._committer.leave(self._owned.idle)
+        return self._committer.leave(self._user_partitions.idle)
 
     def forget(self, partition_id: int) -> None:
         """Remove all rows of a partition for good. Raises StorageUnavailable."""
         self._committer.commit(Edit(maintenance=(ForgetChange(partition_id),)))
-        self._owned.forget(partition_id)
+        self._user_partitions.forget(partition_id)
 
     def purge(self, table: TableDef, number: int) -> PartitionState | None:
         """Remove what one owner has in a user table, files too once nobody reads them; what it was, None when nothing.
@@ -104,11 +104,13 @@ class UserTables:
         """
         partition_id = owned_partition(table.table_id, number)
         with self._locks.held(partition_id):
-            if partition_id not in self._committer.state.partitions and not self._owned.has_rows(partition_id):
+            if partition_id not in self._committer.state.partitions and not self._user_partitions.has_rows(
+                partition_id
+            ):
                 return None
             partition = self._committer.partition(partition_id)
             self.forget(partition_id)
-            self._retired.add(partition.cold)
+            self._obsolete_files.add(partition.cold)
             return partition
 
     def absent(self, state: DatabaseState, partition_id: int) -> PartitionState:

@@ -72,8 +72,8 @@ def clean_dropped(
     reach("cleanup.before_forget")
     _commit(engine, ForgetChange(partition_id, loads_into(store.scan(META, *LOAD_KEYS), start, end)))
     reach("cleanup.after_forget")
-    for waiting in [id_ for id_ in engine.owned.waiting() if start <= pk_prefix(id_) < end]:
-        engine.owned.forget(waiting)
+    for waiting in [id_ for id_ in engine.user_partitions.waiting() if start <= pk_prefix(id_) < end]:
+        engine.user_partitions.forget(waiting)
     return CleanResult(*removed, before, is_done=True)
 
 
@@ -99,7 +99,7 @@ def _remove(engine: Engine, files: list[ColdFile]) -> tuple[int, int]:
     gone = freed = 0
     for file in files:
         if keeps_all or file.address in in_use:
-            engine.retired.add([file])
+            engine.obsolete_files.add([file])
             continue
         reach("cleanup.before_remove")
         bytes_ = _removed(engine, file)
@@ -113,7 +113,7 @@ def _remove(engine: Engine, files: list[ColdFile]) -> tuple[int, int]:
 def _removed(engine: Engine, file: ColdFile) -> int | None:
     """Its bytes; None when there was nothing to remove. What lies in a storage that is gone stays there."""
     try:
-        return engine.places.of(file).remove(file.path)
+        return engine.file_stores.of(file).remove(file.path)
     except NotFound:
         return None
 

@@ -113,8 +113,8 @@ def compact_partition(
                 engine.discard_unless_live(file, partition.partition_id)
             raise
         reach("compact.after_commit")
-    engine.retired.add(plan.files)
-    engine.retired.remove_unused()
+    engine.obsolete_files.add(plan.files)
+    engine.obsolete_files.remove_unused()
     return CompactResult(
         files_before=len(plan.files),
         files_after=len(files),
@@ -200,7 +200,7 @@ def _rewrite(
 def _kept_rows(engine: Engine, table: TableDef, plan: CompactPlan, purge: _Purge) -> Iterator[pa.RecordBatch]:
     schema, fills = table.physical_schema, fill_arrays(table)
     for file in plan.files:
-        with engine.places.of(file).fetched(file.path, file.checksum) as local:
+        with engine.file_stores.of(file).fetched(file.path, file.checksum) as local:
             for stored in rows_from(local, file, schema):
                 batch = purge.kept(conform(stored, schema, fills))
                 if batch.num_rows:
@@ -231,14 +231,14 @@ class _FileSeries:
         if self._writer is not None:
             self._writer.abandon()
         for file in self._done:
-            self._engine.places.discard(file)
+            self._engine.file_stores.discard(file)
 
     def _open(self, first_seq: int) -> ColdWriter:
         engine = self._engine
         self._created_ms = engine.clock.wall_ms()
         self._file_id = engine.new_id()
         stem = file_name(self._created_ms, first_seq).removesuffix(".parquet")
-        files, folder = engine.places.for_table(self._table)
+        files, folder = engine.file_stores.for_table(self._table)
         path = f"{folder}/{stem}-c{self._file_id:x}.parquet"
         layout = layout_of(self._table, engine.settings.row_group_rows)
         return ColdWriter(files, path, self._table.physical_schema, layout)

@@ -112,9 +112,9 @@ def _written(engine: Engine, table: TableDef, partition: PartitionState, before:
     try:
         file = _write(engine, table, partition, before)
     except StorageUnavailable as error:
-        engine.places.trouble = error.message
+        engine.file_stores.trouble = error.message
         raise
-    engine.places.trouble = ""
+    engine.file_stores.trouble = ""
     return file
 
 
@@ -122,7 +122,7 @@ def _write(engine: Engine, table: TableDef, partition: PartitionState, before: _
     now_ms = engine.clock.wall_ms()
     first_seq = int(partition.hot[0].seqs[0])
     file_id = engine.new_id()
-    files, folder = engine.places.for_table(table)
+    files, folder = engine.file_stores.for_table(table)
     path = f"{folder}/{file_name(now_ms, first_seq)}"
     if files.is_taken(path):  # left by a crash in this very second; the sweep will remove it
         path = path.removesuffix(FILE_SUFFIX) + f"-{file_id:x}{FILE_SUFFIX}"

@@ -85,20 +85,20 @@ def _move_one(engine: Engine, table: TableDef, cancelled: Callable[[], bool]) ->
         except Exception:
             engine.discard_unless_live(copy, table.partition_id)
             raise
-    engine.retired.add([file])
+    engine.obsolete_files.add([file])
     with suppress(StorageUnavailable):  # it goes later
-        engine.retired.remove_unused()
+        engine.obsolete_files.remove_unused()
     return copy
 
 
 def _copied(engine: Engine, table: TableDef, file: ColdFile) -> ColdFile:
-    files, folder = engine.places.for_table(table)
+    files, folder = engine.file_stores.for_table(table)
     file_id = engine.new_id()
     stem = _MOVED.sub("", PurePosixPath(file.path).name.removesuffix(FILE_SUFFIX))
     path = f"{folder}/{stem}-m{file_id:x}{FILE_SUFFIX}"
     files.hold(path)
     try:
-        with engine.places.of(file).fetched(file.path, file.checksum) as source:
+        with engine.file_stores.of(file).fetched(file.path, file.checksum) as source:
             part = files.part(path)
             made_folder(part.parent, files.sync)
             with source.open("rb") as there, part.open("wb") as here:

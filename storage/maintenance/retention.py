@@ -202,7 +202,7 @@ def _first_holding(
 
 
 def _holds(engine: Engine, file: ColdFile, expired: DeleteSet, cancelled: Callable[[], bool]) -> bool:
-    for batch in read_rows(engine.places.of(file), file, _NO_COLUMNS):
+    for batch in read_rows(engine.file_stores.of(file), file, _NO_COLUMNS):
         if cancelled():
             raise Cancelled("the purge was cancelled; the old files stay")
         if expired.contains(batch.column(SEQ).to_numpy(zero_copy_only=False)).any():

@@ -58,10 +58,10 @@ def scrub(
         for table, partition_id, file in files:
             _check(cancelled)
             try:
-                engine.places.of(file).verify(file.path, file.checksum)
+                engine.file_stores.of(file).verify(file.path, file.checksum)
             except Corruption as error:
                 # A snapshot holds no files of users' partitions: it may have been replaced by now.
-                if not is_owned(partition_id) or engine.owned.is_live(partition_id, file.file_id):
+                if not is_owned(partition_id) or engine.user_partitions.is_live(partition_id, file.file_id):
                     damaged.append(Damage(str(table.name), Path(file.path).name, error.message))
             bytes_done += file.bytes
             report(bytes_done / max(bytes_all, 1))
@@ -73,7 +73,7 @@ def scrub(
 def _files(engine: Engine, state: DatabaseState, table: TableDef) -> Iterable[tuple[int, ColdFile]]:
     """(partition, file) of a table."""
     if table.kind is TableKind.USER:
-        return engine.owned.files(table.table_id)
+        return engine.user_partitions.files(table.table_id)
     return [(table.partition_id, file) for file in state.partition(table.partition_id).cold]
 
 

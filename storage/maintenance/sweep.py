@@ -36,7 +36,7 @@ def sweep(engine: Engine) -> SweepResult:
     """Raises StorageUnavailable, once all that can be done is done."""
     files = freed = 0
     unreachable: list[StorageUnavailable] = []
-    for place in engine.places.every():
+    for place in engine.file_stores.every():
         try:
             removed = sweep_storage(engine, place)
         except StorageUnavailable as error:
@@ -67,7 +67,7 @@ def _unnamed(engine: Engine, place: FileStore) -> list[str]:
         return []  # a later sweep finds them
     listed = [path for path, _ in place.listed()]
     loose = [path for path in listed if not place.is_held(path)]
-    named = set(live_files(engine.state)) | engine.owned.addresses() | engine.snapshots.paths_in_use()
+    named = set(live_files(engine.state)) | engine.user_partitions.addresses() | engine.snapshots.paths_in_use()
     return [path for path in loose if file_address(place.storage, path) not in named]
 
 

@@ -37,9 +37,9 @@ class LoadKeys:
     """The claims of one load: `take` its files, then `check_unique`."""
 
     def __init__(
-        self, change: RowChange, load_id: int, places: FileStores, claim: Claim, claim_unseen: ClaimUnseen
+        self, change: RowChange, load_id: int, file_stores: FileStores, claim: Claim, claim_unseen: ClaimUnseen
     ) -> None:
-        self._places = places
+        self._file_stores = file_stores
         self._claim_seen = claim
         self._claim_unseen = claim_unseen
         self._change = change
@@ -57,7 +57,7 @@ class LoadKeys:
         """
         self._files += files
         late: list[tuple[bytes, int]] = []
-        for keys, ordinals in file_keys(self._places, self._change.table, files):
+        for keys, ordinals in file_keys(self._file_stores, self._change.table, files):
             alive = ~np.isin(ordinals, dead) if len(dead) else None
             kept = keys if alive is None else list(compress(keys, alive.tolist()))
             moved = (ordinals if alive is None else ordinals[alive]) + first_ordinal
@@ -73,7 +73,7 @@ class LoadKeys:
             return
         # Two keys may share a hash; their bytes decide.
         seen: set[bytes] = set()
-        for keys, _ in file_keys(self._places, self._change.table, self._files):
+        for keys, _ in file_keys(self._file_stores, self._change.table, self._files):
             for key in keys:
                 if hash(key) in doubtful and key in seen:
                     raise _twice(self._change)
@@ -101,13 +101,13 @@ class LoadKeys:
 
 
 def file_keys(
-    places: FileStores, table: TableDef, files: Sequence[ColdFile]
+    file_stores: FileStores, table: TableDef, files: Sequence[ColdFile]
 ) -> Iterator[tuple[list[bytes], np.ndarray]]:
     """Encoded primary keys and the stored `_seq`s of files. Raises Corruption, StorageUnavailable."""
     names = [c.physical_name for c in table.key_columns]
     schema = pa.schema([pa.field(c.physical_name, c.type) for c in table.key_columns])
     for file in files:
-        for batch in read_rows(places.of(file), file, schema):
+        for batch in read_rows(file_stores.of(file), file, schema):
             keys = encode_keys([batch.column(n) for n in names], list(table.primary_key))
             yield keys, batch.column(SEQ).to_numpy(zero_copy_only=False)
 

@@ -40,8 +40,8 @@ class RowGroupKey:
 class RowGroups:
     """The kept row groups, at most `bytes_max` of them. Safe from any thread."""
 
-    def __init__(self, places: FileStores, bytes_max: int) -> None:
-        self._places = places
+    def __init__(self, file_stores: FileStores, bytes_max: int) -> None:
+        self._file_stores = file_stores
         self._bytes_max = bytes_max
         self._lock = threading.Lock()
         self._kept: OrderedDict[RowGroupKey, pa.RecordBatch] = OrderedDict()
@@ -59,7 +59,7 @@ class RowGroups:
 
         value: of the first key column. Raises Corruption.
         """
-        self._places.of(file).check(file.path, file.bytes, file.checksum)
+        self._file_stores.of(file).check(file.path, file.bytes, file.checksum)
         for group, bounds in enumerate(self._bounds_of(table, file)):
             if not bounds.may_hold(value):
                 continue
@@ -86,7 +86,7 @@ class RowGroups:
             if known is not None:
                 self._bounds.move_to_end(key)
                 return known
-        found = group_bounds(self._places.of(file), file, key[1])
+        found = group_bounds(self._file_stores.of(file), file, key[1])
         with self._lock:
             self._bounds[key] = found
             if len(self._bounds) > BOUNDS_MAX:
@@ -101,7 +101,7 @@ class RowGroups:
                 return kept
             if bounds.bytes > min(GROUP_BYTES_MAX, self._bytes_max) or not self._was_noted(key):
                 return None
-        rows = read_row_group(self._places.of(file), file, key.group, table.physical_schema)
+        rows = read_row_group(self._file_stores.of(file), file, key.group, table.physical_schema)
         batch = conform(rows, table.physical_schema, fill_arrays(table))
         self._keep(key, batch)
         return batch

@@ -45,10 +45,15 @@ class RowStage:
     """Collects the checked rows of one statement. End it with `finish` or `abandon`."""
 
     def __init__(
-        self, table: TableDef, places: FileStores, settings: StorageSettings, clock: Clock, new_id: Callable[[], int]
+        self,
+        table: TableDef,
+        file_stores: FileStores,
+        settings: StorageSettings,
+        clock: Clock,
+        new_id: Callable[[], int],
     ) -> None:
         self._table = table
-        self._places = places
+        self._file_stores = file_stores
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
@@ -86,7 +91,7 @@ class RowStage:
         if self._writer is not None:
             self._writer.abandon()
         for file in self._finished:
-            self._places.discard(file)
+            self._file_stores.discard(file)
 
     def _keep(self, batch: pa.RecordBatch) -> None:
         self._batches.append(batch)
@@ -131,7 +136,7 @@ class RowStage:
     def _new_writer(self) -> ColdWriter:
         self._file_id = self._new_id()
         self._created_ms = self._clock.wall_ms()
-        files, folder = self._places.for_table(self._table)
+        files, folder = self._file_stores.for_table(self._table)
         path = f"{folder}/{load_file_name(self._created_ms, self._file_id)}"
         layout = layout_of(self._table, self._settings.row_group_rows)
         return ColdWriter(files, path, self._table.physical_schema, layout)

@@ -21,7 +21,7 @@ class TransactionServices:
 
     newest_state: the database as it is now, which may be newer than a transaction's snapshot
     commit:       see `Engine.commit`
-    places:       where files of bulk loads lie
+    file_stores:       where files of bulk loads lie
     claim, claim_unseen: primary keys of bulk loads, a chunk at a time
     temporary, uncommitted: bytes of all temporary tables, and of all changes that are not committed
     """
@@ -29,7 +29,7 @@ class TransactionServices:
     newest_state: Callable[[], DatabaseState]
     commit: Callable[[Edit], Committed]
     keys: KeyIndex
-    places: FileStores
+    file_stores: FileStores
     claim: Claim
     claim_unseen: ClaimUnseen
     temporary: Shares
@@ -39,4 +39,4 @@ class TransactionServices:
 
     def load_claims(self, change: RowChange, load_id: int) -> LoadKeys:
         """The claims of one bulk load's primary keys."""
-        return LoadKeys(change, load_id, self.places, self.claim, self.claim_unseen)
+        return LoadKeys(change, load_id, self.file_stores, self.claim, self.claim_unseen)

@@ -166,7 +166,7 @@ class Transaction:
                 "look their primary keys up; commit, then go on in a new one"
             )
         for own in unread:
-            for keys, ordinals in file_keys(self._services.places, table, own.staged.files):
+            for keys, ordinals in file_keys(self._services.file_stores, table, own.staged.files):
                 pending.keys.update(zip(keys, (ordinals + own.base).tolist(), strict=True))
         pending.keys.update(pending.deleted_since)
         pending.deleted_since.clear()
@@ -304,7 +304,7 @@ class Transaction:
         if staged.load_id:
             self._services.keys.abort_load(staged.load_id)
         for file in staged.files:
-            self._services.places.discard(file)
+            self._services.file_stores.discard(file)
 
     def _of(self, table: TableDef) -> PendingChanges:
         return self._pending.setdefault(table.partition_id, PendingChanges(table))

@@ -8,8 +8,8 @@ import pytest
 
 from flight_server.access import grants
 from flight_server.access.grants import (
+    Action,
     Decision,
-    Deed,
     Level,
     Relation,
     level_of,
@@ -36,22 +36,22 @@ EXPECTED = {
     Level.VIEW: {"user": "", "service": "S", "dba": "S", "system": "S"},
 }
 # Everything that is no matter of one table's rows: the roles that may.
-DEEDS = {
-    Deed.DEFINE: ("dba", "system"),
-    Deed.MANAGE_USERS: ("dba", "system"),
-    Deed.MANAGE_STORAGES: ("dba", "system"),
-    Deed.FLUSH: ("service", "dba", "system"),
-    Deed.EVICT: ("service", "dba", "system"),
-    Deed.COMPACT: ("dba", "system"),
-    Deed.BACKUP: ("service", "dba", "system"),
-    Deed.RESTORE: ("dba", "system"),
-    Deed.KILL_JOB: ("dba", "system"),
-    Deed.KILL_QUERY_OF_OTHERS: ("dba", "system"),
-    Deed.SEE_OTHERS: ("dba", "system"),
-    Deed.SEE_SERVER: ("dba", "system"),
-    Deed.SEE_FIGURES: ("service", "dba", "system"),
-    Deed.ACT_FOR_OTHERS: ("service", "dba", "system"),
-    Deed.SEE_EVERYTHING: ("dba", "system"),
+ACTIONS = {
+    Action.DEFINE: ("dba", "system"),
+    Action.MANAGE_USERS: ("dba", "system"),
+    Action.MANAGE_STORAGES: ("dba", "system"),
+    Action.FLUSH: ("service", "dba", "system"),
+    Action.EVICT: ("service", "dba", "system"),
+    Action.COMPACT: ("dba", "system"),
+    Action.BACKUP: ("service", "dba", "system"),
+    Action.RESTORE: ("dba", "system"),
+    Action.KILL_JOB: ("dba", "system"),
+    Action.KILL_QUERY_OF_OTHERS: ("dba", "system"),
+    Action.SEE_OTHERS: ("dba", "system"),
+    Action.SEE_SERVER: ("dba", "system"),
+    Action.SEE_FIGURES: ("service", "dba", "system"),
+    Action.ACT_FOR_OTHERS: ("service", "dba", "system"),
+    Action.SEE_EVERYTHING: ("dba", "system"),
 }
 GRANTED = [frozenset(chosen) for n in range(5) for chosen in itertools.combinations(Privilege, n)]
 
@@ -73,15 +73,15 @@ def test_every_role_at_every_level_with_every_grant(level, role, granted):
         assert may(caller(role), privilege, relation) is (Decision.ALLOWED if privilege in expected else denied)
 
 
-@pytest.mark.parametrize("deed", Deed)
+@pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("role", Role)
-def test_every_role_and_every_deed(role, deed):
-    assert may_do(caller(role), deed) == (role in DEEDS[deed])
+def test_every_role_and_every_action(role, action):
+    assert may_do(caller(role), action) == (role in ACTIONS[action])
 
 
 def test_all_levels_of_tables_are_in_the_matrix():
     assert {*ACCESS_LEVELS, "own", "public stream", "view"} == set(Level) == set(grants._ON_TABLES)
-    assert set(grants._DEEDS) == set(Deed) == set(DEEDS)
+    assert set(grants._DEEDS) == set(Action) == set(ACTIONS)
 
 
 @pytest.mark.parametrize("kind", TableKind)
@@ -101,7 +101,7 @@ def test_an_unknown_role_may_nothing_whatever_it_was_granted(role):
     for level in Level:
         for privilege in Privilege:
             assert may(caller(role), privilege, Relation(level, frozenset(Privilege))) is Decision.HIDDEN
-    assert not any(may_do(caller(role), deed) for deed in Deed)
+    assert not any(may_do(caller(role), action) for action in Action)
     assert not any(may_act_for(caller(role), other) or may_manage(caller(role), other) for other in Role)
     assert not any(may_act_for(caller("system"), other) for other in [role])
 

@@ -6,7 +6,7 @@ import typing
 
 import pytest
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.parser.statements import statement as statements
 from flight_server.parser.statements.statement import Statement
 from flight_server.parser.statements.users import ExecuteAs
@@ -19,39 +19,39 @@ from tests.support.in_process import house
 from tests.support.parsed import parse
 
 SELECT, INSERT, UPDATE, DELETE = Privilege
-DEEDS = {
-    "CREATE TABLE t (a INT)": Deed.DEFINE,
-    "CREATE TABLE t AS SELECT 1 AS a": Deed.DEFINE,
-    "ALTER TABLE t ADD COLUMN b INT": Deed.DEFINE,
-    "DROP TABLE t": Deed.DEFINE,
-    "CREATE VIEW v AS SELECT 1": Deed.DEFINE,
-    "ALTER VIEW v RENAME TO w": Deed.DEFINE,
-    "DROP VIEW v": Deed.DEFINE,
-    "CREATE NAMESPACE n": Deed.DEFINE,
-    "ALTER NAMESPACE n SET DESCRIPTION 'd'": Deed.DEFINE,
-    "DROP NAMESPACE n": Deed.DEFINE,
-    "COMMENT ON TABLE t IS 'c'": Deed.DEFINE,
-    "CREATE USER u": Deed.MANAGE_USERS,
-    "ALTER USER u ROLE dba": Deed.MANAGE_USERS,
-    "DROP USER u": Deed.MANAGE_USERS,
-    "UNDROP USER u": Deed.MANAGE_USERS,
-    "CREATE STORAGE s TYPE 'filesystem' URI 'file:///s'": Deed.MANAGE_STORAGES,
-    "ALTER STORAGE s SET DESCRIPTION 'd'": Deed.MANAGE_STORAGES,
-    "DROP STORAGE s": Deed.MANAGE_STORAGES,
-    "CHECK STORAGE s": Deed.MANAGE_STORAGES,
-    "GRANT SELECT ON t TO u": Deed.MANAGE_USERS,
-    "REVOKE SELECT ON t FROM u": Deed.MANAGE_USERS,
-    "FLUSH TABLE t": Deed.FLUSH,
-    "FLUSH ALL": Deed.FLUSH,
-    "WAIT FOR JOB 'j'": Deed.FLUSH,
-    "EVICT TABLE t": Deed.EVICT,
-    "COMPACT TABLE t": Deed.COMPACT,
-    "SCRUB TABLE t": Deed.COMPACT,
-    "SCRUB ALL": Deed.COMPACT,
-    "BACKUP DATABASE TO 'file:///b'": Deed.BACKUP,
-    "SHOW BACKUP 'file:///b'": Deed.BACKUP,
-    "RESTORE DATABASE FROM 'file:///b'": Deed.RESTORE,
-    "KILL JOB 'j'": Deed.KILL_JOB,
+ACTIONS = {
+    "CREATE TABLE t (a INT)": Action.DEFINE,
+    "CREATE TABLE t AS SELECT 1 AS a": Action.DEFINE,
+    "ALTER TABLE t ADD COLUMN b INT": Action.DEFINE,
+    "DROP TABLE t": Action.DEFINE,
+    "CREATE VIEW v AS SELECT 1": Action.DEFINE,
+    "ALTER VIEW v RENAME TO w": Action.DEFINE,
+    "DROP VIEW v": Action.DEFINE,
+    "CREATE NAMESPACE n": Action.DEFINE,
+    "ALTER NAMESPACE n SET DESCRIPTION 'd'": Action.DEFINE,
+    "DROP NAMESPACE n": Action.DEFINE,
+    "COMMENT ON TABLE t IS 'c'": Action.DEFINE,
+    "CREATE USER u": Action.MANAGE_USERS,
+    "ALTER USER u ROLE dba": Action.MANAGE_USERS,
+    "DROP USER u": Action.MANAGE_USERS,
+    "UNDROP USER u": Action.MANAGE_USERS,
+    "CREATE STORAGE s TYPE 'filesystem' URI 'file:///s'": Action.MANAGE_STORAGES,
+    "ALTER STORAGE s SET DESCRIPTION 'd'": Action.MANAGE_STORAGES,
+    "DROP STORAGE s": Action.MANAGE_STORAGES,
+    "CHECK STORAGE s": Action.MANAGE_STORAGES,
+    "GRANT SELECT ON t TO u": Action.MANAGE_USERS,
+    "REVOKE SELECT ON t FROM u": Action.MANAGE_USERS,
+    "FLUSH TABLE t": Action.FLUSH,
+    "FLUSH ALL": Action.FLUSH,
+    "WAIT FOR JOB 'j'": Action.FLUSH,
+    "EVICT TABLE t": Action.EVICT,
+    "COMPACT TABLE t": Action.COMPACT,
+    "SCRUB TABLE t": Action.COMPACT,
+    "SCRUB ALL": Action.COMPACT,
+    "BACKUP DATABASE TO 'file:///b'": Action.BACKUP,
+    "SHOW BACKUP 'file:///b'": Action.BACKUP,
+    "RESTORE DATABASE FROM 'file:///b'": Action.RESTORE,
+    "KILL JOB 'j'": Action.KILL_JOB,
 }
 CHANGES = {
     "INSERT INTO t VALUES (1)": {INSERT},
@@ -94,11 +94,11 @@ def check_of(sql: str) -> object:
     return KINDS[type(parse(sql))].check
 
 
-@pytest.mark.parametrize(("sql", "deed"), DEEDS.items())
-def test_what_is_no_change_of_rows_goes_by_role(sql, deed):
+@pytest.mark.parametrize(("sql", "action"), ACTIONS.items())
+def test_what_is_no_change_of_rows_goes_by_role(sql, action):
     check = check_of(sql)
     assert isinstance(check, Needs)
-    assert check.deed is deed
+    assert check.action is action
 
 
 @pytest.mark.parametrize("sql", FREE)
@@ -113,9 +113,11 @@ def test_a_change_needs_its_privileges_on_its_table(sql, privileges):
 
 
 def test_every_kind_of_statement_is_listed():
-    listed = {type(parse(sql)) for sql in (*DEEDS, *CHANGES, *FREE)}
+    listed = {type(parse(sql)) for sql in (*ACTIONS, *CHANGES, *FREE)}
     assert kinds(Statement) - {ExecuteAs} == listed == KINDS.keys()
-    assert kinds(statements.Definition) <= {type(parse(sql)) for sql, deed in DEEDS.items() if deed is Deed.DEFINE}
+    assert kinds(statements.Definition) <= {
+        type(parse(sql)) for sql, action in ACTIONS.items() if action is Action.DEFINE
+    }
 
 
 def test_a_kind_without_a_row_is_denied(tmp_path, monkeypatch):

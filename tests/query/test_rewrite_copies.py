@@ -29,7 +29,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="module")
 def engine(rooms: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueryEngine]:
     """Which plans every text as it is."""
-    made = QueryEngine(QuerySettings(), tmp_path_factory.mktemp("spill") / "s", rooms.engine.places, frozenset())
+    made = QueryEngine(QuerySettings(), tmp_path_factory.mktemp("spill") / "s", rooms.engine.file_stores, frozenset())
     yield made
     made.close()
 

@@ -120,7 +120,7 @@ def both_sides(without: frozenset[str] = frozenset(), is_short: bool = True) -> 
     directory = Path(tempfile.mkdtemp(prefix="second-opinion-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
     clock = ManualClock()
     engine = Engine.open(directory / "data", StorageSettings(), clock)
-    queries = query_engine(SETTINGS, directory / "spill", engine.places, without)
+    queries = query_engine(SETTINGS, directory / "spill", engine.file_stores, without)
     house = House(engine, queries, clock, 1e9)
     sides = Sides(house)
     try:

@@ -346,16 +346,16 @@ def test_a_database_with_anything_in_it_is_not_empty(engine: Engine, table: Tabl
 
 
 def test_frozen_for_a_restore_nothing_is_written_and_thawed_it_is(engine: Engine):
-    engine.moments.freeze(check_empty, "a backup is being restored")
+    engine.checkpoints.freeze(check_empty, "a backup is being restored")
     with pytest.raises(Exception, match="being restored"):
         furniture.make_table(engine)
     assert engine.health == "ok"
-    engine.moments.thaw()
+    engine.checkpoints.thaw()
     furniture.make_table(engine)
     with pytest.raises(InvalidRequest):
-        engine.moments.freeze(check_empty, "a backup is being restored")
+        engine.checkpoints.freeze(check_empty, "a backup is being restored")
     furniture.make_table(engine, "u")
-    engine.moments.await_restart("a restored database waits")
+    engine.checkpoints.await_restart("a restored database waits")
     assert engine.health == "a restored database waits"
 
 

@@ -82,12 +82,16 @@ def told(delta: Delta) -> list[tuple[int, str, Any, Any]]:
 
 
 def heard(engine: Engine, ear: Ear, table: TableDef) -> list[tuple[int, str, Any, Any]]:
-    return [one for change in ear.changes for delta in deltas_of(engine.places, change, table) for one in told(delta)]
+    return [
+        one for change in ear.changes for delta in deltas_of(engine.file_stores, change, table) for one in told(delta)
+    ]
 
 
 def missed(engine: Engine, table: TableDef, seq: int) -> list[tuple[int, str, Any, Any]]:
     table = now(engine, table)
-    return [one for delta in past_deltas(engine.places, partition(engine, table), table, seq) for one in told(delta)]
+    return [
+        one for delta in past_deltas(engine.file_stores, partition(engine, table), table, seq) for one in told(delta)
+    ]
 
 
 def test_an_upsert_says_what_it_replaced(engine: Engine):
@@ -164,14 +168,14 @@ def test_several_changes_together_say_the_same_as_one_after_the_other(engine: En
     for n in range(3):
         put(engine, table, (1, f"a{n}"), (n + 2, "b"))
     delete(engine, table, "k", 1, 2)
-    whole = merged([delta for change in ear.changes for delta in deltas_of(engine.places, change, table)], table)
+    whole = merged([delta for change in ear.changes for delta in deltas_of(engine.file_stores, change, table)], table)
     assert told(whole) == heard(engine, ear, table)
     assert whole.rows == 6 + 2 + 2
 
 
 def test_nothing_comes_of_no_change(engine: Engine, table: TableDef):
     assert merged([], table).rows == 0
-    assert list(past_deltas(engine.places, partition(engine, table), table, 0)) == []
+    assert list(past_deltas(engine.file_stores, partition(engine, table), table, 0)) == []
 
 
 def test_what_was_purged_can_not_be_gone_on_from(engine: Engine):

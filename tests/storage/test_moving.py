@@ -87,7 +87,7 @@ def test_a_move_that_fails_leaves_everything_where_it_was(engine: Engine, table:
     with pytest.raises(Cancelled):
         move_step(engine, table, lambda: True)
     assert {file.storage for file in partition(engine, table).cold} == {LOCAL}
-    assert not engine.places.is_writing("archive")
+    assert not engine.file_stores.is_writing("archive")
     (tmp_path / "archive").unlink()
     assert move_all(engine, table) == 2
 

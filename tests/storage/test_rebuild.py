@@ -127,7 +127,7 @@ def test_of_two_versions_of_a_key_the_later_one_counts(tmp_path: Path, clock: Ma
         furniture.delete(engine, table, "k", 3)
         furniture.insert(engine, table, (3, "new"))
         furniture.flush(engine, table)
-        engine.moments.await_restart("copies are not written any more")
+        engine.checkpoints.await_restart("copies are not written any more")
 
     before = made(tmp_path, clock, fill)
     found = recovered(tmp_path)

@@ -180,9 +180,9 @@ def test_replaced_files_go_as_soon_as_nobody_reads_them(engine: Engine, clock: M
     with engine.snapshot() as snapshot:
         purge(engine, table)
         assert old in files_on_disk(engine)
-        assert engine.retired.remove_unused() == 0
+        assert engine.obsolete_files.remove_unused() == 0
         assert values(engine, table, state=snapshot.state) == [2]
-    assert engine.retired.remove_unused() == 1
+    assert engine.obsolete_files.remove_unused() == 1
     assert files_on_disk(engine) == {file.path for file in partition(engine, table).cold}
 
 

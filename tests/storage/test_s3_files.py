@@ -57,7 +57,7 @@ def here(tmp_path: Path, endpoint: S3Endpoint) -> Iterator[Cloud]:
 
 @pytest.fixture
 def queries(tmp_path: Path, here: Cloud) -> Iterator[QueryEngine]:
-    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), tmp_path / "spill", here.engine.places)
+    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), tmp_path / "spill", here.engine.file_stores)
     yield engine
     engine.close()
 
@@ -94,7 +94,7 @@ def test_a_table_of_any_name_is_written_to_the_bucket_and_read(here: Cloud, quer
 
 
 def test_create_storage_s3(here: Cloud, queries: QueryEngine):
-    here.engine.places.get("cloud").probe()
+    here.engine.file_stores.get("cloud").probe()
     assert here.keys == set()
     table = cold_table(here)
     [file] = partition(here.engine, table).cold
@@ -150,12 +150,12 @@ def test_a_large_file_goes_up_in_parts(here: Cloud, queries: QueryEngine):
     assert here.proxy.seen["POST"] == before + 2  # begun, completed
     [file] = partition(here.engine, table).cold
     assert file.bytes > 2 * S3_SETTINGS.s3_part_bytes
-    here.engine.places.of(file).verify(file.path, file.checksum)
+    here.engine.file_stores.of(file).verify(file.path, file.checksum)
     assert ask(queries, here, "SELECT count(*), count(DISTINCT v) FROM t") == [(12, 12)]
 
 
 def test_user_names_with_odd_characters_are_found_again(here: Cloud, queries: QueryEngine):
-    files = here.engine.places.get("cloud")
+    files = here.engine.file_stores.get("cloud")
     for name in ("a+b@c.d~e", "%2Ehidden", "x-y_z"):
         path = f"n/t/{name}/2020-01-01T00-00-00-1.parquet"
         part = files.part(path)
@@ -190,9 +190,9 @@ def test_a_second_database_is_kept_out_by_the_marker(tmp_path: Path, here: Cloud
         with pytest.raises(StorageUnavailable, match=f"another database keeps its files.*{MARKER}"):
             flush(second, table)
         sweep(second)
-        second.places.get("cloud").give_up_claim()
+        second.file_stores.get("cloud").give_up_claim()
         assert values(second, table) == [7]
-    here.engine.places.get("cloud").probe()  # it is ours still
+    here.engine.file_stores.get("cloud").probe()  # it is ours still
     assert here.endpoint.content(here.bucket, f"lake/{MARKER}")
     assert here.keys == before
 
@@ -264,7 +264,7 @@ PASSING = {
 
 @pytest.mark.parametrize("name", PASSING)
 def test_an_upload_gets_through(here: Cloud, name: str):
-    here.engine.places.get("cloud").probe()
+    here.engine.file_stores.get("cloud").probe()
     here.proxy.first(1, PASSING[name], "PUT")
     table = cold_table(here, rows=200)
     here.proxy.heal()
@@ -275,7 +275,7 @@ def test_an_upload_gets_through(here: Cloud, name: str):
 
 
 def test_the_answer_to_the_end_of_an_upload_in_parts_may_be_lost(here: Cloud):
-    here.engine.places.get("cloud").probe()
+    here.engine.file_stores.get("cloud").probe()
     table = make_table(here.engine, storage="cloud", compression="none", columns={"k": pa.int64(), "v": pa.binary()})
     insert(here.engine, table, (1, os.urandom(11 << 20)))
     done: list[bool] = []
@@ -304,7 +304,7 @@ FAILING = {
 @pytest.mark.parametrize("name", FAILING)
 def test_an_upload_that_does_not_get_through_leaves_the_rows_hot(here: Cloud, name: str):
     fault, said = FAILING[name]
-    here.engine.places.get("cloud").probe()
+    here.engine.file_stores.get("cloud").probe()
     table = make_table(here.engine, key=("k",), storage="cloud")
     insert(here.engine, table, *((n, "x") for n in range(100)))
     calls = here.proxy.seen["PUT"]
@@ -316,14 +316,14 @@ def test_an_upload_that_does_not_get_through_leaves_the_rows_hot(here: Cloud, na
     assert here.engine.health == "ok"
     here.proxy.heal()
     assert here.keys == set()
-    assert not here.engine.places.is_writing("cloud")
+    assert not here.engine.file_stores.is_writing("cloud")
     assert values(here.engine, table) == list(range(100))
     flush(here.engine, table)
     assert verify_cold_files(here.engine) == 1
 
 
 def test_a_flush_to_an_unreachable_storage_ends_before_it_writes_anything(here: Cloud):
-    here.engine.places.get("cloud").probe()
+    here.engine.file_stores.get("cloud").probe()
     table = make_table(here.engine, storage="cloud")
     insert(here.engine, table, (1, "x"))
     calls = here.proxy.seen["PUT"]
@@ -376,14 +376,14 @@ def test_a_query_of_an_unreachable_storage_says_so_and_others_go_on(here: Cloud,
 
 
 def test_a_probe_tells_what_is_wrong(here: Cloud):
-    place = here.engine.places.get("cloud")
+    place = here.engine.file_stores.get("cloud")
     here.proxy.always(Fault(status=403))
     with pytest.raises(StorageUnavailable, match=r"access is denied \(403\); check its credentials"):
         place.probe()
     here.proxy.heal()
     here.alter(lambda storage: msgspec.structs.replace(storage, uri="s3://no-such-bucket-at-all/x"))
     with pytest.raises(StorageUnavailable, match=r"no such bucket|access is denied"):
-        here.engine.places.get("cloud").probe()
+        here.engine.file_stores.get("cloud").probe()
     assert not any(PROBE in key for key in here.keys)
 
 
@@ -439,11 +439,11 @@ def test_the_environment_gives_credentials_where_none_are_given(monkeypatch: pyt
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     with pytest.raises(StorageUnavailable, match="has no credentials: give them with CREDENTIALS"):
-        here.engine.places.get("cloud").probe()
+        here.engine.file_stores.get("cloud").probe()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", here.endpoint.credentials.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", here.endpoint.credentials.secret_access_key)
     here.alter(lambda storage: msgspec.structs.replace(storage, description="opened anew"))
-    here.engine.places.get("cloud").probe()
+    here.engine.file_stores.get("cloud").probe()
 
 
 def test_a_profile_gives_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: Cloud):
@@ -454,8 +454,8 @@ def test_a_profile_gives_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "profiles"))
     sealed = here.engine.secrets.seal(S3Credentials(profile="lake"))
     here.alter(lambda storage: msgspec.structs.replace(storage, credentials=sealed))
-    here.engine.places.get("cloud").probe()
+    here.engine.file_stores.get("cloud").probe()
     sealed = here.engine.secrets.seal(S3Credentials(profile="missing"))
     here.alter(lambda storage: msgspec.structs.replace(storage, credentials=sealed))
     with pytest.raises(StorageUnavailable, match="can't be used"):
-        here.engine.places.get("cloud").probe()
+        here.engine.file_stores.get("cloud").probe()

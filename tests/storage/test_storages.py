@@ -147,9 +147,9 @@ def test_a_place_that_another_database_has_is_left_alone(tmp_path: Path):
         with pytest.raises(StorageUnavailable, match=f"another database keeps its files in .*{MARKER}"):
             flush(second, table)
         with pytest.raises(StorageUnavailable, match="another database"):
-            second.places.get("archive").probe()
+            second.file_stores.get("archive").probe()
         sweep(second)
-        second.places.get("archive").give_up_claim()
+        second.file_stores.get("archive").give_up_claim()
         assert (archive / MARKER).exists()
         assert parquet_files(archive) == before
         assert values(second, table) == [2]  # hot still
@@ -178,7 +178,7 @@ def test_a_file_that_was_written_to_a_dropped_storage_is_refused(tmp_path: Path,
         stage = engine.write_stage(table)
         stage.append(rows_batch(table, [(1, "a")]))
         transaction.change(table, staged=stage.finish(), keys=[])
-        assert engine.places.is_writing("archive")
+        assert engine.file_stores.is_writing("archive")
         moved(engine, table, LOCAL)
         engine.commit(Edit(catalog=lambda catalog: catalog.without_storage("archive")))
         with pytest.raises(Conflict):

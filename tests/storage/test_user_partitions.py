@@ -166,17 +166,17 @@ def test_hot_rows_of_who_is_not_there_wait_for_their_flush(tmp_path: Path, clock
         ids = {own(engine, table, user).partition_id for user in ("ann", "bob")}
         for user in ("ann", "bob"):
             insert(engine, own(engine, table, user), (1, user))
-        assert engine.owned.waiting() == {}
+        assert engine.user_partitions.waiting() == {}
     with opened(tmp_path, clock, FEW) as engine:
-        assert set(engine.owned.waiting()) == ids
-        assert all(abs(ms - before_ms) < 1000 for ms in engine.owned.waiting().values())
+        assert set(engine.user_partitions.waiting()) == ids
+        assert all(abs(ms - before_ms) < 1000 for ms in engine.user_partitions.waiting().values())
         assert engine.users.is_hot(table)
         flush(engine, own(engine, table, "ann"))
-        assert set(engine.owned.waiting()) == ids - {own(engine, table, "ann").partition_id}
+        assert set(engine.user_partitions.waiting()) == ids - {own(engine, table, "ann").partition_id}
         let_all_go(engine)
         flush(engine, own(engine, table, "bob"))
         let_all_go(engine)
-        assert engine.owned.waiting() == {}
+        assert engine.user_partitions.waiting() == {}
         assert not engine.users.is_hot(table)
 
 
@@ -186,11 +186,11 @@ def test_a_refused_edit_brings_nothing_into_memory_and_forgets_nothing(tmp_path:
         insert(engine, own(engine, table, "ann"), (1, "ann"))
         ann = own(engine, table, "ann")
         let_all_go(engine)
-        waiting = engine.owned.waiting()
+        waiting = engine.user_partitions.waiting()
         with pytest.raises(ConstraintViolated):
             insert(engine, ann, (1, "again"))
         engine.committer.leave(lambda _: [])  # goes through the committer, so what it was doing is done
-        assert (loaded(engine), engine.owned.waiting()) == (set(), waiting)
+        assert (loaded(engine), engine.user_partitions.waiting()) == (set(), waiting)
 
 
 def test_a_dropped_table_leaves_nothing_behind_in_memory(engine: Engine) -> None:
@@ -205,7 +205,7 @@ def test_a_dropped_table_leaves_nothing_behind_in_memory(engine: Engine) -> None
     while not clean_dropped(engine, dropped.partition_id, count=True).is_done:
         pass
     engine.users.release_idle()
-    assert (loaded(engine), engine.owned.waiting(), engine.owned._loaded) == (set(), {}, {})
+    assert (loaded(engine), engine.user_partitions.waiting(), engine.user_partitions._loaded) == (set(), {}, {})
     sweep(engine)
     assert files_on_disk(engine) == set()
     for family in (HOT, DELETES, PK, MANIFEST):
@@ -268,11 +268,11 @@ def test_files_that_a_snapshot_fetched_stay_until_it_is_closed(engine: Engine) -
         assert values(engine, ann, state=snapshot.state) == [0, 1, 2]
         compact(engine, ann)
         let_all_go(engine)
-        engine.retired.remove_unused()
+        engine.obsolete_files.remove_unused()
         sweep(engine)
         assert len(files_on_disk(engine)) == 4
         assert values(engine, ann, state=snapshot.state) == [0, 1, 2]
-    engine.retired.remove_unused()
+    engine.obsolete_files.remove_unused()
     sweep(engine)
     assert len(files_on_disk(engine)) == 1
 
@@ -290,7 +290,7 @@ def test_a_transaction_that_defined_something_holds_the_files_it_fetches(engine:
     transaction.change_catalog(lambda catalog: catalog.with_table(wider))
     assert [(row["k"], row["x"]) for row in read(engine, ann, transaction.state)] == [(0, None), (1, None), (2, None)]
     compact(engine, ann)
-    engine.retired.remove_unused()
+    engine.obsolete_files.remove_unused()
     sweep(engine)
     assert values(engine, ann, state=transaction.state) == [0, 1, 2]
     transaction.rollback()
@@ -371,7 +371,7 @@ def test_a_full_disk_is_mended_wherever_partitions_were(engine: Engine, fetched:
     with suppress(ConstraintViolated):
         insert(engine, ann, (2, "again"))
     assert values(engine, ann) == [1, 2, 3]
-    assert {own(engine, table, "ann").partition_id} <= loaded(engine) | set(engine.owned.waiting())
+    assert {own(engine, table, "ann").partition_id} <= loaded(engine) | set(engine.user_partitions.waiting())
 
 
 def test_a_new_user_waits_for_room_and_reads_nothing_till_then(engine: Engine) -> None:

@@ -76,7 +76,7 @@ def house(
     """Opened on a directory that is empty or was served before, closed afterwards."""
     clock = clock or ManualClock()
     engine = Engine.open(directory / "data", storage or StorageSettings(), clock)
-    queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.places)
+    queries = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), directory / "spill", engine.file_stores)
     if ROOT.name not in engine.state.catalog.users:
         root = UserRecord(name=ROOT.name, role=Role.SYSTEM, password_hash="", created_ms=engine.time.now().database_ms)
         engine.commit(Edit(catalog=lambda catalog: catalog.with_user(root)))

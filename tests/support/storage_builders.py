@@ -199,7 +199,7 @@ def read(engine: Engine, table: TableDef, state: DatabaseState | None = None) ->
     batches = [chunk.live for chunk in found.hot]
     schema, fills = table.physical_schema, fill_arrays(table)
     for file in found.cold:
-        for stored in read_rows(engine.places.of(file), file, schema):
+        for stored in read_rows(engine.file_stores.of(file), file, schema):
             batch = conform(stored, schema, fills)
             batches.append(kept_rows(batch, ~found.deletes.contains(batch.column(SEQ).to_numpy())))
     names = [SEQ, *(column.name for column in table.columns)]
@@ -213,7 +213,9 @@ def read_as_of(engine: Engine, table: TableDef, seq: int) -> list[Any]:
     dead = found.deletes.as_of(seq)
     schema = now(engine, table).physical_schema
     batches = [chunk.batch for chunk in found.hot]
-    batches += [conform(b, schema, {}) for file in found.cold for b in read_rows(engine.places.of(file), file, schema)]
+    batches += [
+        conform(b, schema, {}) for file in found.cold for b in read_rows(engine.file_stores.of(file), file, schema)
+    ]
     live = []
     for batch in batches:
         seqs = batch.column(SEQ).to_numpy()
@@ -254,7 +256,7 @@ def between(action: Callable[[], object]) -> Callable[[], bool]:
 def verify_cold_files(engine: Engine) -> int:
     """Compare every live file with its checksum; returns how many. Raises Corruption for the first that differs."""
     with engine.snapshot() as snapshot:
-        found = live_files(snapshot.state) | {file.address: file for _, file in engine.owned.files()}
+        found = live_files(snapshot.state) | {file.address: file for _, file in engine.user_partitions.files()}
         for file in found.values():
-            engine.places.of(file).verify(file.path, file.checksum)
+            engine.file_stores.of(file).verify(file.path, file.checksum)
     return len(found)

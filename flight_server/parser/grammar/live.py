@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from flight_server.parser.statements.live import Subscribe, Written
+from flight_server.parser.statements.live import OptionValue, Subscribe
 from flight_server.parser.text.cursor import Cursor, not_supported
 from flight_server.parser.text.lexer import Token, TokenKind
 from storage.catalog.names import folded
@@ -75,10 +75,10 @@ def _named(token: Token) -> str:
     return token.value if token.kind is TokenKind.QUOTED else folded(token.value)
 
 
-def _options(cursor: Cursor) -> dict[str, Written]:
+def _options(cursor: Cursor) -> dict[str, OptionValue]:
     if not cursor.accept("WITH"):
         return {}
-    found: dict[str, Written] = {}
+    found: dict[str, OptionValue] = {}
     for name, value in cursor.bracketed(lambda: _option(cursor)):
         if name in found:
             raise InvalidRequest(f"option '{name}' is given twice")
@@ -90,7 +90,7 @@ def _options(cursor: Cursor) -> dict[str, Written]:
     return found
 
 
-def _option(cursor: Cursor) -> tuple[str, Written]:
+def _option(cursor: Cursor) -> tuple[str, OptionValue]:
     name = cursor.name("option")
     if name not in OPTIONS:
         raise InvalidRequest(f"a live query has no option '{name}'; it has {', '.join(OPTIONS)}")

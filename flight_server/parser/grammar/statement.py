@@ -45,7 +45,7 @@ from flight_server.parser.grammar.storages import parse_check
 from flight_server.parser.grammar.users import parse_execute, parse_grant, parse_revoke, parse_undrop
 from flight_server.parser.guard.ignored_clauses import refuse_ignored
 from flight_server.parser.guard.ignored_in_calls import refuse_ignored_in_calls
-from flight_server.parser.guard.wrong_answers import refuse_misread
+from flight_server.parser.guard.wrong_answers import refuse_wrong_answers
 from flight_server.parser.guard.wrong_answers_in_lists import refuse_disjoint_lists
 from flight_server.parser.statements.statement import Statement
 from flight_server.parser.text.cursor import Cursor, not_supported
@@ -65,7 +65,7 @@ def parse_statement(text: SqlText) -> Statement:
         raise syntax_error(0, NO_STATEMENT)
     refuse_ignored(text.tokens)
     refuse_ignored_in_calls(text.tokens)
-    refuse_misread(text.tokens)
+    refuse_wrong_answers(text.tokens)
     refuse_disjoint_lists(text.tokens)
     cursor = Cursor(text)
     statement = _parser_of(cursor)(cursor)

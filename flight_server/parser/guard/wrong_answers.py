@@ -29,7 +29,7 @@ _ENDS_CONDITION: Final = frozenset({
 _QUERY_STARTS: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
-def refuse_misread(tokens: Sequence[Token]) -> None:
+def refuse_wrong_answers(tokens: Sequence[Token]) -> None:
     """Raises NotSupported with another way to write it."""
     for at in range(len(tokens) - 1):
         first, second = tokens[at].key, tokens[at + 1].key

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from flight_server.parser.statements.table_ref import TableRef
 
-Written = int | bool | str  # a str is the name of a parameter, "1", "2", ..
+OptionValue = int | bool | str  # a str is the name of a parameter, "1", "2", ..
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Subscribe:
     where_sql: str | None = None
     words: frozenset[str] = frozenset()
     has_star: bool = False
-    options: Mapping[str, Written] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,9 @@ _PATHS_TAG = 0x12  # field 2, length-delimited
 class ColdScans:
     """The kept scans. Safe to use from any thread."""
 
-    def __init__(self, context: SessionContext, places: FileStores, plans_max: int) -> None:
+    def __init__(self, context: SessionContext, file_stores: FileStores, plans_max: int) -> None:
         self._context = context
-        self._places = places
+        self._file_stores = file_stores
         self._plans_max = plans_max
         self._kept: OrderedDict[_Key, DataFrame] = OrderedDict()
         self._sets: dict[Hashable, OrderedDict[_FileIds, None]] = {}  # of each group, the one used last is last
@@ -56,15 +56,15 @@ class ColdScans:
         files: of one storage, at least one
         """
         key = group, tuple(file.file_id for file in files)
-        place = self._places.of(files[0])
-        self._connect(place)
+        store = self._file_stores.of(files[0])
+        self._connect(store)
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
                 self._sets[group].move_to_end(key[1])
                 return found
-        whole = [place.url(file.path) for file in files]
+        whole = [store.url(file.path) for file in files]
         made = outside_runtime(lambda: list_scan(self._context, whole, schema))
         with self._lock:
             if key not in self._kept:
@@ -92,13 +92,13 @@ class ColdScans:
 
     def check(self, file: ColdFile) -> None:
         """Raises Corruption when the file is not what was written, StorageUnavailable; see `FileStore.check`."""
-        place = self._places.of(file)
-        place.check(file.path, file.bytes, file.checksum)
-        self._connect(place)
+        store = self._file_stores.of(file)
+        store.check(file.path, file.bytes, file.checksum)
+        self._connect(store)
 
-    def _connect(self, place: FileStore) -> None:
+    def _connect(self, files: FileStore) -> None:
         """See to it that the engine can read there by itself. All contexts share one registry of stores."""
-        wanted = place.object_store()
+        wanted = files.object_store()
         if wanted is None or self._stores.get(wanted.alias) == wanted:
             return
         store = AmazonS3(

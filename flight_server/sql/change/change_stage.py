@@ -51,18 +51,18 @@ class StagedChange:
 
     def __init__(
         self,
-        call: StatementContext,
+        context: StatementContext,
         table: TableDef,
         *,
         repeats: Repeats = Repeats.IMPOSSIBLE,
         keep_new: bool = False,
         keep_old: bool = False,
     ) -> None:
-        table = call.own(table)
-        self._call = call
+        table = context.own(table)
+        self._context = context
         self._table = table
         self._repeats = repeats
-        self._stage = call.services.engine.write_stage(table)
+        self._stage = context.services.engine.write_stage(table)
         self._seqs: list[np.ndarray] = []
         self._seen: set[int] = set()
         self._old_keys: list[bytes] = []
@@ -110,11 +110,13 @@ class StagedChange:
 
     def apply(self) -> int:
         """Hand everything to the transaction; returns the rows affected."""
-        self._call.services.engine.wait_for_room(self._call.cancelled, self._table.kind)
+        self._context.services.engine.wait_for_room(self._context.cancelled, self._table.kind)
         staged = self._stage.finish()
         seqs = np.concatenate([np.empty(0, np.int64), *self._seqs]).astype(np.int64)
         keys = [] if staged.files else self._keys
-        self._call.transaction.change(self._table, deletes=seqs, deleted_keys=self._old_keys, staged=staged, keys=keys)
+        self._context.transaction.change(
+            self._table, deletes=seqs, deleted_keys=self._old_keys, staged=staged, keys=keys
+        )
         self._applied = True
         return staged.rows + self._only_deleted
 
@@ -146,10 +148,10 @@ class StagedChange:
 
 
 def returned(
-    call: StatementContext, to: Target, returning_sql: str | None, rows: list[pa.RecordBatch]
+    context: StatementContext, to: Target, returning_sql: str | None, rows: list[pa.RecordBatch]
 ) -> pa.Table | None:
     """The RETURNING list over the changed rows; None when there is no RETURNING."""
     if returning_sql is None:
         return None
     shown = pa.Table.from_batches(rows, schema=rows[0].schema if rows else to.table.arrow_schema)
-    return call.collect(f"SELECT {returning_sql} FROM {quoted(to.alias)}", extra={to.alias: shown})
+    return context.collect(f"SELECT {returning_sql} FROM {quoted(to.alias)}", extra={to.alias: shown})

@@ -28,37 +28,37 @@ from storage.errors import Cancelled, InvalidRequest
 from storage.whole_numbers import whole_number
 
 
-def run_bound(call: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
+def run_bound(context: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
     """Raises as `run_change`."""
-    check_change(call.table(change.table), change)
+    check_change(context.table(change.table), change)
     try:
-        changed = _at_once(call, change, batches)
+        changed = _at_once(context, change, batches)
     except InvalidRequest as error:
         if error.sqlstate != MEETS_TWICE:
             raise
         changed = None
-    return changed or _row_by_row(call, change, batches)
+    return changed or _row_by_row(context, change, batches)
 
 
-def _at_once(call: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed | None:
+def _at_once(context: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed | None:
     """All rows in one run; None when this change has no such form."""
     places = _places(change)
     if places is not None and isinstance(change, Insert):
-        return _insert(call, change, places, batches)
+        return _insert(context, change, places, batches)
     join = joined_with_bound(change)
     if join is None or sum(batch.num_rows for batch in batches) == 1:
         return None
     repeats = Repeats.REFUSED if isinstance(change, Update) else Repeats.FIRST_WINS
-    return run_change(replace(call, rows={BOUND: bound_table(batches)}), join, repeats)
+    return run_change(replace(context, rows={BOUND: bound_table(batches)}), join, repeats)
 
 
-def _row_by_row(call: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
+def _row_by_row(context: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed:
     rows = 0
     for batch in batches:
         for row in range(batch.num_rows):
-            if call.cancelled():
+            if context.cancelled():
                 raise Cancelled("the statement was cancelled")
-            rows += run_change(call.with_params(bound_values(batch, row)), change).rows
+            rows += run_change(context.with_params(bound_values(batch, row)), change).rows
     return Changed(rows)
 
 
@@ -87,9 +87,9 @@ def _places(change: DataChange) -> tuple[int, ...] | None:
 
 
 def _insert(
-    call: StatementContext, change: Insert, places: tuple[int, ...], batches: Sequence[pa.RecordBatch]
+    context: StatementContext, change: Insert, places: tuple[int, ...], batches: Sequence[pa.RecordBatch]
 ) -> Changed:
-    to = target(call.table(change.table), call.name(change.table), change.table)
+    to = target(context.table(change.table), context.name(change.table), change.table)
     columns = target_columns(to.table, change.columns)
     if len(columns) != len(places):
         raise InvalidRequest(
@@ -98,5 +98,5 @@ def _insert(
         )
     taken = columns_taken(to.table, columns, change.overriding)
     given = [(c.name, p) for c, p in zip(columns, places, strict=True) if c.name in taken]
-    rows = (full_rows(call, to.table, {name: b.column(p) for name, p in given}, b.num_rows) for b in batches)
-    return insert_batches(call, to, change, chain.from_iterable(rows))
+    rows = (full_rows(context, to.table, {name: b.column(p) for name, p in given}, b.num_rows) for b in batches)
+    return insert_batches(context, to, change, chain.from_iterable(rows))

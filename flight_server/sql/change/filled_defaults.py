@@ -22,20 +22,20 @@ class DefaultValues:
     row_bytes: float
 
 
-def default_values(call: StatementContext, column: Column) -> DefaultValues:
+def default_values(context: StatementContext, column: Column) -> DefaultValues:
     """What is constant is computed once, here. Raises as the DEFAULT does."""
     if column.default_sql is None:
         return DefaultValues(partial(pa.nulls, type=column.type), type_bytes(column.type))
-    generator, user = call.services.defaults, call.session.principal.name
+    generator, user = context.services.defaults, context.session.principal.name
     one = generator.values(column.default_sql, 1, user)
     if one is None:
-        one = call.collect(f"SELECT ({column.default_sql}) AS c0", {"c0": column.type}).column(0).combine_chunks()
+        one = context.collect(f"SELECT ({column.default_sql}) AS c0", {"c0": column.type}).column(0).combine_chunks()
     elif generator.is_each_its_own(column.default_sql):
         sql = column.default_sql
         return DefaultValues(lambda rows: generator.values(sql, rows, user), array_bytes(one))
     return DefaultValues(lambda rows: one.take(pa.array(np.zeros(rows, dtype=np.int64))), array_bytes(one))
 
 
-def default_array(call: StatementContext, column: Column, rows: int) -> pa.Array:
+def default_array(context: StatementContext, column: Column, rows: int) -> pa.Array:
     """`rows` default values of a column, for few rows."""
-    return default_values(call, column).make(rows)
+    return default_values(context, column).make(rows)

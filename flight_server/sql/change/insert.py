@@ -32,41 +32,41 @@ _NUMBER: Final = re.compile(r"\s*([-+]?)\s*(\d*)\.?(\d*)\s*", re.ASCII)
 _DECIMAL_DIGITS_MAX: Final = 38
 
 
-def insert_rows(call: StatementContext, to: Target, change: Insert) -> Changed:
+def insert_rows(context: StatementContext, to: Target, change: Insert) -> Changed:
     """Run one INSERT. Raises as `run_change`."""
-    return insert_batches(call, to, change, new_rows(call, to.table, change))
+    return insert_batches(context, to, change, new_rows(context, to.table, change))
 
 
-def insert_batches(call: StatementContext, to: Target, change: Insert, batches: Iterator[pa.RecordBatch]) -> Changed:
+def insert_batches(context: StatementContext, to: Target, change: Insert, batches: Iterator[pa.RecordBatch]) -> Changed:
     """Put `batches` (physical, checked) in, as the statement's ON CONFLICT and RETURNING say."""
     keep = change.returning_sql is not None
-    with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep) as staged:
+    with StagedChange(context, to.table, repeats=Repeats.REFUSED, keep_new=keep) as staged:
         if change.on_conflict is not None and conflict_columns(to.table, change.on_conflict):
             for batch in batches:
-                upsert(call, to, change.on_conflict, batch, staged)
+                upsert(context, to, change.on_conflict, batch, staged)
         else:
             for batch in batches:
                 staged.add_rows(batch)
-        result = returned(call, to, change.returning_sql, staged.kept)
+        result = returned(context, to, change.returning_sql, staged.kept)
         return Changed(staged.apply(), result)
 
 
-def new_rows(call: StatementContext, table: TableDef, change: Insert) -> Iterator[pa.RecordBatch]:
+def new_rows(context: StatementContext, table: TableDef, change: Insert) -> Iterator[pa.RecordBatch]:
     """The statement's rows, physical and checked."""
     columns = target_columns(table, change.columns)
     match change.source:
         case DefaultRow():
-            yield from full_rows(call, table, {}, 1)
+            yield from full_rows(context, table, {}, 1)
         case ValuesRows(rows):
             rows = rows_taken(table, columns, rows, change.overriding)
-            yield from _values(call, table, _as_wide(table, columns, rows), rows)
+            yield from _values(context, table, _as_wide(table, columns, rows), rows)
         case QueryRows(sql):
             taken = columns_taken(table, columns, change.overriding)
-            yield from _selected(call, table, columns, taken, sql)
+            yield from _selected(context, table, columns, taken, sql)
 
 
 def full_rows(
-    call: StatementContext,
+    context: StatementContext,
     table: TableDef,
     given: Mapping[str, pa.Array],
     rows: int,
@@ -77,14 +77,14 @@ def full_rows(
     left_out: of given columns, whether a row has their DEFAULT instead
     Raises InvalidRequest, ConstraintViolated, Cancelled.
     """
-    beside = {c.name: default_values(call, c) for c in table.columns if c.name not in given or c.name in left_out}
+    beside = {c.name: default_values(context, c) for c in table.columns if c.name not in given or c.name in left_out}
     row_bytes = sum(values.row_bytes for values in beside.values())
     for start, stop in slices(Rows(list(given.values()), rows, row_bytes, _null_bytes(table, given))):
-        if call.cancelled():
+        if context.cancelled():
             raise Cancelled("the statement was cancelled; nothing was stored")
         part = {name: values.slice(start, stop - start) for name, values in given.items()}
         columns = {
-            c.name: _readable(call, table, c, part[c.name]) if c.name in part else beside[c.name].make(stop - start)
+            c.name: _readable(context, table, c, part[c.name]) if c.name in part else beside[c.name].make(stop - start)
             for c in table.columns
         }
         for name, missing in left_out.items():
@@ -102,7 +102,7 @@ def _filled(table: TableDef, name: str, values: pa.Array, default: pa.Array, mis
     return pc.if_else(pa.array(missing), default.cast(column.type), values)
 
 
-def _readable(call: StatementContext, table: TableDef, column: Column, values: pa.Array) -> pa.Array:
+def _readable(context: StatementContext, table: TableDef, column: Column, values: pa.Array) -> pa.Array:
     """Text for a column that is none is read by the engine, so that it may look as it may in a statement."""
     is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
     to_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
@@ -111,7 +111,7 @@ def _readable(call: StatementContext, table: TableDef, column: Column, values: p
         return values
     rows = pa.table({"c0": values, "n": pa.array(np.arange(len(values)))})
     try:
-        found = call.collect(f'SELECT c0 FROM "{_GIVEN}" ORDER BY n', {"c0": column.type}, {_GIVEN: rows})
+        found = context.collect(f'SELECT c0 FROM "{_GIVEN}" ORDER BY n', {"c0": column.type}, {_GIVEN: rows})
     except InvalidRequest as error:
         raise unusable(table, column, error) from None
     return found.column(0).combine_chunks()
@@ -138,19 +138,19 @@ def _as_wide(table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequen
 
 
 def _values(
-    call: StatementContext, table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
+    context: StatementContext, table: TableDef, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
 ) -> Iterator[pa.RecordBatch]:
-    given = _bound_row(call, columns, rows) or _literal_rows(columns, rows)
+    given = _bound_row(context, columns, rows) or _literal_rows(columns, rows)
     if given:
-        yield from full_rows(call, table, given, len(rows))
+        yield from full_rows(context, table, given, len(rows))
         return
     texts = ", ".join(f"({', '.join(map(_value_text, row, columns))})" for row in rows)
     names = ", ".join(f"c{i}" for i in range(len(columns)))
-    found = _evaluated(call, table, columns, f"(VALUES {texts}) AS v({names})")
+    found = _evaluated(context, table, columns, f"(VALUES {texts}) AS v({names})")
     given = {c.name: found.column(i).combine_chunks() for i, c in enumerate(columns)}
     missing = {c.name: np.array([row[index] is None for row in rows]) for index, c in enumerate(columns)}
     left_out = {name: places for name, places in missing.items() if places.any()}
-    yield from full_rows(call, table, given, len(rows), left_out)
+    yield from full_rows(context, table, given, len(rows), left_out)
 
 
 def _value_text(item: str | None, column: Column) -> str:
@@ -163,31 +163,31 @@ def _value_text(item: str | None, column: Column) -> str:
     return f"CAST('{found[1]}{found[2]}.{found[3]}' AS DECIMAL({digits}, {len(found[3])}))"
 
 
-def _evaluated(call: StatementContext, table: TableDef, columns: tuple[Column, ...], source: str) -> pa.Table:
+def _evaluated(context: StatementContext, table: TableDef, columns: tuple[Column, ...], source: str) -> pa.Table:
     """c0.. of `source` in the columns' types. An error names the column that it is about."""
     types = {f"c{i}": column.type for i, column in enumerate(columns)}
     try:
-        return call.collect(f"SELECT * FROM {source}", types)
+        return context.collect(f"SELECT * FROM {source}", types)
     except InvalidRequest:
-        call.collect(f"SELECT * FROM {source}")  # raises as above if it is not the cast that failed
+        context.collect(f"SELECT * FROM {source}")  # raises as above if it is not the cast that failed
         for (name, data_type), column in zip(types.items(), columns, strict=True):
             try:
-                call.collect(f"SELECT {name} FROM {source}", {name: data_type})
+                context.collect(f"SELECT {name} FROM {source}", {name: data_type})
             except InvalidRequest as error:
                 raise unusable(table, column, error) from None
         raise
 
 
 def _bound_row(
-    call: StatementContext, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
+    context: StatementContext, columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]
 ) -> dict[str, pa.Array] | None:
     """One row of nothing but placeholders needs no engine."""
-    if call.params is None or len(rows) != 1:
+    if context.params is None or len(rows) != 1:
         return None
     names = [(item or "").strip() for item in rows[0]]
-    if not all(name.startswith("$") and name[1:] in call.params for name in names):
+    if not all(name.startswith("$") and name[1:] in context.params for name in names):
         return None
-    return {c.name: pa.array([call.params[n[1:]]]) for c, n in zip(columns, names, strict=True)}
+    return {c.name: pa.array([context.params[n[1:]]]) for c, n in zip(columns, names, strict=True)}
 
 
 def _literal_rows(columns: tuple[Column, ...], rows: Sequence[Sequence[str | None]]) -> dict[str, pa.Array] | None:
@@ -202,9 +202,9 @@ def _literal_rows(columns: tuple[Column, ...], rows: Sequence[Sequence[str | Non
 
 
 def _selected(
-    call: StatementContext, table: TableDef, wanted: tuple[Column, ...], taken: frozenset[str], sql: str
+    context: StatementContext, table: TableDef, wanted: tuple[Column, ...], taken: frozenset[str], sql: str
 ) -> Iterator[pa.RecordBatch]:
     with naming_columns(table, wanted):
-        for batch in call.stream_positional(sql, [c.type for c in wanted], str(table.name)):
+        for batch in context.stream_positional(sql, [c.type for c in wanted], str(table.name)):
             given = {c.name: batch.column(i) for i, c in enumerate(wanted) if c.name in taken}
-            yield from full_rows(call, table, given, batch.num_rows)
+            yield from full_rows(context, table, given, batch.num_rows)

@@ -22,17 +22,17 @@ from storage.errors import InvalidRequest
 from storage.state.batch_rows import kept_rows
 
 
-def merge_rows(call: StatementContext, to: Target, merge: Merge) -> Changed:
+def merge_rows(context: StatementContext, to: Target, merge: Merge) -> Changed:
     """Run one MERGE. A target row that two source rows match is refused. RETURNING shows deleted rows as they were."""
-    merge = without_stars(call, to, merge)
+    merge = without_stars(context, to, merge)
     keep = merge.returning_sql is not None
-    with StagedChange(call, to.table, repeats=Repeats.REFUSED, keep_new=keep, keep_old=keep) as staged:
+    with StagedChange(context, to.table, repeats=Repeats.REFUSED, keep_new=keep, keep_old=keep) as staged:
         with naming_columns(to.table, to.table.columns):
             if any(clause.matched for clause in merge.clauses):
-                _matched(call, to, merge, staged)
-            for rows in _unmatched(call, to, merge):
+                _matched(context, to, merge, staged)
+            for rows in _unmatched(context, to, merge):
                 staged.add_rows(rows)
-        result = returned(call, to, merge.returning_sql, staged.kept)
+        result = returned(context, to, merge.returning_sql, staged.kept)
         return Changed(staged.apply(), result)
 
 
@@ -50,11 +50,11 @@ def _matched_sql(to: Target, merge: Merge) -> str:
     return change_text.merge_matched_sql(to, merge, values)
 
 
-def _matched(call: StatementContext, to: Target, merge: Merge, staged: StagedChange) -> None:
+def _matched(context: StatementContext, to: Target, merge: Merge, staged: StagedChange) -> None:
     clauses = [clause for clause in merge.clauses if clause.matched]
     deletes = [i for i, clause in enumerate(clauses) if clause.action == "delete"]
     updates = [i for i, clause in enumerate(clauses) if clause.action == "update"]
-    for batch in call.stream(_matched_sql(to, merge), new_types(to.table)):
+    for batch in context.stream(_matched_sql(to, merge), new_types(to.table)):
         action = batch.column(ACTION)
         staged.add(kept_rows(batch, pc.is_in(action, pa.array(updates, action.type))))
         gone = kept_rows(batch, pc.is_in(action, pa.array(deletes, action.type)))
@@ -77,13 +77,13 @@ def _inserting(merge: Merge) -> Iterator[tuple[MergeClause, tuple[MergeClause, .
         taken = (*taken, clause)
 
 
-def _unmatched(call: StatementContext, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:
+def _unmatched(context: StatementContext, to: Target, merge: Merge) -> Iterator[pa.RecordBatch]:
     for clause, taken in _inserting(merge):
         columns = target_columns(to.table, clause.columns)
         types = {f"c{i}": column.type for i, column in enumerate(columns)}
-        for batch in call.stream(_insert_sql(to, merge, clause, taken), types):
+        for batch in context.stream(_insert_sql(to, merge, clause, taken), types):
             given = {c.name: batch.column(f"c{i}") for i, c in enumerate(columns) if clause.values[i] is not None}
-            yield from full_rows(call, to.table, given, batch.num_rows)
+            yield from full_rows(context, to.table, given, batch.num_rows)
 
 
 def _insert_sql(to: Target, merge: Merge, clause: MergeClause, taken: tuple[MergeClause, ...]) -> str:

@@ -21,12 +21,12 @@ from storage.errors import InvalidRequest
 _JOINING: Final = frozenset(("JOIN", ",", "UNION", "CROSS", "NATURAL", "USING"))
 
 
-def without_stars(call: StatementContext, to: Target, merge: Merge) -> Merge:
+def without_stars(context: StatementContext, to: Target, merge: Merge) -> Merge:
     """`merge` with its stars written out. Raises InvalidRequest, and what planning the source raises."""
     if not any(_is_star(clause) for clause in merge.clauses):
         return merge
     source = quoted(source_name(merge.source_sql))
-    names = [n for n in call.plan(f"SELECT * FROM {merge.source_sql}").schema.names if n not in SYSTEM_COLUMNS]
+    names = [n for n in context.plan(f"SELECT * FROM {merge.source_sql}").schema.names if n not in SYSTEM_COLUMNS]
     unknown = [name for name in names if to.table.column(name) is None]
     if unknown:
         raise InvalidRequest(

@@ -37,35 +37,35 @@ from storage.state.batch_rows import no_rows
 Types = dict[str, pa.DataType]
 
 
-def change_parameters(call: StatementContext, to: Target, change: DataChange) -> Types:
+def change_parameters(context: StatementContext, to: Target, change: DataChange) -> Types:
     """Placeholder ("1") -> type, null or absent where it is unknown. Raises as running would for unknown names."""
     match change:
         case Insert():
-            return _of_insert(call, to, change)
+            return _of_insert(context, to, change)
         case Update():
             sql = change_text.update_sql(to, change, assigned_values(to.table, change.assignments))
-            return _planned(call, [sql]) | _of_assignments(to, change.assignments)
+            return _planned(context, [sql]) | _of_assignments(to, change.assignments)
         case Delete():
-            return _planned(call, [change_text.delete_sql(to, change)])
+            return _planned(context, [change_text.delete_sql(to, change)])
         case Merge():
-            return _of_merge(call, to, change)
+            return _of_merge(context, to, change)
         case Truncate():
             return {}
 
 
-def _of_insert(call: StatementContext, to: Target, change: Insert) -> Types:
+def _of_insert(context: StatementContext, to: Target, change: Insert) -> Types:
     columns = target_columns(to.table, change.columns)
     types: Types = {}
     if isinstance(change.source, QueryRows):
-        types |= _planned(call, [change.source.sql])
+        types |= _planned(context, [change.source.sql])
     elif isinstance(change.source, ValuesRows):
-        types |= _of_values(call, columns, change.source.rows)
+        types |= _of_values(context, columns, change.source.rows)
     if change.on_conflict is not None and change.on_conflict.assignments:
-        types |= _of_conflict(call, to, change.on_conflict)
+        types |= _of_conflict(context, to, change.on_conflict)
     return types
 
 
-def _of_values(call: StatementContext, columns: Sequence[Column], rows: Sequence[Sequence[str | None]]) -> Types:
+def _of_values(context: StatementContext, columns: Sequence[Column], rows: Sequence[Sequence[str | None]]) -> Types:
     bare: Types = {}
     inside: list[str] = []
     for row in rows:
@@ -75,21 +75,21 @@ def _of_values(call: StatementContext, columns: Sequence[Column], rows: Sequence
             if not found and item is not None and "$" in item:
                 inside.append(f"SELECT {item}")
     with suppress(FrostlineError):  # a guess: what it can't tell stays unknown
-        return _planned(call, inside) | bare
+        return _planned(context, inside) | bare
     return bare
 
 
-def _of_conflict(call: StatementContext, to: Target, conflict: OnConflict) -> Types:
+def _of_conflict(context: StatementContext, to: Target, conflict: OnConflict) -> Types:
     values = assigned_values(to.table, conflict.assignments)
     sql = change_text.conflict_sql(to, to.table.primary_key, values, conflict.where_sql)
     new = pa.Table.from_batches([no_rows(to.table.arrow_schema)])
-    planned = dict(call.plan(sql, new_types(to.table), {EXCLUDED: new}).parameters)
+    planned = dict(context.plan(sql, new_types(to.table), {EXCLUDED: new}).parameters)
     return planned | _of_assignments(to, conflict.assignments)
 
 
-def _of_merge(call: StatementContext, to: Target, merge: Merge) -> Types:
-    merge = without_stars(call, to, merge)
-    types = _planned(call, list(merge_selects(to, merge)))
+def _of_merge(context: StatementContext, to: Target, merge: Merge) -> Types:
+    merge = without_stars(context, to, merge)
+    types = _planned(context, list(merge_selects(to, merge)))
     for clause in merge.clauses:
         types |= _of_assignments(to, clause.assignments)
         if clause.action == "insert":
@@ -100,17 +100,17 @@ def _of_merge(call: StatementContext, to: Target, merge: Merge) -> Types:
     return types
 
 
-def _planned(call: StatementContext, selects: Sequence[str]) -> Types:
+def _planned(context: StatementContext, selects: Sequence[str]) -> Types:
     found: Types = {}
-    for name, kind in _each(call, selects):
+    for name, kind in _each(context, selects):
         if pa.types.is_null(found.get(name, pa.null())):
             found[name] = kind
     return found
 
 
-def _each(call: StatementContext, selects: Sequence[str]) -> Iterator[tuple[str, pa.DataType]]:
+def _each(context: StatementContext, selects: Sequence[str]) -> Iterator[tuple[str, pa.DataType]]:
     for sql in selects:
-        yield from call.plan(sql).parameters.items()
+        yield from context.plan(sql).parameters.items()
 
 
 def _of_assignments(to: Target, assignments: Sequence[Assignment]) -> Types:

@@ -18,51 +18,51 @@ from flight_server.sql.change.stream_rules import check_change
 from flight_server.sql.context.statement_context import StatementContext
 
 
-def run_change(call: StatementContext, change: DataChange, repeats: Repeats = Repeats.FIRST_WINS) -> Changed:
-    """Apply one statement to the call's transaction.
+def run_change(context: StatementContext, change: DataChange, repeats: Repeats = Repeats.FIRST_WINS) -> Changed:
+    """Apply one statement to the context's transaction.
 
     repeats: what happens when FROM or USING meets a row of the target twice
     Raises InvalidRequest, ConstraintViolated, Conflict, NotFound, NotSupported, Cancelled, LimitExceeded,
     StorageUnavailable.
     """
-    to = target(call.table(change.table), call.name(change.table), change.table)
+    to = target(context.table(change.table), context.name(change.table), change.table)
     check_change(to.table, change)
     match change:
         case Insert():
-            return insert_rows(call, to, change)
+            return insert_rows(context, to, change)
         case Update():
-            return _update(call, to, change, repeats)
+            return _update(context, to, change, repeats)
         case Delete():
-            return _delete(call, to, change, repeats)
+            return _delete(context, to, change, repeats)
         case Merge():
-            return merge_rows(call, to, change)
+            return merge_rows(context, to, change)
         case Truncate():
-            return _truncate(call, to)
+            return _truncate(context, to)
 
 
-def _update(call: StatementContext, to: Target, change: Update, repeats: Repeats) -> Changed:
+def _update(context: StatementContext, to: Target, change: Update, repeats: Repeats) -> Changed:
     assigned = assigned_values(to.table, change.assignments)
     sql = change_text.update_sql(to, change, assigned)
     repeats = repeats if change.from_sql else Repeats.IMPOSSIBLE
-    with StagedChange(call, to.table, repeats=repeats, keep_new=change.returning_sql is not None) as staged:
+    with StagedChange(context, to.table, repeats=repeats, keep_new=change.returning_sql is not None) as staged:
         with naming_columns(to.table, [c for c in to.table.columns if c.name in assigned]):
-            for batch in call.stream(sql, new_types(to.table)):
+            for batch in context.stream(sql, new_types(to.table)):
                 staged.add(batch)
-        result = returned(call, to, change.returning_sql, staged.kept)
+        result = returned(context, to, change.returning_sql, staged.kept)
         return Changed(staged.apply(), result)
 
 
-def _delete(call: StatementContext, to: Target, change: Delete, repeats: Repeats) -> Changed:
+def _delete(context: StatementContext, to: Target, change: Delete, repeats: Repeats) -> Changed:
     repeats = repeats if change.using_sql else Repeats.IMPOSSIBLE
-    with StagedChange(call, to.table, repeats=repeats, keep_old=change.returning_sql is not None) as staged:
-        for batch in call.stream(change_text.delete_sql(to, change)):
+    with StagedChange(context, to.table, repeats=repeats, keep_old=change.returning_sql is not None) as staged:
+        for batch in context.stream(change_text.delete_sql(to, change)):
             staged.add(batch)
-        result = returned(call, to, change.returning_sql, staged.kept)
+        result = returned(context, to, change.returning_sql, staged.kept)
         return Changed(staged.apply(), result)
 
 
-def _truncate(call: StatementContext, to: Target) -> Changed:
-    with StagedChange(call, to.table) as staged:
-        for batch in call.stream(change_text.truncate_sql(to)):
+def _truncate(context: StatementContext, to: Target) -> Changed:
+    with StagedChange(context, to.table) as staged:
+        for batch in context.stream(change_text.truncate_sql(to)):
             staged.add(batch)
         return Changed(staged.apply())

@@ -45,11 +45,11 @@ def conflict_columns(table: TableDef, conflict: OnConflict) -> bool:
 
 
 def upsert(
-    call: StatementContext, to: Target, conflict: OnConflict, rows: pa.RecordBatch, staged: StagedChange
+    context: StatementContext, to: Target, conflict: OnConflict, rows: pa.RecordBatch, staged: StagedChange
 ) -> None:
     """Put `rows` (physical, checked) into `staged`, with what they replace."""
     keys = keys_of(to.table, rows)
-    found = call.transaction.find_keys(to.table, keys)
+    found = context.transaction.find_keys(to.table, keys)
     known = np.array([seq is not None for seq in found], dtype=bool)
     fresh = _first_of_each(keys, staged.seen_keys)
     if conflict.assignments and not fresh.all():
@@ -65,17 +65,17 @@ def upsert(
         staged.add_versions(seqs, [key for key, is_known in zip(keys, known, strict=True) if is_known])
         staged.add_rows(hit)
         return
-    _update_hits(call, to, conflict, hit, staged)
+    _update_hits(context, to, conflict, hit, staged)
 
 
 def _update_hits(
-    call: StatementContext, to: Target, conflict: OnConflict, hit: pa.RecordBatch, staged: StagedChange
+    context: StatementContext, to: Target, conflict: OnConflict, hit: pa.RecordBatch, staged: StagedChange
 ) -> None:
     values = assigned_values(to.table, conflict.assignments)
     sql = change_text.conflict_sql(to, to.table.primary_key, values, conflict.where_sql)
     rows = pa.Table.from_batches([logical(to.table, hit)])
     with naming_columns(to.table, [c for c in to.table.columns if c.name in values]):
-        for batch in call.stream(sql, new_types(to.table), extra={EXCLUDED: rows}):
+        for batch in context.stream(sql, new_types(to.table), extra={EXCLUDED: rows}):
             staged.add(batch)
 
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import TableName
 from storage.catalog.users import Privilege
 
-Need = Deed | tuple[Privilege, TableName]
+Need = Action | tuple[Privilege, TableName]
 
 
-class Pledges:
+class CommitRights:
     """Each need once for each user, however often it came up."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Pledges:
         """`catalog`: gives the transaction's. Raises PermissionDenied, NotFound."""
         for (_, need), session in self._needs.items():
             rights = rights_of(session)
-            if isinstance(need, Deed):
-                rights.require_deed(need)
-            elif need[1] in catalog().tables:  # else renamed or dropped since, for which a deed was needed
+            if isinstance(need, Action):
+                rights.require_action(need)
+            elif need[1] in catalog().tables:  # else renamed or dropped since, for which an action was needed
                 rights.require(*need, catalog())

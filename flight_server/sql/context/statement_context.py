@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.login.passwords import Passwords
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
@@ -17,7 +17,7 @@ from flight_server.parser.statements.table_ref import TableRef
 from flight_server.query.engine import Admit, Plan, QueryEngine, admitted, row_view
 from flight_server.query.results.client_types import is_narrow_float
 from flight_server.query.scan.scope import QueryScope
-from flight_server.sql.context.commit_rights import Pledges
+from flight_server.sql.context.commit_rights import CommitRights
 from flight_server.sql.context.default_values import Generator
 from flight_server.sql.context.job_service import JobService
 from flight_server.sql.context.session_functions import words_of
@@ -59,7 +59,7 @@ class StatementContext:
     rows:    bare name -> rows that the statement may name beside tables
     admit:   waits until the statement may stream
     make_virtual: gives the system tables as this caller sees them
-    pledges: what was needed so far, of the session's transaction if it is in one
+    commit_rights: what was needed so far, of the session's transaction if it is in one
     """
 
     services: Services
@@ -73,7 +73,7 @@ class StatementContext:
     rows: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))
     admit: Admit = admitted
     make_virtual: Callable[[StatementContext], Virtual] = lambda _: MappingProxyType({})
-    pledges: Pledges = field(default_factory=Pledges)
+    commit_rights: CommitRights = field(default_factory=CommitRights)
 
     @property
     def virtual(self) -> Virtual:
@@ -116,7 +116,7 @@ class StatementContext:
         return table.owned_by(self.services.engine.users.owner(self.owner_key))
 
     def for_each_owner(self, table: TableDef) -> Iterator[StatementContext]:
-        """This call once for each owner of rows in a user table, for checks that go before a definition; for any other
+        """This context for each owner of rows in a user table, for checks that go before a definition; for any other
         table just this one."""
         if table.kind is not TableKind.USER:
             yield self
@@ -129,12 +129,12 @@ class StatementContext:
     def require(self, privilege: Privilege, name: TableName) -> None:
         """Now, and again at COMMIT. Raises PermissionDenied, NotFound."""
         self.rights.require(privilege, name, self.transaction.catalog)
-        self.pledges.add(self.session, (privilege, name))
+        self.commit_rights.add(self.session, (privilege, name))
 
-    def require_deed(self, deed: Deed) -> None:
+    def require_action(self, action: Action) -> None:
         """Now, and again at COMMIT. Raises PermissionDenied."""
-        self.rights.require_deed(deed)
-        self.pledges.add(self.session, deed)
+        self.rights.require_action(action)
+        self.commit_rights.add(self.session, action)
 
     def scope(self, extra: Mapping[str, Sequence[pa.RecordBatch] | pa.Table] | None = None) -> QueryScope:
         """What the engine may see: the transaction's state, with `extra` rows under bare names."""

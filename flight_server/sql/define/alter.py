@@ -57,26 +57,26 @@ from storage.state.stream_retention import check_stream
 _EACH_ROW_ITS_OWN: Final = ("uuid_v7", "snowflake_id", "uuid(", "gen_random_uuid", "random(")
 
 
-def alter_table(call: StatementContext, statement: AlterTable) -> Changed:
+def alter_table(context: StatementContext, statement: AlterTable) -> Changed:
     """Apply the actions in order, all or none. Raises InvalidRequest, NotFound, NotSupported, ConstraintViolated."""
-    name = writable_name(call.name(statement.table))
-    if name in call.transaction.catalog.views and len(statement.actions) == 1:
+    name = writable_name(context.name(statement.table))
+    if name in context.transaction.catalog.views and len(statement.actions) == 1:
         [action] = statement.actions
         if isinstance(action, RenameTable):
-            rename_view(call, name, action.new_name)
+            rename_view(context, name, action.new_name)
             return Changed(0)
-    if statement.if_exists and name not in call.transaction.catalog.tables:
+    if statement.if_exists and name not in context.transaction.catalog.tables:
         return Changed(0)
     rules = {action.rule for action in statement.actions if isinstance(action, DropColumn)} - {None}
     cascade = any(isinstance(action, DropConstraint) and action.cascade for action in statement.actions)
     cascade = cascade or DropRule.CASCADE in rules
-    views = working(call, dependent_views(call, name)) if rules else ()
-    seen = call.transaction.catalog.table(name)
+    views = working(context, dependent_views(context, name)) if rules else ()
+    seen = context.transaction.catalog.table(name)
     table = seen
     for action in statement.actions:
-        table = _altered(call, table, action)
+        table = _altered(context, table, action)
     if table.constraints:
-        check_conditions(call, table)
+        check_conditions(context, table)
     table = msgspec.structs.replace(table, version=seen.version + 1)
 
     def alter(catalog: Catalog) -> Catalog:
@@ -85,16 +85,16 @@ def alter_table(call: StatementContext, statement: AlterTable) -> Changed:
             raise Conflict(f"table '{name}' was altered by another statement first; try again")
         return catalog.with_altered_table(seen, table, cascade=cascade)
 
-    call.transaction.change_catalog(alter)
-    broken = sorted(set(views) - set(working(call, views)))
+    context.transaction.change_catalog(alter)
+    broken = sorted(set(views) - set(working(context, views)))
     if broken and DropRule.RESTRICT in rules:
-        refuse_dependents(call.transaction.catalog, table.name, broken)
+        refuse_dependents(context.transaction.catalog, table.name, broken)
     if broken:
-        call.transaction.change_catalog(lambda catalog: without_views(catalog, broken))
+        context.transaction.change_catalog(lambda catalog: without_views(catalog, broken))
     return Changed(0)
 
 
-def _altered(call: StatementContext, table: TableDef, action: TableAction) -> TableDef:
+def _altered(context: StatementContext, table: TableDef, action: TableAction) -> TableDef:
     if table.kind is TableKind.STREAM and not isinstance(action, RenameTable | SetOptions):
         raise NotSupported(
             f"ALTER of columns is not supported for stream tables; create '{table.name}' anew, or put other events "
@@ -102,7 +102,7 @@ def _altered(call: StatementContext, table: TableDef, action: TableAction) -> Ta
         )
     match action:
         case AddColumn():
-            return _add_column(call, table, action)
+            return _add_column(context, table, action)
         case DropColumn():
             return _drop_column(table, action)
         case RenameColumn():
@@ -110,13 +110,13 @@ def _altered(call: StatementContext, table: TableDef, action: TableAction) -> Ta
         case ChangeColumnType():
             return _change_type(table, action)
         case ChangeColumnDefault():
-            return _change_default(call, table, action)
+            return _change_default(context, table, action)
         case ChangeColumnNullable():
-            return _change_nullable(call, table, action)
+            return _change_nullable(context, table, action)
         case ChangeIdentity():
             return _with_column(table, changed_identity(table, _column(table, action.name), action))
         case AddConstraint(constraint):
-            return with_constraints(call, table, (constraint,))
+            return with_constraints(context, table, (constraint,))
         case DropConstraint():
             return without_constraint(table, action)
         case RenameConstraint():
@@ -136,7 +136,7 @@ def _with_options(table: TableDef, given: Mapping[str, str]) -> TableDef:
     return changed
 
 
-def _add_column(call: StatementContext, table: TableDef, action: AddColumn) -> TableDef:
+def _add_column(context: StatementContext, table: TableDef, action: AddColumn) -> TableDef:
     spec = action.column
     if table.column(spec.name) is not None:
         if action.if_not_exists:
@@ -149,15 +149,17 @@ def _add_column(call: StatementContext, table: TableDef, action: AddColumn) -> T
         )
     taken = {c.physical_name for c in table.columns} | set(table.retired_names)
     column = new_column(spec, [c.name for c in table.columns], taken)
-    default = check_default(call, table, column)
+    default = check_default(context, table, column)
     if default is not None:
         column = msgspec.structs.replace(column, fill=write_fill(default))
-    if not column.nullable and (default is None or default.null_count) and _has_rows(call, table):
+    if not column.nullable and (default is None or default.null_count) and _has_rows(context, table):
         raise ConstraintViolated(
             f"column '{column.name}' can't be NOT NULL without a DEFAULT: table '{table.name}' has rows",
             sqlstate="23502",
         )
-    return with_constraints(call, msgspec.structs.replace(table, columns=(*table.columns, column)), action.constraints)
+    return with_constraints(
+        context, msgspec.structs.replace(table, columns=(*table.columns, column)), action.constraints
+    )
 
 
 def _default_words(spec: ColumnSpec) -> str:
@@ -204,11 +206,11 @@ def _rename_column(table: TableDef, action: RenameColumn) -> TableDef:
     )
 
 
-def _change_default(call: StatementContext, table: TableDef, action: ChangeColumnDefault) -> TableDef:
+def _change_default(context: StatementContext, table: TableDef, action: ChangeColumnDefault) -> TableDef:
     column = _column(table, action.name)
     refuse_identity(table, column, "ALTER COLUMN .. DROP IDENTITY, then set its DEFAULT")
     changed = msgspec.structs.replace(column, default_sql=action.default_sql)
-    check_default(call, table, changed)
+    check_default(context, table, changed)
     return _with_column(table, changed)
 
 
@@ -265,25 +267,25 @@ def _keeps_key_bytes(old: pa.DataType, new: pa.DataType) -> bool:
     return old == new or (pa.types.is_integer(old) and pa.types.is_integer(new) and not pa.types.is_uint64(new))
 
 
-def _change_nullable(call: StatementContext, table: TableDef, action: ChangeColumnNullable) -> TableDef:
+def _change_nullable(context: StatementContext, table: TableDef, action: ChangeColumnNullable) -> TableDef:
     column = _column(table, action.name)
     if action.nullable:
         refuse_identity(table, column, "ALTER COLUMN .. DROP IDENTITY first")
     if action.nullable and column.name in table.primary_key:
         raise InvalidRequest(f"column '{column.name}' is part of the primary key and stays NOT NULL", sqlstate="42P16")
-    if not action.nullable and any(_holds_nulls(each, table, action.name) for each in call.for_each_owner(table)):
+    if not action.nullable and any(_holds_nulls(each, table, action.name) for each in context.for_each_owner(table)):
         raise ConstraintViolated(f"column '{action.name}' of table '{table.name}' holds NULLs", sqlstate="23502")
     return _with_column(table, msgspec.structs.replace(column, nullable=action.nullable))
 
 
-def _holds_nulls(call: StatementContext, table: TableDef, column: str) -> bool:
+def _holds_nulls(context: StatementContext, table: TableDef, column: str) -> bool:
     sql = f"SELECT count(*) FROM {_sql_name(table.name)} WHERE {quoted(column)} IS NULL"
-    return _has_rows(call, table) and bool(call.collect(sql).column(0)[0].as_py())
+    return _has_rows(context, table) and bool(context.collect(sql).column(0)[0].as_py())
 
 
-def _has_rows(call: StatementContext, table: TableDef) -> bool:
-    state = call.transaction.state
-    return any(state.partition(each.own(table).partition_id).rows > 0 for each in call.for_each_owner(table))
+def _has_rows(context: StatementContext, table: TableDef) -> bool:
+    state = context.transaction.state
+    return any(state.partition(each.own(table).partition_id).rows > 0 for each in context.for_each_owner(table))
 
 
 def _column(table: TableDef, name: str) -> Column:

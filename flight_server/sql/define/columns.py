@@ -47,14 +47,14 @@ def new_column(spec: ColumnSpec, taken: Sequence[str], physical_taken: set[str])
     )
 
 
-def check_default(call: StatementContext, table: TableDef, column: Column) -> pa.Array | None:
+def check_default(context: StatementContext, table: TableDef, column: Column) -> pa.Array | None:
     """The DEFAULT as one value, cast to the column. Raises InvalidRequest."""
     if column.default_sql is None:
         return None
     if any(token.key == "SELECT" for token in lex(column.default_sql)):
         raise InvalidRequest(f"the DEFAULT of column '{column.name}' can't be a query", sqlstate="42P17")
     try:
-        return cast_column(table, column, cleared(default_array(call, column, 1)))
+        return cast_column(table, column, cleared(default_array(context, column, 1)))
     except (InvalidRequest, NotFound) as error:
         raise InvalidRequest(
             f"the DEFAULT of column '{column.name}' can't be used: {error.message}", sqlstate="42P17"

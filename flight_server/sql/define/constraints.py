@@ -25,21 +25,21 @@ _NAME_CHARACTERS_MAX: Final = 200  # of one that is made up
 _SUFFIXES: Final = {ConstraintKind.UNIQUE: "key", ConstraintKind.CHECK: "check", ConstraintKind.FOREIGN_KEY: "fkey"}
 
 
-def with_constraints(call: StatementContext, table: TableDef, specs: Iterable[ConstraintSpec]) -> TableDef:
+def with_constraints(context: StatementContext, table: TableDef, specs: Iterable[ConstraintSpec]) -> TableDef:
     """`table` with these constraints too. Raises InvalidRequest, AlreadyExists, NotFound, NotSupported."""
     for spec in specs:
         if table.kind is TableKind.STREAM:
             raise NotSupported(
                 f"{spec.kind} constraints are not supported for stream tables; create '{table.name}' without it"
             )
-        table = msgspec.structs.replace(table, constraints=(*table.constraints, _constraint(call, table, spec)))
+        table = msgspec.structs.replace(table, constraints=(*table.constraints, _constraint(context, table, spec)))
     return table
 
 
-def _constraint(call: StatementContext, table: TableDef, spec: ConstraintSpec) -> Constraint:
+def _constraint(context: StatementContext, table: TableDef, spec: ConstraintSpec) -> Constraint:
     columns = spec.columns
     if spec.kind is ConstraintKind.CHECK:
-        _check_condition(call, table, spec.check_sql)
+        _check_condition(context, table, spec.check_sql)
         columns = columns_named(spec.check_sql, [c.name for c in table.columns])
     missing = next((name for name in columns if table.column(name) is None), None)
     if missing is not None:
@@ -51,7 +51,7 @@ def _constraint(call: StatementContext, table: TableDef, spec: ConstraintSpec) -
         kind=spec.kind,
         columns=columns,
         check_sql=spec.check_sql,
-        reference=None if spec.target is None else _reference(call, table, spec.target),
+        reference=None if spec.target is None else _reference(context, table, spec.target),
     )
 
 
@@ -78,8 +78,8 @@ def _check_free(table: TableDef, name: str) -> None:
         raise AlreadyExists(f"constraint '{name}' of table '{table.name}' already exists", sqlstate="42710")
 
 
-def _reference(call: StatementContext, table: TableDef, target: ForeignTarget) -> Reference:
-    name = call.new_name(target.table)
+def _reference(context: StatementContext, table: TableDef, target: ForeignTarget) -> Reference:
+    name = context.new_name(target.table)
     if table.name.is_temporary or name.is_temporary:
         raise NotSupported(
             f"FOREIGN KEY from table '{table.name}' to '{name}' is not supported, since one of them is temporary; "
@@ -87,7 +87,7 @@ def _reference(call: StatementContext, table: TableDef, target: ForeignTarget) -
         )
     columns = target.columns
     if not columns:
-        referred = table if name == table.name else call.transaction.catalog.table(name)
+        referred = table if name == table.name else context.transaction.catalog.table(name)
         columns = referred.primary_key
         if not columns:
             raise InvalidRequest(
@@ -103,34 +103,34 @@ def _reference(call: StatementContext, table: TableDef, target: ForeignTarget) -
     )
 
 
-def _check_condition(call: StatementContext, table: TableDef, sql: str) -> None:
+def _check_condition(context: StatementContext, table: TableDef, sql: str) -> None:
     """Raises InvalidRequest, NotSupported unless it is a condition over columns of the table."""
     try:
-        _plan_condition(call, table, sql)
+        _plan_condition(context, table, sql)
     except FrostlineError as error:
         raise type(error)(error.message.replace(f'"{_CHECKED}".', ""), sqlstate=error.sqlstate) from None
 
 
-def _plan_condition(call: StatementContext, table: TableDef, sql: str) -> None:
+def _plan_condition(context: StatementContext, table: TableDef, sql: str) -> None:
     tokens = lex(sql)
     if any(token.key in ("SELECT", "WITH") for token in tokens):
         raise NotSupported(f"a query in a CHECK of table '{table.name}' is not supported; name columns of the table")
     if any(token.key == "OVER" for token in tokens):
         raise InvalidRequest(f"a CHECK of table '{table.name}' can't have window functions", sqlstate="42P20")
     rows = {_CHECKED: table.arrow_schema.empty_table()}
-    found = call.plan(f'SELECT ({sql}) AS c0 FROM "{_CHECKED}"', extra=rows).schema.field(0).type
+    found = context.plan(f'SELECT ({sql}) AS c0 FROM "{_CHECKED}"', extra=rows).schema.field(0).type
     if not (pa.types.is_boolean(found) or pa.types.is_null(found)):
         raise InvalidRequest(f"a CHECK of table '{table.name}' is {found}, not BOOLEAN", sqlstate="42804")
-    call.plan(f'SELECT 1 AS c0 FROM "{_CHECKED}" WHERE ({sql})', extra=rows)  # refuses aggregates
+    context.plan(f'SELECT 1 AS c0 FROM "{_CHECKED}" WHERE ({sql})', extra=rows)  # refuses aggregates
 
 
-def check_conditions(call: StatementContext, table: TableDef) -> None:
+def check_conditions(context: StatementContext, table: TableDef) -> None:
     """Raises InvalidRequest (2BP01) when a CHECK no longer fits the altered table."""
     for constraint in table.constraints:
         if constraint.kind is not ConstraintKind.CHECK:
             continue
         try:
-            _check_condition(call, table, constraint.check_sql)
+            _check_condition(context, table, constraint.check_sql)
         except FrostlineError as error:
             raise InvalidRequest(
                 f"constraint '{constraint.name}' of table '{table.name}' would no longer make sense: {error.message}",

@@ -34,47 +34,49 @@ from storage.state.stream_retention import check_stream
 from storage.transactions.temporary_tables import with_namespace
 
 
-def define(call: StatementContext, statement: Definition) -> Changed:
-    """Apply one definition to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, NotSupported."""
+def define(context: StatementContext, statement: Definition) -> Changed:
+    """Apply it to the context's transaction. Raises AlreadyExists, NotFound, InvalidRequest, NotSupported."""
     match statement:
         case CreateTable():
-            return create_table(call, statement)
+            return create_table(context, statement)
         case AlterTable():
-            return alter_table(call, statement)
+            return alter_table(context, statement)
         case DropTable():
-            _drop_table(call, statement)
+            _drop_table(context, statement)
         case CreateView():
-            create_view(call, statement)
+            create_view(context, statement)
         case AlterView():
-            alter_view(call, statement)
+            alter_view(context, statement)
         case DropView():
-            drop_view(call, statement)
+            drop_view(context, statement)
         case CommentOn():
-            _comment(call, statement)
+            _comment(context, statement)
         case _:
-            _define_namespace(call, statement)
+            _define_namespace(context, statement)
     return Changed(0)
 
 
-def create_table(call: StatementContext, statement: CreateTable) -> Changed:
+def create_table(context: StatementContext, statement: CreateTable) -> Changed:
     """CREATE TABLE, with rows for AS SELECT."""
     if statement.kind is TableKind.STREAM and is_temporary(statement):
         raise NotSupported("a stream table can't be temporary: leave out TEMP, its events expire by themselves")
-    name = _new_name(call, statement)
-    if call.transaction.catalog.is_taken(name):
+    name = _new_name(context, statement)
+    if context.transaction.catalog.is_taken(name):
         if statement.if_not_exists:
             return Changed(0)
         if not statement.or_replace:
             raise AlreadyExists(f"table '{name}' already exists; drop it first, or use IF NOT EXISTS or OR REPLACE")
-    columns = statement.columns or columns_of_schema(call.plan(statement.as_sql or "").schema)
-    table = new_table(call, name, columns, statement)
+    columns = statement.columns or columns_of_schema(context.plan(statement.as_sql or "").schema)
+    table = new_table(context, name, columns, statement)
     # Rows are computed before the table is there, so that AS SELECT sees what it replaces.
-    with StagedChange(call, table) as staged:
+    with StagedChange(context, table) as staged:
         if statement.as_sql is not None:
-            for batch in call.stream_positional(statement.as_sql, [c.type for c in table.columns], str(name)):
+            for batch in context.stream_positional(statement.as_sql, [c.type for c in table.columns], str(name)):
                 given = {c.name: batch.column(i) for i, c in enumerate(table.columns)}
                 staged.add_rows(checked_rows(table, given, batch.num_rows))
-        call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=statement.or_replace))
+        context.transaction.change_catalog(
+            lambda catalog: with_new_table(catalog, table, or_replace=statement.or_replace)
+        )
         return Changed(staged.apply())
 
 
@@ -83,10 +85,10 @@ def is_temporary(statement: CreateTable) -> bool:
     return statement.temporary or statement.table.namespace == TEMPORARY
 
 
-def _new_name(call: StatementContext, statement: CreateTable) -> TableName:
+def _new_name(context: StatementContext, statement: CreateTable) -> TableName:
     """Raises InvalidRequest."""
     if not is_temporary(statement):
-        return writable_name(call.new_name(statement.table))
+        return writable_name(context.new_name(statement.table))
     if statement.table.namespace not in (None, TEMPORARY):
         raise InvalidRequest(
             f"temporary table '{statement.table.table}' can't be in namespace '{statement.table.namespace}'; name it "
@@ -96,10 +98,12 @@ def _new_name(call: StatementContext, statement: CreateTable) -> TableName:
     return writable_name(TableName(TEMPORARY, statement.table.table))
 
 
-def new_table(call: StatementContext, name: TableName, specs: Sequence[ColumnSpec], statement: CreateTable) -> TableDef:
+def new_table(
+    context: StatementContext, name: TableName, specs: Sequence[ColumnSpec], statement: CreateTable
+) -> TableDef:
     """A checked definition under a new id. Raises InvalidRequest, NotSupported."""
     if not name.is_temporary:
-        call.transaction.catalog.namespace(name.namespace)
+        context.transaction.catalog.namespace(name.namespace)
     if not specs:
         raise InvalidRequest(f"table '{name}' needs at least one column", sqlstate="42P16")
     columns: list[Column] = []
@@ -112,9 +116,9 @@ def new_table(call: StatementContext, name: TableName, specs: Sequence[ColumnSpe
             raise InvalidRequest(
                 f"primary key names column '{key}', which table '{name}' does not have", sqlstate="42703"
             )
-    defaults = options_of_new(statement.kind, call.services.engine.settings.stream_eviction)
+    defaults = options_of_new(statement.kind, context.services.engine.settings.stream_eviction)
     table = TableDef(
-        table_id=call.services.engine.new_id(),
+        table_id=context.services.engine.new_id(),
         name=name,
         folder_rule=PORTABLE,
         kind=statement.kind,
@@ -126,8 +130,8 @@ def new_table(call: StatementContext, name: TableName, specs: Sequence[ColumnSpe
     if table.kind is TableKind.STREAM:
         check_stream(table)
     for column in table.columns:
-        check_default(call, table, column)
-    return with_constraints(call, table, statement.constraints)
+        check_default(context, table, column)
+    return with_constraints(context, table, statement.constraints)
 
 
 def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Catalog:
@@ -139,15 +143,15 @@ def with_new_table(catalog: Catalog, table: TableDef, *, or_replace: bool) -> Ca
     return catalog.with_new_table(table)
 
 
-def _drop_table(call: StatementContext, statement: DropTable) -> None:
-    name = writable_name(call.name(statement.table))
-    catalog = call.transaction.catalog
+def _drop_table(context: StatementContext, statement: DropTable) -> None:
+    name = writable_name(context.name(statement.table))
+    catalog = context.transaction.catalog
     if statement.if_exists and not catalog.is_taken(name):
         return
     table = catalog.table(name)
     if statement.kind not in (None, table.kind):
         raise InvalidRequest(f"table '{name}' is a {table.kind} table, not a {statement.kind} one", sqlstate="42809")
-    views = dependent_views(call, name) if statement.rule is not None else ()
+    views = dependent_views(context, name) if statement.rule is not None else ()
     if statement.rule is DropRule.RESTRICT:
         refuse_dependents(catalog, name, views)
 
@@ -155,20 +159,20 @@ def _drop_table(call: StatementContext, statement: DropTable) -> None:
         catalog.table_by_id(table)
         return without_views(catalog.without_table(name), views)
 
-    call.transaction.change_catalog(drop)
+    context.transaction.change_catalog(drop)
 
 
-def _comment(call: StatementContext, statement: CommentOn) -> None:
-    name = writable_name(call.name(statement.table))
-    if name in call.transaction.catalog.views and statement.column is not None:
-        check_view_column(call, name, statement.column)
+def _comment(context: StatementContext, statement: CommentOn) -> None:
+    name = writable_name(context.name(statement.table))
+    if name in context.transaction.catalog.views and statement.column is not None:
+        check_view_column(context, name, statement.column)
 
     def comment(catalog: Catalog) -> Catalog:
         if name in catalog.views:
             return catalog.with_view(catalog.view(name).commented(statement.column, statement.comment), or_replace=True)
         return catalog.with_table(_commented(catalog.table(name), statement))
 
-    call.transaction.change_catalog(comment)
+    context.transaction.change_catalog(comment)
 
 
 def _commented(table: TableDef, statement: CommentOn) -> TableDef:
@@ -184,8 +188,8 @@ def _commented(table: TableDef, statement: CommentOn) -> TableDef:
     return msgspec.structs.replace(table, columns=columns, version=version)
 
 
-def _define_namespace(call: StatementContext, statement: CreateNamespace | AlterNamespace | DropNamespace) -> None:
-    now_ms = call.services.clock.wall_ms()
+def _define_namespace(context: StatementContext, statement: CreateNamespace | AlterNamespace | DropNamespace) -> None:
+    now_ms = context.services.clock.wall_ms()
 
     def change(catalog: Catalog) -> Catalog:
         match statement:
@@ -199,7 +203,7 @@ def _define_namespace(call: StatementContext, statement: CreateNamespace | Alter
                     return catalog
                 return catalog.without_namespace(name, cascade=cascade)
 
-    call.transaction.change_catalog(change)
+    context.transaction.change_catalog(change)
 
 
 def _with_namespace(catalog: Catalog, namespace: NamespaceDef, if_not_exists: bool) -> Catalog:

@@ -17,37 +17,37 @@ from storage.catalog.schema import ViewDef
 from storage.errors import FrostlineError, InvalidRequest
 
 
-def dependent_views(call: StatementContext, name: TableName) -> tuple[TableName, ...]:
+def dependent_views(context: StatementContext, name: TableName) -> tuple[TableName, ...]:
     """The views that read `name`, directly or through other views, sorted."""
-    reads = {view.name: _reads(call, view) for view in call.transaction.catalog.views.values()}
+    reads = {view.name: _reads(context, view) for view in context.transaction.catalog.views.values()}
     found = {name}
     while more := {view for view, names in reads.items() if view not in found and not names.isdisjoint(found)}:
         found |= more
     return tuple(sorted(found - {name}))
 
 
-def working(call: StatementContext, views: Iterable[TableName]) -> tuple[TableName, ...]:
+def working(context: StatementContext, views: Iterable[TableName]) -> tuple[TableName, ...]:
     """Those of `views` that can be read."""
     found: list[TableName] = []
     for view in views:
         with suppress(FrostlineError):
-            _plan(call, view, allow_all)
+            _plan(context, view, allow_all)
             found.append(view)
     return tuple(found)
 
 
-def _reads(call: StatementContext, view: ViewDef) -> set[TableName]:
+def _reads(context: StatementContext, view: ViewDef) -> set[TableName]:
     """Tables and views that the text of `view` comes to; of one that no longer works, those that it comes to before."""
     names: set[TableName] = set()
     with suppress(FrostlineError):
-        _plan(call, view.name, names.add)
+        _plan(context, view.name, names.add)
     return names
 
 
-def _plan(call: StatementContext, view: TableName, allow: Callable[[TableName], None]) -> None:
+def _plan(context: StatementContext, view: TableName, allow: Callable[[TableName], None]) -> None:
     """Nobody's rights are asked: whoever may drop something need not be able to read it."""
-    scope = replace(call.scope(), known=None, caller=object(), allow=allow, opens=opens_none)
-    call.services.queries.plan(f"SELECT * FROM {quoted(view.namespace)}.{quoted(view.table)}", scope)
+    scope = replace(context.scope(), known=None, caller=object(), allow=allow, opens=opens_none)
+    context.services.queries.plan(f"SELECT * FROM {quoted(view.namespace)}.{quoted(view.table)}", scope)
 
 
 def without_views(catalog: Catalog, views: Collection[TableName]) -> Catalog:

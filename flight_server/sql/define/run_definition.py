@@ -21,22 +21,22 @@ _WORD_BORDER: Final = re.compile(r"(?<!^)(?=[A-Z])")
 Audited = Definition | UserStatement | StorageStatement
 
 
-def run_definition(call: StatementContext, statement: Audited) -> Changed:
+def run_definition(context: StatementContext, statement: Audited) -> Changed:
     """Apply it; if it changed anything, say so in the audit log. Raises as `define` and its kin."""
-    before = call.transaction.definitions, call.transaction.catalog
+    before = context.transaction.definitions, context.transaction.catalog
     if isinstance(statement, UserStatement):
-        define_user(call, statement)
+        define_user(context, statement)
         changed = Changed(0)
     elif isinstance(statement, StorageStatement):
-        define_storage(call, statement)
+        define_storage(context, statement)
         changed = Changed(0)
     else:
-        changed = define(call, statement)
-    after = call.transaction.definitions, call.transaction.catalog
+        changed = define(context, statement)
+    after = context.transaction.definitions, context.transaction.catalog
     # A definition that changes nothing (IF NOT EXISTS) counts, but leaves the catalog; temporary tables are in the
     # catalog, but do not count: they are nobody else's business.
     if after[0] != before[0] and after[1] is not before[1]:
-        call.transaction.record(event(call.session, _words(statement), _object(call, statement), call.text))
+        context.transaction.record(event(context.session, _words(statement), _object(context, statement), context.text))
     return changed
 
 
@@ -47,8 +47,8 @@ def _words(statement: Audited) -> str:
     return _WORD_BORDER.sub(" ", type(statement).__name__).upper()
 
 
-def _object(call: StatementContext, statement: Audited) -> str:
+def _object(context: StatementContext, statement: Audited) -> str:
     if isinstance(statement, GrantRights):
-        return ", ".join(str(call.name(table)) for table in statement.tables)
+        return ", ".join(str(context.name(table)) for table in statement.tables)
     ref = getattr(statement, "table", None) or getattr(statement, "view", None)
-    return str(call.name(ref)) if ref is not None else str(getattr(statement, "name", ""))
+    return str(context.name(ref)) if ref is not None else str(getattr(statement, "name", ""))

@@ -30,42 +30,42 @@ CHECK_SCHEMA = pa.schema([("storage", pa.string()), ("status", pa.string()), ("m
 _BLANK = ("name", "credentials", "if_not_exists")
 
 
-def define_storage(call: StatementContext, statement: StorageStatement) -> None:
-    """Apply it to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, StorageUnavailable."""
+def define_storage(context: StatementContext, statement: StorageStatement) -> None:
+    """Apply it to the context's transaction. Raises AlreadyExists, NotFound, InvalidRequest, StorageUnavailable."""
     match statement:
         case CreateStorage():
-            _create(call, statement)
+            _create(context, statement)
         case AlterStorage():
-            _alter(call, statement)
+            _alter(context, statement)
         case DropStorage():
-            _drop(call, statement)
+            _drop(context, statement)
 
 
-def check_storage(call: StatementContext, statement: CheckStorage) -> pa.Table:
+def check_storage(context: StatementContext, statement: CheckStorage) -> pa.Table:
     """Write, read and remove a probe. Raises NotFound, StorageUnavailable."""
-    clock = call.services.clock
+    clock = context.services.clock
     started_seconds = clock.monotonic_seconds()
-    call.services.engine.places.get(statement.name).probe()
+    context.services.engine.file_stores.get(statement.name).probe()
     milliseconds = (clock.monotonic_seconds() - started_seconds) * 1000
     row = {"storage": statement.name, "status": "ok", "milliseconds": round(milliseconds, 3)}
     return pa.Table.from_pylist([row], schema=CHECK_SCHEMA)
 
 
-def _create(call: StatementContext, statement: CreateStorage) -> None:
-    _check_folder(call, statement)
+def _create(context: StatementContext, statement: CreateStorage) -> None:
+    _check_folder(context, statement)
     definition = StorageDef(
         name=statement.name,
         type=statement.type,
         uri=statement.uri,
         region=statement.region,
         endpoint=statement.endpoint,
-        credentials=_sealed(call, statement.credentials),
+        credentials=_sealed(context, statement.credentials),
         shared_template=statement.shared_template,
         user_template=statement.user_template,
         sharding=statement.sharding,
         description=statement.description,
         claim=new_claim(),
-        created_ms=call.services.clock.wall_ms(),
+        created_ms=context.services.clock.wall_ms(),
     )
 
     def create(catalog: Catalog) -> Catalog:
@@ -77,17 +77,17 @@ def _create(call: StatementContext, statement: CreateStorage) -> None:
             f"storage '{definition.name}' already exists; change it with ALTER STORAGE", sqlstate="42710"
         )
 
-    call.transaction.change_catalog(create)
+    context.transaction.change_catalog(create)
 
 
-def _alter(call: StatementContext, statement: AlterStorage) -> None:
+def _alter(context: StatementContext, statement: AlterStorage) -> None:
     changes = {
         field.name: value
         for field in fields(statement)
         if field.name not in _BLANK and (value := getattr(statement, field.name)) is not None
     }
     if statement.credentials is not None:
-        changes["credentials"] = _sealed(call, statement.credentials)
+        changes["credentials"] = _sealed(context, statement.credentials)
 
     def alter(catalog: Catalog) -> Catalog:
         storage = catalog.storage(statement.name)
@@ -96,52 +96,52 @@ def _alter(call: StatementContext, statement: AlterStorage) -> None:
             raise InvalidRequest(f"storage '{storage.name}' is a folder; it has no {wrong[0].upper()}")
         return catalog.with_storage(msgspec.structs.replace(storage, **changes))
 
-    call.transaction.change_catalog(alter)
+    context.transaction.change_catalog(alter)
 
 
-def _drop(call: StatementContext, statement: DropStorage) -> None:
-    catalog = call.transaction.catalog
+def _drop(context: StatementContext, statement: DropStorage) -> None:
+    catalog = context.transaction.catalog
     if statement.if_exists and statement.name not in catalog.storages:
         return
     catalog.without_storage(statement.name)
-    _empty(call, statement.name)
-    call.transaction.change_catalog(lambda catalog: catalog.without_storage(statement.name))
+    _empty(context, statement.name)
+    context.transaction.change_catalog(lambda catalog: catalog.without_storage(statement.name))
 
 
-def _empty(call: StatementContext, name: str) -> None:
+def _empty(context: StatementContext, name: str) -> None:
     """See to it that no file is left there. Raises InvalidRequest when some are needed still."""
-    engine = call.services.engine
+    engine = context.services.engine
     left = files_needed(engine, name)
-    if left or engine.places.is_writing(name):
+    if left or engine.file_stores.is_writing(name):
         raise InvalidRequest(
             f"storage '{name}' can't be dropped: {left or 'new'} files of tables lie there still; wait until they are "
             "moved (system.jobs) and until what reads them has ended, then drop it",
             sqlstate="2BP01",
         )
     with suppress(StorageUnavailable):  # a place that can't be reached any more must not be kept for that
-        place = engine.places.get(name)
-        sweep_storage(engine, place)
-        place.give_up_claim()
+        store = engine.file_stores.get(name)
+        sweep_storage(engine, store)
+        store.give_up_claim()
 
 
-def _sealed(call: StatementContext, secret: Secret | None) -> str:
+def _sealed(context: StatementContext, secret: Secret | None) -> str:
     """Raises InvalidRequest, which repeats nothing of the secret."""
     if secret is None:
         return ""
     text = secret.text
     if secret.parameter is not None:
-        value = (call.params or {}).get(secret.parameter)
+        value = (context.params or {}).get(secret.parameter)
         text = None if value is None else value.as_py()
         if not isinstance(text, str):
             raise InvalidRequest("the credentials have to be bound as text", sqlstate="07001")
-    return "" if text is None else call.services.engine.secrets.seal(read_credentials(text))
+    return "" if text is None else context.services.engine.secrets.seal(read_credentials(text))
 
 
-def _check_folder(call: StatementContext, statement: CreateStorage) -> None:
+def _check_folder(context: StatementContext, statement: CreateStorage) -> None:
     """Raises InvalidRequest, PermissionDenied. Links are followed before it is looked where a folder is."""
     if statement.type is not StorageType.FILESYSTEM:
         return
-    engine = call.services.engine
+    engine = context.services.engine
     data = engine.directory.resolve()
     folder = Path(StorageDef(name=LOCAL, type=statement.type, uri=statement.uri).directory).resolve()
     if is_within(str(folder), str(data)) or is_within(str(data), str(folder)):

@@ -48,12 +48,12 @@ class _Doer:
             raise PermissionDenied(f"user '{self.principal.name}' may not manage users with role '{role}'")
 
 
-def define_user(call: StatementContext, statement: UserStatement) -> None:
-    """Apply it to the call's transaction. Raises AlreadyExists, NotFound, InvalidRequest, PermissionDenied."""
-    services = call.services
+def define_user(context: StatementContext, statement: UserStatement) -> None:
+    """Apply it to the context's transaction. Raises AlreadyExists, NotFound, InvalidRequest, PermissionDenied."""
+    services = context.services
     now, settled = services.engine.time.both()
-    doer = _Doer(call.session.principal, now.database_ms, settled, services.user_grace_ms)
-    call.transaction.change_catalog(_change(call, statement, doer))
+    doer = _Doer(context.session.principal, now.database_ms, settled, services.user_grace_ms)
+    context.transaction.change_catalog(_change(context, statement, doer))
 
 
 def without_gone(catalog: Catalog, now: Now, grace_ms: int) -> Catalog:
@@ -64,27 +64,27 @@ def without_gone(catalog: Catalog, now: Now, grace_ms: int) -> Catalog:
     return catalog
 
 
-def _change(call: StatementContext, statement: UserStatement, doer: _Doer) -> Change:
+def _change(context: StatementContext, statement: UserStatement, doer: _Doer) -> Change:
     match statement:
         case CreateUser():
-            return _created(call, statement, doer)
+            return _created(context, statement, doer)
         case AlterUser():
-            return _altered(call, statement, doer)
+            return _altered(context, statement, doer)
         case DropUser():
             return lambda catalog: _dropped(catalog, statement, doer)
         case UndropUser():
             return lambda catalog: _undropped(catalog, statement, doer)
         case GrantRights():
-            tables = tuple(call.name(table) for table in statement.tables)
+            tables = tuple(context.name(table) for table in statement.tables)
             return lambda catalog: _granted(catalog, statement, tables, doer)
 
 
-def _created(call: StatementContext, statement: CreateUser, doer: _Doer) -> Change:
+def _created(context: StatementContext, statement: CreateUser, doer: _Doer) -> Change:
     doer.check(statement.role)
     record = UserRecord(
         name=statement.name,
         role=statement.role,
-        password_hash=_hash(call, statement.password),
+        password_hash=_hash(context, statement.password),
         created_ms=doer.now_ms,
         email=statement.email,
         storage=statement.storage,
@@ -109,10 +109,10 @@ def _created(call: StatementContext, statement: CreateUser, doer: _Doer) -> Chan
     return create
 
 
-def _altered(call: StatementContext, statement: AlterUser, doer: _Doer) -> Change:
+def _altered(context: StatementContext, statement: AlterUser, doer: _Doer) -> Change:
     changes: dict[str, object] = {}
     if statement.password is not None:
-        changes["password_hash"] = _hash(call, statement.password)
+        changes["password_hash"] = _hash(context, statement.password)
     if statement.email is not None:
         changes["email"] = statement.email
     if statement.storage is not None:
@@ -130,8 +130,8 @@ def _altered(call: StatementContext, statement: AlterUser, doer: _Doer) -> Chang
         if user.name == ROOT and statement.role not in (None, user.role):
             raise InvalidRequest(f"user '{ROOT}' keeps its role; make another user for another one")
         epoch = _next_epoch(user, doer.now_ms) if statement.password is not None else user.token_epoch
-        if user.name == call.session.principal.name:
-            call.session.kept_epoch = epoch  # whoever changes their own password is not logged out by it
+        if user.name == context.session.principal.name:
+            context.session.kept_epoch = epoch  # whoever changes their own password is not logged out by it
         return catalog.with_user(msgspec.structs.replace(user, token_epoch=epoch, **changes))
 
     return alter
@@ -193,15 +193,15 @@ def _grant(name: GrantName, privileges: frozenset[Privilege], doer: _Doer) -> Gr
     return Grant(name=name, privileges=in_order(privileges), granted_by=doer.principal.name, granted_ms=doer.now_ms)
 
 
-def _hash(call: StatementContext, password: Secret) -> str:
+def _hash(context: StatementContext, password: Secret) -> str:
     """Raises InvalidRequest for a password that is empty, too long or no text."""
     text = password.text
     if password.parameter is not None:
-        value = (call.params or {}).get(password.parameter)
+        value = (context.params or {}).get(password.parameter)
         text = None if value is None else value.as_py()
         if not isinstance(text, str):
             raise InvalidRequest("the password has to be bound as text", sqlstate="07001")
-    return "" if text is None else call.services.passwords.hash(text)
+    return "" if text is None else context.services.passwords.hash(text)
 
 
 def _next_epoch(user: UserRecord, now_ms: int) -> int:

@@ -139,7 +139,7 @@ class LiveQueries:
             self._of_user[reader.user] += 1
             topic = self._topics.get(selection.table.partition_id)
             if topic is None:
-                topic = Topic(self._engine.places, self.settings.backlog_bytes_max, self._wake)
+                topic = Topic(self._engine.file_stores, self.settings.backlog_bytes_max, self._wake)
                 self._topics[selection.table.partition_id] = topic
             topic.add(subscription)  # before it listens: nothing may be told to a group that it is not in yet
         return subscription

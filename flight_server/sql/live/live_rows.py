@@ -36,7 +36,7 @@ class LiveRows:
         self,
         live: LiveQueries,
         subscription: Subscription,
-        places: FileStores,
+        file_stores: FileStores,
         stored: Stored,
         message_bytes_max: int,
     ) -> None:
@@ -44,7 +44,7 @@ class LiveRows:
         self._live = live
         self._subscription = subscription
         self._selection = subscription.selection
-        self._places = places
+        self._file_stores = file_stores
         self._stored = stored
         self._message_bytes_max = message_bytes_max
 
@@ -77,7 +77,7 @@ class LiveRows:
         assert listening is not None
         if reader.from_seq is not None:
             partition = listening.snapshot.state.partition(listening.partition_id)
-            for delta in past_deltas(self._places, partition, selection.table, reader.from_seq):
+            for delta in past_deltas(self._file_stores, partition, selection.table, reader.from_seq):
                 self._subscription.raise_if_ended()
                 yield selection.changes(delta)
         elif reader.last_rows != 0:
@@ -100,7 +100,7 @@ class LiveRows:
         yield from _whole(waiting)
 
     def _loaded(self, change: PartitionChange) -> Iterator[pa.RecordBatch]:
-        for delta in deltas_of(self._places, change, self._selection.table):
+        for delta in deltas_of(self._file_stores, change, self._selection.table):
             self._subscription.raise_if_ended()
             yield self._selection.changes(delta)
 

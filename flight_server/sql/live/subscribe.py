@@ -10,7 +10,7 @@ import pyarrow as pa
 from flight_server.access.principal import Principal
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
-from flight_server.parser.statements.live import Subscribe, Written
+from flight_server.parser.statements.live import OptionValue, Subscribe
 from flight_server.query.scan.table_scan import RowView
 from flight_server.sql.context.results import SentResult
 from flight_server.sql.context.running_statements import RunningState, RunningStatement, RunningStatements
@@ -96,7 +96,7 @@ StatementOutcome = SentResult | LiveResult
 
 
 def subscribe(
-    call: StatementContext,
+    context: StatementContext,
     live: LiveQueries,
     statement: Subscribe,
     statements: RunningStatements,
@@ -107,31 +107,31 @@ def subscribe(
 
     Raises NotFound, PermissionDenied, NotSupported, InvalidRequest (options, what can't be planned), LimitExceeded.
     """
-    table = _table(call, statement)
-    params, time_zone = call.params or {}, call.session.time_zone
+    table = _table(context, statement)
+    params, time_zone = context.params or {}, context.session.time_zone
     # Planned once for all: it takes a millisecond, and memory that the thread would keep for as long as it listens.
     selection = live.selection(table.partition_id, key_of(table, statement, params, time_zone))
     if selection is None:
-        selection = Selection(call.services.queries, table, statement, params, time_zone)
-    reader = _reader(call, live, statement, running, rights_of, table)
+        selection = Selection(context.services.queries, table, statement, params, time_zone)
+    reader = _reader(context, live, statement, running, rights_of, table)
     subscription = live.subscribe(reader, selection)
     assert subscription.listening is not None
     state = subscription.listening.snapshot.state
     try:
-        _check_state(call, state, table, reader)
+        _check_state(context, state, table, reader)
     except FrostlineError as error:
         subscription.end(error)
         raise
-    stored = _Stored(call, state, selection, statements, running)
-    message_bytes_max = call.services.queries.settings.message_bytes_max
-    rows = LiveRows(live, subscription, call.services.engine.places, stored, message_bytes_max)
+    stored = _Stored(context, state, selection, statements, running)
+    message_bytes_max = context.services.queries.settings.message_bytes_max
+    rows = LiveRows(live, subscription, context.services.engine.file_stores, stored, message_bytes_max)
     return LiveResult(subscription, rows, statements, running)
 
 
-def live_shape(call: StatementContext, statement: Subscribe) -> tuple[pa.Schema, Mapping[str, pa.DataType]]:
+def live_shape(context: StatementContext, statement: Subscribe) -> tuple[pa.Schema, Mapping[str, pa.DataType]]:
     """(columns, types of the parameters as far as they are known)"""
     selection = Selection(
-        call.services.queries, _table(call, statement), statement, call.params, call.session.time_zone
+        context.services.queries, _table(context, statement), statement, context.params, context.session.time_zone
     )
     options = {value: pa.int64() for name, value in statement.options.items() if isinstance(value, str)}
     return selection.schema, {**options, **selection.parameters}
@@ -142,16 +142,16 @@ class _Stored:
 
     def __init__(
         self,
-        call: StatementContext,
+        context: StatementContext,
         state: DatabaseState,
         selection: Selection,
         statements: RunningStatements,
         running: RunningStatement,
     ) -> None:
-        scope = call.scope()
+        scope = context.scope()
         # Not the transaction itself, whose snapshot would be held for as long as the live query goes on.
-        self._scope = replace(scope, state=replace(state, catalog=call.transaction.catalog), virtual={})
-        self._queries = call.services.queries
+        self._scope = replace(scope, state=replace(state, catalog=context.transaction.catalog), virtual={})
+        self._queries = context.services.queries
         self._selection = selection
         self._statements = statements
         self._running = running
@@ -170,42 +170,42 @@ class _Stored:
         return self._running.reason is not None
 
 
-def _table(call: StatementContext, statement: Subscribe) -> TableDef:
-    name = call.name(statement.table)
+def _table(context: StatementContext, statement: Subscribe) -> TableDef:
+    name = context.name(statement.table)
     if name.is_temporary:
         raise NotSupported(f"temporary table '{name.table}' can't be subscribed to; nobody but its session changes it")
-    if name in call.catalog.views:
+    if name in context.catalog.views:
         raise NotSupported(f"'{name}' is a view; subscribe to the table that it reads, with its condition")
     if name.is_reserved:
         raise NotSupported(f"'{name}' is a system table, which can't be subscribed to; read it again and again")
-    table = call.table(statement.table)
-    call.require(Privilege.SELECT, name)
+    table = context.table(statement.table)
+    context.require(Privilege.SELECT, name)
     return table
 
 
 def _reader(
-    call: StatementContext,
+    context: StatementContext,
     live: LiveQueries,
     statement: Subscribe,
     running: RunningStatement,
     rights_of: RightsOf,
     table: TableDef,
 ) -> Reader:
-    options = {name: _value(name, written, call.params or {}) for name, written in statement.options.items()}
+    options = {name: _value(name, written, context.params or {}) for name, written in statement.options.items()}
     last_rows = options.get("last_rows")
     if options.get("snapshot") == 0:
         last_rows = 0
     return Reader(
-        user=call.session.principal.name,
+        user=context.session.principal.name,
         text=running.text,
-        check=lambda newest: _check_reader(call.session, rights_of, table, newest),
+        check=lambda newest: _check_reader(context.session, rights_of, table, newest),
         from_seq=options.get("from_seq"),
         last_rows=last_rows,
         batch_rows=options.get("batch_size") or live.settings.batch_rows,
     )
 
 
-def _value(name: str, written: Written, params: Params) -> int:
+def _value(name: str, written: OptionValue, params: Params) -> int:
     """An option's value, `snapshot` as 0 or 1. Raises InvalidRequest."""
     value = params[written].as_py() if isinstance(written, str) else written
     least, most = (0, 1) if name == "snapshot" else (int(name == "batch_size"), SEQ_MAX)
@@ -224,7 +224,7 @@ def _check_reader(session: Session, rights_of: RightsOf, seen: TableDef, newest:
     rights_of(now).require(Privilege.SELECT, newest.table_by_id(seen).name, newest)
 
 
-def _check_state(call: StatementContext, state: DatabaseState, table: TableDef, reader: Reader) -> None:
+def _check_state(context: StatementContext, state: DatabaseState, table: TableDef, reader: Reader) -> None:
     """Raises Conflict (the table is another one by now), InvalidRequest (from_seq)."""
     if state.catalog.table_by_id(table).version != table.version:
         raise Conflict(f"table '{table.name}' was altered while the statement began; run it again")
@@ -235,9 +235,9 @@ def _check_state(call: StatementContext, state: DatabaseState, table: TableDef, 
         raise InvalidRequest(
             f"from_seq {seq} is newer than the newest _seq, {state.last_seq}: it is of another database"
         )
-    check_kept(table, state.partition(table.partition_id), seq, _age_ms(call, state.partition(table.partition_id)))
+    check_kept(table, state.partition(table.partition_id), seq, _age_ms(context, state.partition(table.partition_id)))
 
 
-def _age_ms(call: StatementContext, partition: PartitionState) -> int:
+def _age_ms(context: StatementContext, partition: PartitionState) -> int:
     """The time that tells which events of a stream are past their retention."""
-    return call.services.engine.time.now().ageing(partition.oldest_hot_ms)
+    return context.services.engine.time.now().ageing(partition.oldest_hot_ms)

@@ -41,9 +41,9 @@ class Group:
 class Topic:
     """A hearer of the change feed. `add` and `remove` under the owner's lock; `work` on the worker's thread."""
 
-    def __init__(self, places: FileStores, backlog_bytes_max: int, wake: Callable[[Topic], None]) -> None:
+    def __init__(self, file_stores: FileStores, backlog_bytes_max: int, wake: Callable[[Topic], None]) -> None:
         self.groups: dict[object, Group] = {}
-        self._places = places
+        self._file_stores = file_stores
         self._backlog_bytes_max = backlog_bytes_max
         self._wake = wake
         self._lock = threading.Lock()
@@ -129,7 +129,7 @@ class Topic:
         return late
 
     def _delta(self, run: list[PartitionChange], table: TableDef) -> Delta:
-        return merged([delta for change in run for delta in deltas_of(self._places, change, table)], table)
+        return merged([delta for change in run for delta in deltas_of(self._file_stores, change, table)], table)
 
 
 def _runs(changes: Iterable[PartitionChange]) -> Iterator[list[PartitionChange]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.parser.statements.definitions import CreateTable
 from flight_server.parser.statements.table_ref import TableRef
 from flight_server.sql.change.change_stage import StagedChange
@@ -26,45 +26,45 @@ from storage.errors import AlreadyExists, InvalidRequest, NotFound, NotSupported
 
 
 def ingest_rows(
-    call: StatementContext, command: IngestCommand, reader: Iterator[pa.RecordBatch], schema: pa.Schema
+    context: StatementContext, command: IngestCommand, reader: Iterator[pa.RecordBatch], schema: pa.Schema
 ) -> int:
-    """Put all rows of `reader` into the call's transaction; returns how many.
+    """Put all rows of `reader` into the context's transaction; returns how many.
 
     Raises AlreadyExists, NotFound, InvalidRequest, ConstraintViolated, NotSupported, and what `reader` raises.
     """
     _check_command(command)
-    name = _name(call, command)
-    exists = name in call.catalog.tables
+    name = _name(context, command)
+    exists = name in context.catalog.tables
     if exists and command.if_exists is IfExists.APPEND:
-        call.require(Privilege.INSERT, name)
-        return _append(call, call.own(call.catalog.table(name)), reader, schema)
+        context.require(Privilege.INSERT, name)
+        return _append(context, context.own(context.catalog.table(name)), reader, schema)
     if (exists or command.if_missing is not IfMissing.FAIL) and not name.is_temporary:
-        call.require_deed(Deed.DEFINE)  # before it can be told whether the name is taken
-    _check_mode(call, command, name, exists=exists)
-    table = new_table(call, name, columns_of_schema(schema), _create_statement(command))
-    call.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=exists))
+        context.require_action(Action.DEFINE)  # before it can be told whether the name is taken
+    _check_mode(context, command, name, exists=exists)
+    table = new_table(context, name, columns_of_schema(schema), _create_statement(command))
+    context.transaction.change_catalog(lambda catalog: with_new_table(catalog, table, or_replace=exists))
     if not name.is_temporary:
-        call.transaction.record(event(call.session, "CREATE TABLE", str(name), "bulk ingest"))
-    return _append(call, table, reader, schema)
+        context.transaction.record(event(context.session, "CREATE TABLE", str(name), "bulk ingest"))
+    return _append(context, table, reader, schema)
 
 
-def _append(call: StatementContext, table: TableDef, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
+def _append(context: StatementContext, table: TableDef, reader: Iterator[pa.RecordBatch], schema: pa.Schema) -> int:
     _check_columns(table, schema)
-    with StagedChange(call, table) as staged:
+    with StagedChange(context, table) as staged:
         for batch in reader:
             given = {name: batch.column(i) for i, name in enumerate(schema.names)}
-            for rows in full_rows(call, table, given, batch.num_rows):
+            for rows in full_rows(context, table, given, batch.num_rows):
                 staged.add_rows(rows)
         return staged.apply()
 
 
-def _name(call: StatementContext, command: IngestCommand) -> TableName:
+def _name(context: StatementContext, command: IngestCommand) -> TableName:
     """Rows for an existing table may mean a temporary one by its bare name; a new one is temporary if it is said so."""
     if command.temporary:
         return writable_name(TableName(TEMPORARY, command.table))
     ref = TableRef(command.namespace or None, command.table)
     appends = command.if_exists is IfExists.APPEND
-    return writable_name(call.name(ref) if appends else call.new_name(ref))
+    return writable_name(context.name(ref) if appends else context.new_name(ref))
 
 
 def _check_command(command: IngestCommand) -> None:
@@ -79,8 +79,8 @@ def _check_command(command: IngestCommand) -> None:
         raise NotSupported(f"unknown ingest options: {unknown}; none are known")
 
 
-def _check_mode(call: StatementContext, command: IngestCommand, name: TableName, *, exists: bool) -> None:
-    if name in call.catalog.views:
+def _check_mode(context: StatementContext, command: IngestCommand, name: TableName, *, exists: bool) -> None:
+    if name in context.catalog.views:
         raise AlreadyExists(f"'{name}' is a view; rows can only be loaded into a table")
     if exists and command.if_exists is IfExists.FAIL:
         raise AlreadyExists(f"table '{name}' already exists; load with mode append or replace")

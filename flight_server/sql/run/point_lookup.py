@@ -64,20 +64,20 @@ def point_read(sql: str, params: Mapping[str, pa.Scalar]) -> PointRead | None:
     return PointRead(namespace and namespace.lower(), found["table"].lower(), found["column"].lower(), value)
 
 
-def scope_of(call: StatementContext, sql: str, params: Mapping[str, pa.Scalar]) -> QueryScope:
+def scope_of(context: StatementContext, sql: str, params: Mapping[str, pa.Scalar]) -> QueryScope:
     """What the query may see; of the table that it reads by key just that row, if that can be found without a scan."""
     wanted = point_read(sql, params)
-    if wanted is None or not call.transaction.is_empty:
-        return call.scope()
-    name = wanted.name(call.namespace)
+    if wanted is None or not context.transaction.is_empty:
+        return context.scope()
+    name = wanted.name(context.namespace)
 
     def row(asked: TableName) -> pa.RecordBatch | None:
-        table = call.catalog.tables.get(asked)
+        table = context.catalog.tables.get(asked)
         if asked != name or table is None or not wanted.fits(table):
             return None
-        return call.services.engine.rows.row(call.transaction.state, call.own(table), wanted.value)
+        return context.services.engine.rows.row(context.transaction.state, context.own(table), wanted.value)
 
-    return replace(call.scope(), only=row)
+    return replace(context.scope(), only=row)
 
 
 def _value(found: re.Match[str], params: Mapping[str, pa.Scalar]) -> int | str | None:

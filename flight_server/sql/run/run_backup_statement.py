@@ -33,32 +33,32 @@ BACKUP_SCHEMA: Final = pa.schema(
 )
 
 
-def submit_backup(call: StatementContext, statement: BackupDatabase) -> JobRow:
+def submit_backup(context: StatementContext, statement: BackupDatabase) -> JobRow:
     """Raises PermissionDenied, InvalidRequest (the place)."""
-    target_of(call, statement.uri)
-    return call.services.jobs.submit("backup", statement.uri, {"uri": statement.uri})
+    target_of(context, statement.uri)
+    return context.services.jobs.submit("backup", statement.uri, {"uri": statement.uri})
 
 
-def submit_restore(call: StatementContext, statement: RestoreDatabase) -> JobRow:
+def submit_restore(context: StatementContext, statement: RestoreDatabase) -> JobRow:
     """Raises PermissionDenied, InvalidRequest (the place; the database is not empty), NotFound, Corruption."""
-    engine = call.services.engine
-    if engine.moments.restart_wanted:
-        raise InvalidRequest(f"{engine.moments.restart_wanted}; restart it first", sqlstate="55006")
+    engine = context.services.engine
+    if engine.checkpoints.restart_wanted:
+        raise InvalidRequest(f"{engine.checkpoints.restart_wanted}; restart it first", sqlstate="55006")
     check_empty(engine.state)
-    record = chosen(target_of(call, statement.uri), statement.backup_id)
+    record = chosen(target_of(context, statement.uri), statement.backup_id)
     parameters = {"uri": statement.uri, "backup_id": record.backup_id}
-    return call.services.jobs.submit("restore", statement.uri, parameters)
+    return context.services.jobs.submit("restore", statement.uri, parameters)
 
 
-def show_backups(call: StatementContext, uri: str) -> pa.Table:
+def show_backups(context: StatementContext, uri: str) -> pa.Table:
     """One row a backup, oldest first; one that can't be read says why in `error`."""
-    rows = [dict(zip(BACKUP_SCHEMA.names, values, strict=True)) for values in _described(target_of(call, uri))]
+    rows = [dict(zip(BACKUP_SCHEMA.names, values, strict=True)) for values in _described(target_of(context, uri))]
     return pa.Table.from_pylist(rows, schema=BACKUP_SCHEMA)
 
 
-def target_of(call: StatementContext, uri: str) -> BackupTarget:
+def target_of(context: StatementContext, uri: str) -> BackupTarget:
     """Raises PermissionDenied, InvalidRequest."""
-    return allowed_target(call.services.engine, uri)
+    return allowed_target(context.services.engine, uri)
 
 
 def _described(target: BackupTarget) -> Iterator[tuple[Any, ...]]:

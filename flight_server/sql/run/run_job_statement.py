@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.parser.statements.backups import BackupDatabase, RestoreDatabase, ShowBackup
 from flight_server.parser.statements.jobs import (
     CompactTable,
@@ -37,50 +37,50 @@ JOB_SCHEMA = pa.schema(
 )
 
 
-def job_statement(call: StatementContext, statement: JobStatement) -> pa.Table:
+def job_statement(context: StatementContext, statement: JobStatement) -> pa.Table:
     """Raises NotFound, NotSupported, Cancelled."""
-    jobs = call.services.jobs
+    jobs = context.services.jobs
     match statement:
         case FlushTable(table, namespace):
-            submitted = jobs.submit_flush(None if table is None else _stored(call, table), namespace)
-            return _table([job for job in submitted if job.target in map(str, call.catalog.tables)])
+            submitted = jobs.submit_flush(None if table is None else _stored(context, table), namespace)
+            return _table([job for job in submitted if job.target in map(str, context.catalog.tables)])
         case CompactTable(table):
-            return _table([jobs.submit_compact(_stored(call, table))])
+            return _table([jobs.submit_compact(_stored(context, table))])
         case EvictTable(table):
-            return _table([jobs.submit_evict(_stored(call, table))])
+            return _table([jobs.submit_evict(_stored(context, table))])
         case Scrub(table):
-            return _table([jobs.submit_scrub(None if table is None else _stored(call, table))])
+            return _table([jobs.submit_scrub(None if table is None else _stored(context, table))])
         case KillJob(job_id):
             killed = jobs.kill(job_id)
-            audit(call.services.engine, event(call.session, "KILL JOB", job_id[:64]))
+            audit(context.services.engine, event(context.session, "KILL JOB", job_id[:64]))
             return _table([killed])
         case WaitForJob(job_id):
-            _check_known(call, job_id)
-            return _table([jobs.wait_for(job_id, call.cancelled)])
+            _check_known(context, job_id)
+            return _table([jobs.wait_for(job_id, context.cancelled)])
         case BackupDatabase(uri):
-            submitted_backup = submit_backup(call, statement)
-            audit(call.services.engine, event(call.session, "BACKUP DATABASE", uri))
+            submitted_backup = submit_backup(context, statement)
+            audit(context.services.engine, event(context.session, "BACKUP DATABASE", uri))
             return _table([submitted_backup])
         case RestoreDatabase():
-            return _table([submit_restore(call, statement)])
+            return _table([submit_restore(context, statement)])
         case ShowBackup(uri):
-            return show_backups(call, uri)
+            return show_backups(context, uri)
 
 
-def _stored(call: StatementContext, ref: TableRef) -> TableName:
+def _stored(context: StatementContext, ref: TableRef) -> TableName:
     """Raises NotFound, InvalidRequest (a temporary table)."""
-    name = call.table(ref).name
+    name = context.table(ref).name
     if name.is_temporary:
         raise InvalidRequest(f"temporary table '{name.table}' lives in memory only; there is nothing to do on disk")
     return name
 
 
-def _check_known(call: StatementContext, job_id: str) -> None:
+def _check_known(context: StatementContext, job_id: str) -> None:
     """Raises NotFound for the job of a table that the caller may not know of, as for one that is not there."""
-    known = {str(name) for name in call.catalog.tables}
-    job = next((row for row in call.services.jobs.rows() if row.job_id == job_id), None)
-    deed = Deed.BACKUP if job is not None and job.job_type == "backup" else Deed.SEE_OTHERS
-    if job is not None and job.target not in known and not call.rights.may_do(deed):
+    known = {str(name) for name in context.catalog.tables}
+    job = next((row for row in context.services.jobs.rows() if row.job_id == job_id), None)
+    action = Action.BACKUP if job is not None and job.job_type == "backup" else Action.SEE_OTHERS
+    if job is not None and job.target not in known and not context.rights.may_do(action):
         raise NotFound(f"job '{job_id}' does not exist; system.jobs lists all", sqlstate="42704")
 
 

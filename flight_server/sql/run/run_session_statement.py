@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.sessions.session import Session
 from flight_server.access.sessions.session_options import set_session_option
 from flight_server.parser.statements.live import KillLiveQuery
@@ -81,4 +81,4 @@ def _kill_live(execution: Execution, session: Session, live_id: str) -> None:
 
 
 def _may_kill(execution: Execution, session: Session, user: str) -> bool:
-    return user == session.principal.name or execution.scopes.rights(session).may_do(Deed.KILL_QUERY_OF_OTHERS)
+    return user == session.principal.name or execution.scopes.rights(session).may_do(Action.KILL_QUERY_OF_OTHERS)

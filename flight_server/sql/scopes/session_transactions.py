@@ -12,7 +12,7 @@ from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
 from flight_server.parser.statements.session import TransactionAction, TransactionControl
 from flight_server.parser.statements.statement import Statement
-from flight_server.sql.context.commit_rights import Pledges
+from flight_server.sql.context.commit_rights import CommitRights
 from flight_server.sql.scopes.savepoints import Savepoints
 from storage.clock import Clock
 from storage.engine import Engine
@@ -51,7 +51,7 @@ class SessionTransaction:
         self.id = os.urandom(ID_BYTES)
         self.started_ms = clock.wall_ms()
         self.savepoints = Savepoints()
-        self.pledges = Pledges()
+        self.commit_rights = CommitRights()
         self.lock = threading.RLock()
         self._clock = clock
         self._begin = begin
@@ -201,7 +201,7 @@ class SessionTransactions:
 
     def _check(self, ending: SessionTransaction) -> None:
         try:
-            ending.pledges.check(self._rights_of, lambda: ending.transaction.catalog)
+            ending.commit_rights.check(self._rights_of, lambda: ending.transaction.catalog)
         except FrostlineError:
             ending.rollback()
             raise

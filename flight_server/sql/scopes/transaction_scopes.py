@@ -124,7 +124,7 @@ class TransactionScopes:
             transaction = stack.enter_context(joined.in_use())
             mark = transaction.mark()
             context = self.context(request.session, transaction, running.is_stopped, self._admit(running))
-            context = replace(context, pledges=joined.pledges)
+            context = replace(context, commit_rights=joined.commit_rights)
             return Opened(context, stack.pop_all().close, undo=partial(transaction.restore, mark))
 
     def _alone(self, request: Request, running: RunningStatement, number: int, *, is_last: bool) -> Opened:
@@ -153,7 +153,7 @@ class TransactionScopes:
 
     def _commit(self, context: StatementContext, *, is_last: bool) -> Committed | None:
         transaction = context.transaction
-        context.pledges.check(self.rights, lambda: transaction.catalog)  # it may have run for long
+        context.commit_rights.check(self.rights, lambda: transaction.catalog)  # it may have run for long
         try:
             return transaction.commit(durable=context.session.durability == "full")
         except ConstraintViolated as error:

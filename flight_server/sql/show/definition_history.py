@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from storage.catalog.names import quoted
 from storage.catalog.schema import Column, Identity, TableDef
@@ -20,7 +20,7 @@ def operations(versions: Sequence[TableDef]) -> Iterator[tuple[TableDef, str]]:
 
 def author_of(version: TableDef, who: Rights) -> str | None:
     """Who made it, for those who may know what others do."""
-    may_know = version.changed_by == who.principal.name or who.may_do(Deed.SEE_OTHERS)
+    may_know = version.changed_by == who.principal.name or who.may_do(Action.SEE_OTHERS)
     return version.changed_by or None if may_know else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.sessions.session_options import option_name, session_options
 from flight_server.parser.statements.session import Describe, Show, ShowKind
 from flight_server.parser.text.quoting import sql_name
@@ -30,65 +30,65 @@ _USERS, _GRANTS = TableName("system", "users"), TableName("system", "grants")
 _STORAGES = TableName("system", "storages")
 
 
-def show(call: StatementContext, statement: Show) -> pa.Table:
+def show(context: StatementContext, statement: Show) -> pa.Table:
     """Raises NotFound, InvalidRequest."""
     match statement.kind:
         case ShowKind.NAMESPACES:
-            return _namespaces(call)
+            return _namespaces(context)
         case ShowKind.TABLES:
-            return _tables(call, statement.in_namespace)
+            return _tables(context, statement.in_namespace)
         case ShowKind.VARIABLE:
-            return _variable(call, statement.variable or "")
+            return _variable(context, statement.variable or "")
         case ShowKind.ALL:
-            options = session_options(call.session)
+            options = session_options(context.session)
             return _texts({"name": list(options), "value": [str(value) for value in options.values()]})
         case ShowKind.USERS:
-            return call.virtual[_USERS]()
+            return context.virtual[_USERS]()
         case ShowKind.STORAGES:
-            call.rights.require_deed(Deed.SEE_FIGURES)
-            return call.virtual[_STORAGES]()
+            context.rights.require_action(Action.SEE_FIGURES)
+            return context.virtual[_STORAGES]()
         case ShowKind.GRANTS:
-            return _grants(call, statement.user)
+            return _grants(context, statement.user)
         case ShowKind.COLUMNS:
-            return _columns(call, statement)
+            return _columns(context, statement)
         case ShowKind.CREATE_TABLE:
-            return _create_statement(call, statement)
+            return _create_statement(context, statement)
         case ShowKind.STATS:
             assert statement.table is not None
-            table = call.table(statement.table)
-            partition = call.transaction.state.partition(table.partition_id)
-            return _stats(table, visible(table, partition, _age_ms(call, partition)))
+            table = context.table(statement.table)
+            partition = context.transaction.state.partition(table.partition_id)
+            return _stats(table, visible(table, partition, _age_ms(context, partition)))
 
 
-def describe(call: StatementContext, statement: Describe) -> pa.Table:
+def describe(context: StatementContext, statement: Describe) -> pa.Table:
     """Columns and options of a table, columns of a view, or every schema version. Raises NotFound."""
-    name = call.name(statement.table)
-    if name in call.catalog.views or name in call.virtual:
-        schema = call.plan(f"SELECT * FROM {sql_name(name)}").schema
-        return _described_schema(schema, call.catalog.views.get(name))
-    table = call.table(statement.table)
+    name = context.name(statement.table)
+    if name in context.catalog.views or name in context.virtual:
+        schema = context.plan(f"SELECT * FROM {sql_name(name)}").schema
+        return _described_schema(schema, context.catalog.views.get(name))
+    table = context.table(statement.table)
     if statement.history:
-        return _history(call, call.services.engine.table_history.of(table.table_id))
+        return _history(context, context.services.engine.table_history.of(table.table_id))
     if table.kind is TableKind.STREAM:
-        partition = call.transaction.state.partition(table.partition_id)
-        return pa.concat_tables([_described(table), described_stream(table, partition, _age_ms(call, partition))])
+        partition = context.transaction.state.partition(table.partition_id)
+        return pa.concat_tables([_described(table), described_stream(table, partition, _age_ms(context, partition))])
     return _described(table)
 
 
-def _age_ms(call: StatementContext, partition: PartitionState) -> int:
+def _age_ms(context: StatementContext, partition: PartitionState) -> int:
     """The time that tells which events of a stream are past their retention."""
-    return call.services.engine.time.now().ageing(partition.oldest_hot_ms)
+    return context.services.engine.time.now().ageing(partition.oldest_hot_ms)
 
 
-def _namespaces(call: StatementContext) -> pa.Table:
-    found = sorted(call.catalog.namespaces.values(), key=lambda n: n.name)
+def _namespaces(context: StatementContext) -> pa.Table:
+    found = sorted(context.catalog.namespaces.values(), key=lambda n: n.name)
     return _texts({"namespace": [n.name for n in found], "description": [n.description for n in found]})
 
 
-def _tables(call: StatementContext, namespace: str | None) -> pa.Table:
-    catalog = call.catalog
-    wanted = namespace or call.namespace
-    system = [name for name in sorted(call.virtual) if name.namespace == wanted]
+def _tables(context: StatementContext, namespace: str | None) -> pa.Table:
+    catalog = context.catalog
+    wanted = namespace or context.namespace
+    system = [name for name in sorted(context.virtual) if name.namespace == wanted]
     if not system:
         catalog.namespace(wanted)
     names = system or list(catalog.names_in(wanted))
@@ -96,32 +96,32 @@ def _tables(call: StatementContext, namespace: str | None) -> pa.Table:
         {
             "namespace": [name.namespace for name in names],
             "table": [name.table for name in names],
-            "kind": [_kind(call, name) for name in names],
+            "kind": [_kind(context, name) for name in names],
         }
     )
 
 
-def _kind(call: StatementContext, name: TableName) -> str:
-    catalog = call.catalog
+def _kind(context: StatementContext, name: TableName) -> str:
+    catalog = context.catalog
     if name in catalog.tables:
         return str(catalog.tables[name].kind)
     return "view" if name in catalog.views else "system"
 
 
-def _grants(call: StatementContext, user: str | None) -> pa.Table:
+def _grants(context: StatementContext, user: str | None) -> pa.Table:
     """All that the caller may know of, or those of one user. Raises PermissionDenied, NotFound."""
-    grants = call.virtual[_GRANTS]()
+    grants = context.virtual[_GRANTS]()
     if user is None:
         return grants
-    if user != call.rights.principal.name:
-        call.rights.require_deed(Deed.SEE_OTHERS)
-        call.catalog.user(user)
+    if user != context.rights.principal.name:
+        context.rights.require_action(Action.SEE_OTHERS)
+        context.catalog.user(user)
     return grants.filter(pc.equal(grants["user"], user))
 
 
-def _variable(call: StatementContext, name: str) -> pa.Table:
+def _variable(context: StatementContext, name: str) -> pa.Table:
     """Under the name that was asked for, if it is one of PostgreSQL's for a fact or an option of ours."""
-    options = session_options(call.session)
+    options = session_options(context.session)
     if name in FACTS:
         return _texts({name: [FACTS[name]()]})
     option = option_name(name)
@@ -131,20 +131,20 @@ def _variable(call: StatementContext, name: str) -> pa.Table:
     return _texts({name if option == "schema" else option: [str(options[option])]})
 
 
-def _columns(call: StatementContext, statement: Show) -> pa.Table:
+def _columns(context: StatementContext, statement: Show) -> pa.Table:
     assert statement.table is not None
-    return describe(call, Describe(statement.table, history=False))
+    return describe(context, Describe(statement.table, history=False))
 
 
-def _create_statement(call: StatementContext, statement: Show) -> pa.Table:
+def _create_statement(context: StatementContext, statement: Show) -> pa.Table:
     assert statement.table is not None
-    name = call.name(statement.table)
-    view = call.catalog.views.get(name)
+    name = context.name(statement.table)
+    view = context.catalog.views.get(name)
     if view is not None:
-        call.rights.require_deed(Deed.SEE_EVERYTHING)
+        context.rights.require_action(Action.SEE_EVERYTHING)
         sql = create_view_sql(view)
     else:
-        sql = create_table_sql(call.table(statement.table))
+        sql = create_table_sql(context.table(statement.table))
     return _texts({"table": [str(name)], "create_statement": [sql]})
 
 
@@ -176,25 +176,25 @@ def _described_schema(schema: pa.Schema, view: ViewDef | None) -> pa.Table:
     )
 
 
-def _history(call: StatementContext, versions: Sequence[TableDef]) -> pa.Table:
+def _history(context: StatementContext, versions: Sequence[TableDef]) -> pa.Table:
     steps = list(operations(versions))
     return pa.table(
         {
             "version": pa.array([t.version for t in versions], pa.int32()),
             "changed": pa.array([ms_of(t.changed_seq) for t in versions], _MS),
-            "changed_by": pa.array([author_of(t, call.rights) for t in versions], pa.string()),
+            "changed_by": pa.array([author_of(t, context.rights) for t in versions], pa.string()),
             "operation": pa.array([operation for _, operation in steps], pa.string()),
             "name": pa.array([str(t.name) for t in versions], pa.string()),
-            "create_statement": pa.array([create_table_sql(_known(call, t)) for t in versions], pa.string()),
+            "create_statement": pa.array([create_table_sql(_known(context, t)) for t in versions], pa.string()),
         }
     )
 
 
-def _known(call: StatementContext, version: TableDef) -> TableDef:
+def _known(context: StatementContext, version: TableDef) -> TableDef:
     """Without the foreign keys to what the caller may not know of."""
-    if call.rights.may_do(Deed.SEE_EVERYTHING):
+    if context.rights.may_do(Action.SEE_EVERYTHING):
         return version
-    return only_known_references(version, call.catalog.tables)
+    return only_known_references(version, context.catalog.tables)
 
 
 def _stats(table: TableDef, partition: PartitionState) -> pa.Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from flight_server.sql.show.column_stats import column_stats
 from flight_server.sql.show.create_sql import create_table_sql, create_view_sql
@@ -60,7 +60,7 @@ def _history(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tu
     """Every definition of tables that the caller knows of; the last ones of dropped tables for who sees everything."""
     history = sources.engine.table_history
     versions, dropped = history.every(), history.dropped()
-    sees_all = who.may_do(Deed.SEE_EVERYTHING)
+    sees_all = who.may_do(Action.SEE_EVERYTHING)
     known = {table.table_id for table in state.catalog.tables.values()}
     for table_id, found in groupby(versions, key=lambda table: table.table_id):
         if table_id in known:

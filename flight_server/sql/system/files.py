@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from flight_server.sql.system.sources import BIG, BOOL, INT, MS, TEXT, Sources, SystemTable, columns
 from storage.catalog.storages import LOCAL
@@ -76,7 +76,7 @@ TABLES = (
             created=MS,
         ),
         _storages,
-        Deed.SEE_FIGURES,
+        Action.SEE_FIGURES,
     ),
     SystemTable(
         "cold_files",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from flight_server.sql.system.sources import MS, TEXT, Sources, SystemTable, columns, may_know
 from storage.state.state import DatabaseState
@@ -49,6 +49,6 @@ TABLES = (
         "audit_log",
         columns(at=MS, user=TEXT, as_user=TEXT, action=TEXT, object=TEXT, detail=TEXT),
         _audit_log,
-        Deed.SEE_SERVER,
+        Action.SEE_SERVER,
     ),
 )

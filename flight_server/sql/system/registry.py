@@ -31,7 +31,7 @@ def system_tables(sources: Sources, state: DatabaseState, who: Rights) -> dict[T
 
 def hidden_tables(who: Rights) -> frozenset[TableName]:
     """System tables that do not exist for the caller."""
-    return frozenset(n for n, table in _TABLES.items() if table.deed is not None and not who.may_do(table.deed))
+    return frozenset(n for n, table in _TABLES.items() if table.action is not None and not who.may_do(table.action))
 
 
 def system_schemas() -> Mapping[TableName, pa.Schema]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from flight_server.sql.system.sources import BIG, TEXT, Sources, SystemTable, columns
 from flight_server.sql.system.stats import figures_of
@@ -24,6 +24,6 @@ def _stats(sources: Sources, state: DatabaseState, _: Rights) -> Iterable[tuple[
 
 
 TABLES = (
-    SystemTable("settings", columns(name=TEXT, value=TEXT), _settings, Deed.SEE_SERVER),
-    SystemTable("stats", columns(statistic=TEXT, value=BIG), _stats, Deed.SEE_FIGURES),
+    SystemTable("settings", columns(name=TEXT, value=TEXT), _settings, Action.SEE_SERVER),
+    SystemTable("stats", columns(statistic=TEXT, value=BIG), _stats, Action.SEE_FIGURES),
 )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.login.hash_places import HashPlaces
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
@@ -43,13 +43,13 @@ class SystemTable:
     """One table of `system`.
 
     rows: its rows, values in the order of `schema`, for a caller; the state has the catalog as the caller may know it
-    deed: for whom the table exists at all; None = everybody. Of all others each caller sees the rows that are theirs
+    action: for whom the table exists at all; None = everybody. Of all others each caller sees the rows that are theirs
     """
 
     name: str
     schema: pa.Schema
     rows: Rows
-    deed: Deed | None = None
+    action: Action | None = None
 
 
 def columns(**fields: pa.DataType) -> pa.Schema:
@@ -58,4 +58,4 @@ def columns(**fields: pa.DataType) -> pa.Schema:
 
 def may_know(who: Rights, user: str) -> bool:
     """Whether what one user does and has is the caller's business."""
-    return user == who.principal.name or who.may_do(Deed.SEE_OTHERS)
+    return user == who.principal.name or who.may_do(Action.SEE_OTHERS)

@@ -57,7 +57,7 @@ def _storage(sources: Sources, state: DatabaseState) -> Iterator[Figure]:
     yield Figure("commits_waiting", "Edits that wait for the committer", engine.committer.waiting)
     yield Figure("writers_waiting", "Statements that wait for room for their rows", engine.backpressure.waiting)
     yield Figure("snapshots_open", "Moments of the database that somebody reads", engine.snapshots.count())
-    yield Figure("files_retired", "Replaced files that are still read", len(engine.retired))
+    yield Figure("files_retired", "Replaced files that are still read", len(engine.obsolete_files))
     yield Figure("last_seq", "The newest _seq that was given out", state.last_seq)
     for kind, tables in Counter(str(table.kind) for table in state.catalog.tables.values()).items():
         yield Figure("tables", "Tables", tables, {"kind": kind})

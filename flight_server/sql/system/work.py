@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flight_server.access.grants import Deed
+from flight_server.access.grants import Action
 from flight_server.access.rights import Rights
 from flight_server.sql.live.subscription import NOTHING_YET
 from flight_server.sql.scopes.session_transactions import SessionTransaction
@@ -18,8 +18,8 @@ from storage.state.state import DatabaseState
 def _jobs(sources: Sources, state: DatabaseState, who: Rights) -> Iterable[tuple[Any, ...]]:
     names = {str(name) for name in state.catalog.tables}
     for job in sources.jobs.rows():
-        deed = Deed.BACKUP if job.job_type == "backup" else Deed.SEE_OTHERS
-        if job.target not in names and not who.may_do(deed):
+        action = Action.BACKUP if job.job_type == "backup" else Action.SEE_OTHERS
+        if job.target not in names and not who.may_do(action):
             continue
         yield (
             *(job.job_id, job.job_type, job.status, job.target, list(dict(job.parameters).items()), job.message),

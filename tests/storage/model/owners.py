@@ -282,7 +282,7 @@ class OwnersAgainstModel(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.engine.retired.remove_unused()
+        self.engine.obsolete_files.remove_unused()
         sweep(self.engine)
         verify_cold_files(self.engine)
 

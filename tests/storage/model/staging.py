@@ -22,6 +22,6 @@ def stage_and_commit(
 def stage_files(engine: Engine, transaction: Transaction, table: TableDef, *rows: Any) -> None:
     """As `stage_rows`, but to files, whatever the engine's settings say."""
     table = transaction.state.catalog.table_by_id(table)
-    stage = RowStage(table, engine.places, SPILLING, engine.clock, engine.new_id)
+    stage = RowStage(table, engine.file_stores, SPILLING, engine.clock, engine.new_id)
     stage.append(rows_batch(table, rows))
     transaction.change(table, staged=stage.finish())
