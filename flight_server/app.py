@@ -41,8 +41,7 @@ from jobs.ledger import Ledger
 from jobs.manager import JobManager
 from jobs.planning.schedule import Schedule
 from jobs.settings import JobSettings
-from storage.catalog.audit_record import DAY_MS
-from storage.clock import Clock, SystemClock
+from storage.clock import DAY_MS, Clock, SystemClock
 from storage.engine import Engine
 from storage.errors import FrostlineError
 from storage.failpoints import arm_from_environment

@@ -38,8 +38,8 @@ from flight_server.sql.context.statement_context import Services
 from flight_server.sql.define.users import without_gone
 from flight_server.sql.executor import StatementExecutor
 from flight_server.sql.live.settings import LiveSettings
-from storage.catalog.audit_record import DAY_MS, AuditRecord
-from storage.clock import Clock
+from storage.catalog.audit_record import AuditRecord
+from storage.clock import DAY_MS, Clock
 from storage.engine import Engine
 from storage.state.edits import Edit
 

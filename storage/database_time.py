@@ -16,13 +16,12 @@ from typing import Final
 
 import structlog
 
-from storage.clock import Clock
+from storage.clock import DAY_MS, Clock
 from storage.clock_trust import ClockTrust
 from storage.seq import COMMIT_MS_END, ms_of, written_time
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
 PLAUSIBLE_FROM_MS: Final = 1_767_225_600_000  # 2026-01-01: this server is not older, so an earlier clock is not set yet
 
 log = structlog.get_logger("clock")

@@ -20,6 +20,11 @@ Sync = Callable[[int], None]
 """Makes an open file durable. Raises OSError."""
 
 
+def content_hash(data: bytes = b"") -> hashlib.blake2b:
+    """Of a file's bytes: blake2b-128, whose hex is its `checksum` in manifests, backups and objects' metadata."""
+    return hashlib.blake2b(data, digest_size=16)
+
+
 class HashingFile:
     """A binary sink that hashes what goes through it; what pyarrow's writer writes into."""
 
@@ -30,7 +35,7 @@ class HashingFile:
             self._file: BinaryIO = path.open("wb", buffering=1 << 20)
         except OSError as error:
             raise disk_error("a cold file could not be created", error) from None
-        self._hash = hashlib.blake2b(digest_size=16)
+        self._hash = content_hash()
         self.bytes = 0
         self.closed = False
 
@@ -92,8 +97,8 @@ def disk_error(what: str, error: OSError) -> StorageUnavailable:
 
 
 def checksum_of(path: Path) -> str:
-    """blake2b-128 of a whole file, in hex."""
-    digest = hashlib.blake2b(digest_size=16)
+    """The `content_hash` of a whole file, in hex."""
+    digest = content_hash()
     with path.open("rb") as file:
         while data := file.read(_READ_BYTES):
             digest.update(data)

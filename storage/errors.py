@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+TOO_MANY: Final = "53300"  # LimitExceeded where others must end first: sessions, calls, statements
 DISK_FULL: Final = "53100"  # StorageUnavailable for want of room: it goes by itself once there is some
 
 

@@ -11,9 +11,8 @@ from typing import Final
 
 from flight_server.access.principal import Principal
 from storage.catalog.users import Role
-from storage.errors import LimitExceeded
+from storage.errors import TOO_MANY, LimitExceeded
 
-TOO_MANY: Final = "53300"  # SQLSTATE
 _RESERVED_SHARE_MAX: Final = 4  # a quarter of all, however few there are
 _ADMINISTRATORS: Final = frozenset((Role.SYSTEM, Role.DBA))
 

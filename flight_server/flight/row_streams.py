@@ -17,6 +17,7 @@ from flight_server.calls.running_calls import RunningCall
 from flight_server.metadata.plain import plain_batch
 from flight_server.wire.errors import flight_errors
 from storage.failpoints import reach
+from storage.state.dictionary_types import has_dictionary
 
 METADATA_ROWS: Final = 1024  # in a message: with schemas in it a row may have some kB, and 16 MiB is the limit
 
@@ -30,7 +31,7 @@ def table_stream(table: pa.Table) -> flight.FlightDataStream:
 def row_stream(schema: pa.Schema, reader: pa.RecordBatchReader, call: RunningCall, log: Any) -> flight.FlightDataStream:
     """The rows of a running query; `call` tells why when it is cut short."""
     options = _write_options(call)
-    if any(_holds_dictionary(field.type) for field in schema):
+    if has_dictionary(schema):
         rows = _rows(_in_types(reader, schema), call, log, plain=True)
         return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(schema, rows), options)
     return flight.GeneratorStream(schema, _rows(_in_types(reader, schema), call, log, plain=False), options)
@@ -61,11 +62,3 @@ def _rows(batches: Iterable[pa.RecordBatch], call: RunningCall, log: Any, *, pla
             raise
         except BaseException as error:
             raise call.explained(error) from None
-
-
-def _holds_dictionary(data_type: pa.DataType) -> bool:
-    if isinstance(data_type, pa.BaseExtensionType):
-        return _holds_dictionary(data_type.storage_type)
-    if pa.types.is_dictionary(data_type):
-        return True
-    return any(_holds_dictionary(data_type.field(i).type) for i in range(data_type.num_fields))

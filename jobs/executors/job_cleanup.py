@@ -8,9 +8,8 @@ from jobs.executor import Step
 from jobs.ledger import Ledger
 from jobs.outcome import Completed, Continue, Figures, Outcome, Skipped
 from jobs.settings import JobSettings
-from storage.clock import Clock
+from storage.clock import DAY_MS, Clock
 
-DAY_MS: Final = 86_400_000
 JOBS_AT_ONCE: Final = 1000
 
 

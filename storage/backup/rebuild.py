@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -30,7 +29,7 @@ from storage.catalog.names import DEFAULT_NAMESPACE
 from storage.catalog.references import with_sound_references
 from storage.catalog.schema import NamespaceDef, TableDef
 from storage.catalog.storages import LOCAL, LOCAL_STORAGE
-from storage.catalog.users import Role, UserRecord
+from storage.catalog.users import ROOT, Role, UserRecord
 from storage.cold.file_names import COPY_NAME, holds_cold_files
 from storage.data_directory import COLD, LEFT_OUT, LOCK_FILE, LOST_ROWS, REBUILD_PART, ROWS, DirectoryLock
 from storage.durable_files import checksum_of, disk_error, made_folder, sync_folder
@@ -43,8 +42,6 @@ from storage.rowstore.owners import OwnerKey, owner_operations
 from storage.rowstore.row_store import Operation, RowStore
 from storage.rowstore.startup_check import check_at_startup
 from storage.seq import ms_of
-
-ROOT: Final = "root"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ what they hold, so a later backup into the same target adds only what is new.
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Final
@@ -18,6 +17,7 @@ import msgspec
 
 from storage.catalog.storages import LOCAL
 from storage.data_directory import COLD, ROWS
+from storage.durable_files import content_hash
 from storage.errors import Corruption
 from storage.seq import written_ms
 from storage.state.state import ColdFile
@@ -128,4 +128,4 @@ def _check_place(file: BackupFile, backup_id: str) -> None:
 
 
 def _checksum(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
+    return content_hash(body).hexdigest()

@@ -6,7 +6,6 @@ a file under its name is always whole.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from storage.backup.record import BackupFile, BackupRecord, decode_backup
-from storage.durable_files import disk_error, made_folder
+from storage.durable_files import content_hash, disk_error, made_folder
 from storage.errors import Cancelled, Corruption, NotFound
 
 CHUNK_BYTES: Final = 1 << 20
@@ -89,7 +88,7 @@ class Pieces:
 
 def copied(source: Source, sinks: Iterable[BinaryIO], stop: Stop) -> tuple[int, str]:
     """Copy to the end; (bytes, blake2b-128 hex) of what went through. Raises Cancelled, OSError."""
-    digest, size = hashlib.blake2b(digest_size=16), 0
+    digest, size = content_hash(), 0
     while data := source.read(CHUNK_BYTES):
         if stop():
             raise Cancelled("the copy was cancelled; a backup counts only once it is whole")

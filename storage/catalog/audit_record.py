@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
-
-DAY_MS: Final = 86_400_000
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):

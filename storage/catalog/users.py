@@ -15,6 +15,7 @@ import msgspec
 from storage.catalog.names import TableName
 from storage.errors import InvalidRequest
 
+ROOT: Final = "root"  # the user that is always there
 USER_NAME_RULE: Final = "1-64 characters: letters, digits, _ . @ + -, beginning with a letter, a digit or _"
 _USER_NAME: Final = re.compile(r"\w[\w.@+-]{0,63}", re.ASCII)
 

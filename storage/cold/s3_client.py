@@ -22,6 +22,7 @@ from storage.catalog.credentials import S3Credentials
 from storage.catalog.storages import StorageDef
 from storage.cold.file_store import ObjectStore
 from storage.counters import S3_CALLS, S3_ERRORS, Counters
+from storage.durable_files import content_hash
 from storage.errors import StorageUnavailable
 from storage.settings import StorageSettings
 
@@ -70,7 +71,7 @@ class Upload:
 
 def prepared(file: Path, part_bytes: int) -> Upload:
     """Reads the file once. Raises OSError."""
-    whole, parts = hashlib.blake2b(digest_size=16), []
+    whole, parts = content_hash(), []
     size = 0
     with file.open("rb") as stream:
         while data := stream.read(part_bytes):

@@ -10,7 +10,6 @@ Parts need no sync: the rows are in the row store until the edit, which comes af
 
 from __future__ import annotations
 
-import hashlib
 import io
 import threading
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ from storage.cold.file_store import ObjectStore
 from storage.cold.folder_store import OWN_NAME, PROBE, PROBE_CONTENT
 from storage.cold.ownership_marker import MARKER, Claim, Marker, MarkerPlace
 from storage.cold.s3_client import Found, S3Client, prepared
-from storage.durable_files import checksum_of, disk_error, made_folder
+from storage.durable_files import checksum_of, content_hash, disk_error, made_folder
 from storage.errors import Corruption, StorageUnavailable
 
 STALE_UPLOAD_MS: Final = 86_400_000
@@ -210,7 +209,7 @@ class S3Store:
         return pieces
 
     def _compare(self, path: str, checksum: str, kind: type[Corruption | StorageUnavailable]) -> None:
-        digest = hashlib.blake2b(digest_size=16)
+        digest = content_hash()
         for piece in self._pieces(path):
             digest.update(piece)
         if digest.hexdigest() != checksum:

@@ -15,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from storage.catalog.audit_record import DAY_MS, AuditRecord
+from storage.catalog.audit_record import AuditRecord
+from storage.clock import DAY_MS
 from storage.database_time import Now
 from storage.errors import Corruption
 from storage.rowstore.keys import AUDIT

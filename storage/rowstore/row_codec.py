@@ -16,6 +16,7 @@ from typing import Final
 import pyarrow as pa
 
 from storage.errors import Corruption
+from storage.state.dictionary_types import has_dictionary
 
 _HEAD = struct.Struct(">BI")
 _BATCH: Final = 1
@@ -25,7 +26,7 @@ _VERSIONS: Final = 3
 
 def encode_rows(batch: pa.RecordBatch, schema_version: int) -> bytes:
     """Inverse of `decode_rows`."""
-    if _has_dictionary(batch.schema):
+    if has_dictionary(batch.schema):
         return _HEAD.pack(_STREAM, schema_version) + _stream(batch)
     return _HEAD.pack(_BATCH, schema_version) + batch.serialize().to_pybytes()
 
@@ -65,17 +66,3 @@ def decode_rows(value: bytes, schema: pa.Schema) -> pa.RecordBatch:
     except (pa.ArrowException, OSError, EOFError, StopIteration, struct.error) as error:
         raise Corruption(f"a hot batch can't be read: {str(error)[:100]}") from None
     raise Corruption(f"a hot batch has format {kind}, which this server does not know")
-
-
-def _has_dictionary(schema: pa.Schema) -> bool:
-    return any(_holds_dictionary(field.type) for field in schema)
-
-
-def _holds_dictionary(kind: pa.DataType) -> bool:
-    if isinstance(kind, pa.BaseExtensionType):
-        return _holds_dictionary(kind.storage_type)
-    if pa.types.is_dictionary(kind):
-        return True
-    if pa.types.is_run_end_encoded(kind):
-        return _holds_dictionary(kind.value_type)
-    return any(_holds_dictionary(kind.field(i).type) for i in range(kind.num_fields))

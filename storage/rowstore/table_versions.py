@@ -11,9 +11,10 @@ from typing import Final
 
 import msgspec
 
-from storage.catalog.audit_record import DAY_MS, AuditRecord
+from storage.catalog.audit_record import AuditRecord
 from storage.catalog.catalog import Catalog
 from storage.catalog.schema import TableDef, decode_record, encode_record
+from storage.clock import DAY_MS
 from storage.database_time import Now
 from storage.errors import Corruption
 from storage.rowstore.keys import META, MetaKind, meta_key, table_version_name

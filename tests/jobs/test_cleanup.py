@@ -13,12 +13,12 @@ import trio
 
 from jobs.executor import Step
 from jobs.executors.cleanup import CleanupExecutor
-from jobs.executors.job_cleanup import DAY_MS, JobCleanupExecutor
+from jobs.executors.job_cleanup import JobCleanupExecutor
 from jobs.ledger import JobRecord, JobType, Ledger, Trigger
 from jobs.outcome import Completed, Continue, Figures, Skipped
 from jobs.settings import JobSettings
 from jobs.states import JobState
-from storage.clock import ManualClock
+from storage.clock import DAY_MS, ManualClock
 from storage.engine import Engine
 from storage.errors import StorageUnavailable
 from storage.failpoints import arm, disarm

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from storage.catalog.audit_record import DAY_MS
-from storage.clock import SystemClock
+from storage.clock import DAY_MS, SystemClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
 from storage.state.edits import Edit

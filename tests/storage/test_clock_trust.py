@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage.clock import ManualClock
+from storage.clock import DAY_MS, ManualClock
 from storage.clock_trust import CONFIRM_SECONDS, ClockTrust
-from storage.database_time import DAY_MS, HOUR_MS, MINUTE_MS, DatabaseTime, Now
+from storage.database_time import HOUR_MS, MINUTE_MS, DatabaseTime, Now
 from storage.seq import COMMIT_MS_END
 
 TRUTH = 1_795_953_600_000  # 2026-11-29T12:00 UTC

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from storage.catalog.audit_record import DAY_MS, AuditRecord
+from storage.catalog.audit_record import AuditRecord
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import TableName
 from storage.catalog.schema import TableDef
 from storage.catalog.users import Grant, GrantName, Privilege, UserRecord, checked_user_name
-from storage.clock import ManualClock
+from storage.clock import DAY_MS, ManualClock
 from storage.engine import Engine
 from storage.errors import InvalidRequest, NotFound
 from storage.maintenance.sweep import sweep

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from flight_server.access.login.hash_places import TOO_MANY, Rank
+from flight_server.access.login.hash_places import Rank
 from flight_server.access.login.idp import IdentityProvider
 from flight_server.access.login.lockout import Lockout
 from flight_server.access.login.login_audit import LoginAudit
@@ -27,7 +27,7 @@ from flight_server.access.principal import Principal
 from flight_server.access.settings import AccessSettings
 from storage.catalog.users import Role, UserRecord
 from storage.clock import Clock
-from storage.errors import FrostlineError, LimitExceeded, Unauthenticated
+from storage.errors import TOO_MANY, FrostlineError, LimitExceeded, Unauthenticated
 
 K = TypeVar("K")
 V = TypeVar("V")

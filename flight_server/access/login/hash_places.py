@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from storage.errors import LimitExceeded
+from storage.errors import TOO_MANY, LimitExceeded
 
 WAITING_MAX: Final = 16
-TOO_MANY: Final = "53300"  # SQLSTATE
 
 
 class Rank(IntEnum):

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from storage.clock import Clock
-from storage.errors import LimitExceeded
+from storage.errors import TOO_MANY, LimitExceeded
 
 _NAMES_MAX: Final = 10_000
 WAITING_MAX: Final = 64
-TOO_MANY: Final = "53300"  # SQLSTATE
 
 
 @dataclass(frozen=True, slots=True)

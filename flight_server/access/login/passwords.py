@@ -14,10 +14,9 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from flight_server.access.login.hash_places import HashPlaces, Rank
 from storage.catalog.catalog import Catalog
-from storage.catalog.users import UserRecord
+from storage.catalog.users import ROOT, UserRecord
 from storage.errors import InvalidRequest
 
-ROOT: Final = "root"
 ROOT_ROLE: Final = "system"
 PASSWORD_BYTES_MAX: Final = 1024
 _GENERATED_BYTES: Final = 18

@@ -16,6 +16,7 @@ import jwt
 
 from flight_server.access.principal import Principal
 from storage.clock import Clock
+from storage.durable_files import sync_folder
 from storage.errors import StorageUnavailable, Unauthenticated
 
 _ALGORITHM: Final = "HS256"
@@ -137,3 +138,4 @@ def _write_key(file: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.rename(file)
+    sync_folder(file.parent)

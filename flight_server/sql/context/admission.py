@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from storage.clock import Clock
-from storage.errors import Cancelled, LimitExceeded
+from storage.errors import TOO_MANY, Cancelled, LimitExceeded
 
 POLL_SECONDS: Final = 0.05
-TOO_MANY: Final = "53300"  # SQLSTATE
 
 
 @dataclass(frozen=True, slots=True)

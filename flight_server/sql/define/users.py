@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import msgspec
 
 from flight_server.access.grants import may_manage
-from flight_server.access.login.passwords import ROOT
 from flight_server.access.principal import Principal
 from flight_server.parser.statements.users import (
     AlterUser,
@@ -26,7 +25,7 @@ from flight_server.parser.statements.users import (
 from flight_server.sql.context.statement_context import StatementContext
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import RESERVED_NAMESPACES, TableName
-from storage.catalog.users import Grant, GrantName, Privilege, UserRecord, in_order
+from storage.catalog.users import ROOT, Grant, GrantName, Privilege, UserRecord, in_order
 from storage.database_time import Now
 from storage.errors import AlreadyExists, InvalidRequest, NotFound, PermissionDenied
 

@@ -29,12 +29,11 @@ from flight_server.sql.live.topic import Topic
 from storage.catalog.catalog import Catalog
 from storage.catalog.schema import Column, TableDef
 from storage.engine import Engine
-from storage.errors import Cancelled, FrostlineError, LimitExceeded, NotFound
+from storage.errors import TOO_MANY, Cancelled, FrostlineError, LimitExceeded, NotFound
 from storage.failpoints import reach_loop
 from storage.loops import attempt, forever
 from storage.state.state import DatabaseState
 
-TOO_MANY: Final = "53300"  # SQLSTATE
 TICK_SECONDS_MAX: Final = 0.5
 
 
