@@ -58,7 +58,7 @@ from storage.settings import StorageSettings
 from storage.shares import ShareLimits, Shares
 from storage.state.edits import Committed, Edit
 from storage.state.snapshots import Snapshot, SnapshotRegistry
-from storage.state.state import ColdFile, DatabaseState
+from storage.state.state import DatabaseState
 from storage.transactions.row_stage import RowStage
 from storage.transactions.services import TransactionServices
 from storage.transactions.temporary_tables import TemporaryTables
@@ -225,11 +225,6 @@ class Engine:
         newest = self.state.last_seq  # before the registry: a snapshot opened after this is of a later state
         oldest = self.snapshots.oldest_seq()
         return min(newest, newest if oldest is None else oldest) + 1
-
-    def discard_unless_live(self, file: ColdFile, partition_id: int) -> None:
-        """Remove a file whose edit was refused (after an unknown outcome: once that is known)."""
-        if self.health == "ok" and file.file_id not in {f.file_id for f in self.state.partition(partition_id).cold}:
-            self.file_stores.discard(file)
 
     def dropped(self) -> list[DroppedPartition]:
         """What dropped tables left and `clean_dropped` has not yet removed."""

@@ -19,6 +19,7 @@ from storage.cold.file_names import file_name
 from storage.cold.parquet import ColdWriter, layout_of, rows_from
 from storage.errors import Cancelled, Conflict
 from storage.failpoints import reach
+from storage.maintenance.written_files import discarded_if_refused
 from storage.seq import SEQ_MAX, seq_at
 from storage.settings import StorageSettings
 from storage.state.batch_rows import kept_rows
@@ -105,13 +106,9 @@ def compact_partition(
         files = _rewrite(engine, table, plan, purge, cancelled)
         replaced = tuple(file.file_id for file in plan.files)
         change = CompactChange(partition.partition_id, replaced, files, purge.left_out)
-        try:
+        with discarded_if_refused(engine, files, partition.partition_id):
             reach("compact.before_commit")
             engine.commit(Edit(maintenance=(change,)))
-        except Exception:
-            for file in files:
-                engine.discard_unless_live(file, partition.partition_id)
-            raise
         reach("compact.after_commit")
     engine.obsolete_files.add(plan.files)
     engine.obsolete_files.remove_unused()

@@ -21,6 +21,7 @@ from storage.cold.parquet import ColdWriter, layout_of
 from storage.counters import ROWS_FLUSHED
 from storage.errors import Cancelled, StorageUnavailable
 from storage.failpoints import reach
+from storage.maintenance.written_files import discarded_if_refused
 from storage.state.edits import Edit, FlushChange
 from storage.state.state import ColdFile, HotChunk, PartitionState
 
@@ -84,12 +85,9 @@ def flush_partition(
         file = _written(engine, table, partition, _reporting(partition, cancelled, report))
         seq_max = int(partition.hot[-1].seqs[-1])
         change = FlushChange(partition.partition_id, seq_max, (file,))
-        try:
+        with discarded_if_refused(engine, (file,), partition.partition_id):
             reach("flush.before_commit")
             engine.commit(Edit(maintenance=(change,)))
-        except Exception:
-            engine.discard_unless_live(file, partition.partition_id)
-            raise
         reach("flush.after_commit")
         engine.counters.add(ROWS_FLUSHED, file.rows)
     return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)

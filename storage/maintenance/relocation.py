@@ -25,6 +25,7 @@ from storage.cold.file_names import FILE_SUFFIX
 from storage.cold.file_store import storage_of
 from storage.durable_files import disk_error, made_folder
 from storage.errors import Cancelled, StorageUnavailable
+from storage.maintenance.written_files import discarded_if_refused
 from storage.rowstore.keys import MANIFEST
 from storage.rowstore.manifest_records import decode_cold_file
 from storage.state.edits import CompactChange, Edit
@@ -80,11 +81,8 @@ def _move_one(engine: Engine, table: TableDef, cancelled: Callable[[], bool]) ->
         if cancelled():
             raise Cancelled("the move was cancelled; files that are moved stay where they are now")
         copy = _copied(engine, table, file)
-        try:
+        with discarded_if_refused(engine, (copy,), table.partition_id):
             engine.commit(Edit(maintenance=(CompactChange(table.partition_id, (file.file_id,), (copy,)),)))
-        except Exception:
-            engine.discard_unless_live(copy, table.partition_id)
-            raise
     engine.obsolete_files.add([file])
     with suppress(StorageUnavailable):  # it goes later
         engine.obsolete_files.remove_unused()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flight_server.parser.grammar.users import read_name, read_secret
+from flight_server.parser.grammar.users import read_name, read_options, read_secret
 from flight_server.parser.statements.storages import AlterStorage, CheckStorage, CreateStorage, DropStorage
 from flight_server.parser.statements.users import Secret
 from flight_server.parser.text.cursor import Cursor, not_supported
@@ -15,7 +15,6 @@ from storage.catalog.storages import StorageType, checked_endpoint, checked_regi
 from storage.errors import InvalidRequest
 
 DESCRIPTION_CHARACTERS_MAX: Final = 1000
-_FIXED: Final = ("TYPE", "URI")
 _ONLY_S3: Final = ("REGION", "ENDPOINT", "CREDENTIALS")
 _EXAMPLE: Final = "CREATE STORAGE archive TYPE 'filesystem' URI 'file:///var/frostline/archive'"
 
@@ -25,7 +24,7 @@ def parse_create_storage(cursor: Cursor) -> CreateStorage:
     if_not_exists = cursor.if_not_exists()
     name = storage_name(cursor)
     cursor.accept("WITH")
-    given = _options(cursor, (*_FIXED, *_READERS))
+    given = read_options(cursor, {**_FIXED, **_READERS}, equals=True)
     for word in _FIXED:
         if word not in given:
             raise InvalidRequest(f"a storage needs {word}, as in {_EXAMPLE}", sqlstate="42601")
@@ -45,7 +44,7 @@ def parse_alter_storage(cursor: Cursor) -> AlterStorage:
         raise not_supported(
             f"SET {cursor.token.key} of a storage", "make another storage, and move tables to it with ALTER TABLE"
         )
-    given = _options(cursor, tuple(_READERS))
+    given = read_options(cursor, _READERS, equals=True)
     if not given:
         raise cursor.error(f"expected {', '.join(_READERS)}")
     return AlterStorage(name, **_fields(given))
@@ -73,19 +72,6 @@ def storage_name(cursor: Cursor) -> str:
     return checked_storage_name(read_name(cursor, "storage"))
 
 
-def _options(cursor: Cursor, allowed: tuple[str, ...]) -> dict[str, Any]:
-    cursor.hides_strings = True  # an error must not repeat what may be a credential
-    given: dict[str, Any] = {}
-    while not cursor.ended:
-        word = cursor.expect_any(*allowed)
-        if word in given:
-            raise InvalidRequest(f"{word} is given twice", sqlstate="42601")
-        cursor.accept("=")
-        given[word] = _READERS[word](cursor) if word in _READERS else cursor.string(f"the {word.lower()}")
-        cursor.accept(",")
-    return given
-
-
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     return {word.lower(): value for word, value in given.items()}
 
@@ -101,6 +87,10 @@ def _description(cursor: Cursor) -> str:
     return text
 
 
+_FIXED: Final[Mapping[str, Callable[[Cursor], str]]] = {
+    "TYPE": lambda cursor: cursor.string("the type"),
+    "URI": lambda cursor: cursor.string("the uri"),
+}
 _READERS: Final[Mapping[str, Callable[[Cursor], Any]]] = {
     "REGION": lambda cursor: checked_region(cursor.string("the region")),
     "ENDPOINT": lambda cursor: checked_endpoint(cursor.string("the endpoint")),

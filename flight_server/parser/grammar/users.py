@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from flight_server.parser.statements.users import (
     AlterUser,
@@ -22,19 +22,7 @@ from storage.catalog.users import Privilege, Role, checked_user_name
 from storage.errors import InvalidRequest
 
 _EMAIL_CHARACTERS_MAX: Final = 254
-_OPTIONS: Final = ("PASSWORD", "ROLE", "EMAIL", "STORAGE", "STORAGE_MODE")
 _ALONE: Final = "name one role, with ALTER USER 'name' ROLE .."
-
-
-@dataclass(slots=True)
-class _Options:
-    """What stands behind the name."""
-
-    password: Secret | None = None
-    role: Role | None = None
-    email: str | None = None
-    storage: str | None = None
-    storage_mode: StorageMode | None = None
 
 
 def parse_create_user(cursor: Cursor) -> CreateUser:
@@ -42,16 +30,7 @@ def parse_create_user(cursor: Cursor) -> CreateUser:
     [STORAGE_MODE table|region]`, from behind USER."""
     if_not_exists = cursor.if_not_exists()
     name = user_name(cursor)
-    options = _options(cursor)
-    return CreateUser(
-        name,
-        options.password or Secret(),
-        options.role or Role.USER,
-        options.email or "",
-        if_not_exists,
-        options.storage or "",
-        options.storage_mode or StorageMode.TABLE,
-    )
+    return CreateUser(name, **_options(cursor), if_not_exists=if_not_exists)
 
 
 def parse_alter_user(cursor: Cursor) -> AlterUser:
@@ -59,9 +38,9 @@ def parse_alter_user(cursor: Cursor) -> AlterUser:
     name = user_name(cursor)
     cursor.accept("SET")
     if cursor.ended:
-        raise cursor.error(f"expected {', '.join(_OPTIONS[:-1])} or {_OPTIONS[-1]}")
-    options = _options(cursor)
-    return AlterUser(name, options.password, options.role, options.email, options.storage, options.storage_mode)
+        *others, last = _READERS
+        raise cursor.error(f"expected {', '.join(others)} or {last}")
+    return AlterUser(name, **_options(cursor))
 
 
 def parse_drop_user(cursor: Cursor) -> DropUser:
@@ -86,28 +65,29 @@ def user_name(cursor: Cursor) -> str:
     return checked_user_name(read_name(cursor, "user"))
 
 
-def _options(cursor: Cursor) -> _Options:
-    cursor.hides_strings = True  # an error must not repeat what may be a password
-    options = _Options()
-    seen: set[str] = set()
-    cursor.accept("WITH")
+def read_options(
+    cursor: Cursor, readers: Mapping[str, Callable[[Cursor], Any]], *, equals: bool = False
+) -> dict[str, Any]:
+    """`WORD value [,] ..` to the end of the statement, by word; each at most once. Raises InvalidRequest.
+
+    equals: whether `=` may stand before the value
+    """
+    cursor.hides_strings = True  # an error must not repeat what may be a password or a credential
+    given: dict[str, Any] = {}
     while not cursor.ended:
-        word = cursor.expect_any(*_OPTIONS)
-        if word in seen:
+        word = cursor.expect_any(*readers)
+        if word in given:
             raise InvalidRequest(f"{word} is given twice", sqlstate="42601")
-        seen.add(word)
-        if word == "PASSWORD":
-            options.password = read_secret(cursor, "the password", "PASSWORD")
-        elif word == "ROLE":
-            options.role = _role(cursor)
-        elif word == "STORAGE":
-            options.storage = _storage(cursor)
-        elif word == "STORAGE_MODE":
-            options.storage_mode = _storage_mode(cursor)
-        else:
-            options.email = _email(cursor)
+        if equals:
+            cursor.accept("=")
+        given[word] = readers[word](cursor)
         cursor.accept(",")
-    return options
+    return given
+
+
+def _options(cursor: Cursor) -> dict[str, Any]:
+    cursor.accept("WITH")
+    return {word.lower(): value for word, value in read_options(cursor, _READERS).items()}
 
 
 def _storage(cursor: Cursor) -> str:
@@ -148,6 +128,15 @@ def _role(cursor: Cursor) -> Role:
 def _given(text: str, is_string: bool) -> str:
     """A string may be a password in the wrong place."""
     return "of that name" if is_string else f"'{text[:64]}'"
+
+
+_READERS: Final[Mapping[str, Callable[[Cursor], Any]]] = {
+    "PASSWORD": lambda cursor: read_secret(cursor, "the password", "PASSWORD"),
+    "ROLE": _role,
+    "EMAIL": _email,
+    "STORAGE": _storage,
+    "STORAGE_MODE": _storage_mode,
+}
 
 
 # --- rights ----------------------------------------------------------------------------------------------------
