@@ -29,9 +29,14 @@ def tree_of(path: str) -> ast.Module:
     return ast.parse(text_of(path), path)
 
 
-def imports_of(path: str) -> Iterator[str]:
+@cache
+def imports_of(path: str) -> frozenset[str]:
     """Full names of all that a module imports, wherever in it and for types too: `a.b` and `a.b.c` for
     `from a.b import c`."""
+    return frozenset(_imports_of(path))
+
+
+def _imports_of(path: str) -> Iterator[str]:
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Set
 from functools import cache
 
 import pytest
@@ -26,13 +27,14 @@ def modules() -> dict[str, str]:
     return {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in sources()}
 
 
-def imported_files(path: str) -> set[str]:
+@cache
+def imported_files(path: str) -> frozenset[str]:
     """Paths of our modules that a file imports; a package's own file only when nothing in the package is meant."""
     found = {modules()[name] for name in imports_of(path) if name in modules()}
-    return {other for other in found if not other.endswith("__init__.py")} - {path}
+    return frozenset(other for other in found if not other.endswith("__init__.py")) - {path}
 
 
-def cycles(arrows: dict[str, set[str]]) -> list[str]:
+def cycles(arrows: Mapping[str, Set[str]]) -> list[str]:
     """Nodes on any circle, found by taking away what nothing, or only what is gone, leads to or from."""
     left = {node: set(targets) for node, targets in arrows.items()}
     while True:
