@@ -202,7 +202,8 @@ class StatementExecutor:
         user, bound = self._bound(session, statement, written, params)
         if user is not session:
             audit(self._engine, event(user, "EXECUTE AS", user.principal.name, written))
-        return StatementRun(replace(request, session=user), bound, running)
+            request = replace(request, session=user)
+        return StatementRun(request, bound, running)
 
     def _bound(
         self, session: Session, statement: Statement, text: str, params: Params | None

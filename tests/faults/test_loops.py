@@ -247,7 +247,7 @@ def test_an_error_that_can_not_be_mapped_reaches_the_reader_all_the_same():
 
 
 def test_the_loop_of_queries_runs_on_when_a_callback_ends_it(home: House):
-    loop = home.statements._services.queries._loop.loop
+    loop = home.statements._execution.services.queries._loop.loop
 
     def end() -> None:
         raise SystemExit

@@ -51,7 +51,7 @@ def answer(engine: QueryEngine, db: Database, sql: str, params: Mapping[str, Any
     """(schema, rows), or (class of the error, its words, SQLSTATE)."""
     given = {"given": pa.table({"x": [1, 2, 3]})}
     virtual = {TableName("system", "things"): lambda: pa.table({"name": ["a", "b"]})}
-    asked = db.scope(extra=given, virtual=virtual, words={"CURRENT_SCHEMA": "public"}, **scope)
+    asked = db.scope(extra=given, virtual=virtual, words=lambda: {"CURRENT_SCHEMA": "public"}, **scope)
     try:
         rows = engine.collect(engine.plan(sql, asked, params), lambda: False)
     except FrostlineError as error:
