@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 ISSUER, AUDIENCE = "https://id.example.com", "frostline-prod"
 
@@ -36,7 +36,7 @@ def ed_key() -> ed25519.Ed25519PrivateKey:
 
 def jwk(kid: str, key: Any, **more: str) -> dict[str, Any]:
     """The public half."""
-    kinds = {rsa.RSAPrivateKey: RSAAlgorithm, ec.EllipticCurvePrivateKey: ECAlgorithm}
+    kinds: dict[type, type[Algorithm]] = {rsa.RSAPrivateKey: RSAAlgorithm, ec.EllipticCurvePrivateKey: ECAlgorithm}
     algorithm = next((a for kind, a in kinds.items() if isinstance(key, kind)), OKPAlgorithm)
     return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
 

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -129,7 +130,7 @@ def write(disk: Path) -> None:
             assert engine.health != "ok"
             assert engine.row_store.is_full
             next_key += 1
-            refused(lambda key=next_key: insert(engine, table, (key, "refused")))
+            refused(partial(insert, engine, table, (next_key, "refused")))
             refused(lambda: engine.job_records.put_job("SW-1", b"{}"))
             refused(engine.new_id)
             assert values(engine, table) == acknowledged  # queries go on
@@ -189,7 +190,7 @@ def serve(disk: Path) -> None:
         for _ in range(2):
             ballast.leave(700_000)
             big = pa.table({"k": range(10_000_000, 10_001_000), "v": [text(random) for _ in range(1000)]})
-            failing(lambda data=big: cursor.adbc_ingest("t", data, mode="append"))
+            failing(partial(cursor.adbc_ingest, "t", big, mode="append"))
             ballast.leave(300_000)
             stored = stored_until_full(key, lambda k: cursor.execute(f"INSERT INTO t VALUES ({k}, '{text(random)}')"))
             acknowledged |= set(range(key, key + stored))

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from errno import EIO
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -241,8 +242,12 @@ def _arming(case: Case, passed: dict[str, dict[str, int]]) -> Callable[[str], No
                 failpoints.arm(case.point, hit)
             return
         counts = passed.setdefault(kind, {})
+
+        def count(point: str) -> None:
+            counts[point] = counts.get(point, 0) + 1
+
         for point in failpoints.POINTS:
-            failpoints.arm(point, lambda p=point: counts.__setitem__(p, counts.get(p, 0) + 1))
+            failpoints.arm(point, partial(count, point))
 
     return begin
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,7 @@ class Work:
     def _steps(self) -> Iterator[tuple[str, Content, Callable[[], object]]]:
         """(kind, what the database holds after it, the step)."""
         for name, key in (("kv", ("k",)), ("log", ()), ("gone", ("k",))):
-            yield "ddl", self._with_table(name), lambda n=name, k=key: self._create(n, k)
+            yield "ddl", self._with_table(name), partial(self._create, name, key)
         yield self._inserting("kv", range(30), 1)
         yield self._inserting("log", range(10), 1)
         yield self._transaction()
@@ -195,9 +196,14 @@ class Work:
 
     def _moves(self, kind: str, *names: str) -> Iterator[tuple[str, Content, Callable[[], object]]]:
         """Flush, compact or purge: no client sees a difference."""
-        move = {"flush": furniture.flush, "compact": furniture.compact, "purge": _purge}[kind]
+        moves: dict[str, Callable[[Engine, TableDef], object]]
+        moves = {"flush": furniture.flush, "compact": furniture.compact, "purge": _purge}
         for name in names:
-            yield kind, self.content, lambda n=name: move(self.engine, self._table(n))
+
+            def act(name: str = name) -> None:
+                moves[kind](self.engine, self._table(name))
+
+            yield kind, self.content, act
 
     def _sweep(self) -> None:
         """Of files that a crash left, for in this work nothing else is left to the sweep."""
@@ -210,7 +216,7 @@ class Work:
             record = _job(number, status)
             after = deepcopy(self.content)
             after["jobs"][record.job_id] = _written(record)
-            yield "ledger", after, lambda r=record: self._ledger.put(r)
+            yield "ledger", after, partial(self._ledger.put, record)
         after = deepcopy(self.content)
         del after["jobs"]["FL-1"]
         yield "ledger", after, lambda: self._ledger.purge(2, 1000)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import adbc_driver_flightsql.dbapi as adbc
 import pyarrow.flight as flight
@@ -42,7 +43,7 @@ class Files:
         self.directory = directory
         self.certificate, self.key = directory / "server.pem", directory / "server.key"
         self.write(own)
-        self.settings = {"tls_certificate": str(self.certificate), "tls_key": str(self.key)}
+        self.settings: dict[str, Any] = {"tls_certificate": str(self.certificate), "tls_key": str(self.key)}
         if clients is not None:
             clients.cert_pem.write_to_path(str(directory / "clients.pem"))
             self.settings["tls_client_ca"] = str(directory / "clients.pem")

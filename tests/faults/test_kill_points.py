@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,7 @@ def test_killed_at_a_point_it_restarts_with_every_row_once(
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Iterator[str]:
+def config(tmp_path: Path) -> str:
     path = tmp_path / "frostline.toml"
     path.write_text(CONFIG)
     return str(path)

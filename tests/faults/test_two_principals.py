@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -151,7 +152,7 @@ def test_a_prepared_statement_of_one_is_not_the_others(people: People, ann: Clie
             lambda h: bob.put(prepared_query(h), NOTHING),
             lambda h: bob.close_prepared(h),
         ):
-            assert told(lambda act=act, handle=handle: act(handle)) == unknown
+            assert told(partial(act, handle)) == unknown
     assert ann.fetch(ann.info(prepared_query(reading.prepared_statement_handle))).num_rows == 2
 
 

@@ -13,6 +13,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -202,7 +203,7 @@ def test_uploads_with_damaged_messages_are_survived(target: Target):
 def test_the_corpus_of_messages_gives_our_errors_or_a_value(file: Path):
     data = file.read_bytes()
     decoders: list[Callable[[bytes], object]] = [decode_descriptor, decode_ticket]
-    decoders += [lambda data, kind=kind: decode_action(kind, data) for kind in ACTIONS]
+    decoders += [partial(decode_action, kind) for kind in ACTIONS]
     for decode in decoders:
         with suppress(FrostlineError):
             decode(data)

@@ -19,6 +19,7 @@ def names_reached(by: str = "reach") -> Iterator[str]:
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == by:
                 (name,) = node.args
                 if isinstance(name, ast.Constant):
+                    assert isinstance(name.value, str)
                     yield name.value
 
 

@@ -60,17 +60,17 @@ class Load:
     def amid(self, executor: Executor) -> Executor:
         """The executor, with ticks in the middle of its steps: time and changes do not wait for jobs."""
 
-        def step(given: Step) -> Outcome:
+        def amid_ticks(step: Step) -> Outcome:
             self.steps += 1
-            assert self.steps < STEPS_MAX, f"{given.record} does not end"
+            assert self.steps < STEPS_MAX, f"{step.record} does not end"
 
             def cancelled() -> bool:
                 self.tick(STEP_SECONDS)
-                return given.cancelled()
+                return step.cancelled()
 
-            return executor(replace(given, cancelled=cancelled))
+            return executor(replace(step, cancelled=cancelled))
 
-        return step
+        return amid_ticks
 
     @staticmethod
     def _keys(tick: int) -> range:

@@ -27,7 +27,7 @@ def waiting(job_id: str, *, priority: int = 1, waited: float = 0, target: str = 
 
 def chosen(*jobs: Waiting, last_started: dict[str, float] | None = None) -> str | None:
     found = next_job(jobs, last_started or {}, ageing_seconds=30)
-    return found and found.job_id
+    return None if found is None else found.job_id
 
 
 def test_nothing_waiting_is_nothing_to_start():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import trio
 
 from jobs.ledger import JobType, Trigger
@@ -16,7 +18,7 @@ from tests.jobs.with_engine import jobs_over
 from tests.support.storage_builders import delete, files_on_disk, flush, insert, make_table, now, partition, values
 
 
-def filled(engine: Engine, **options: int) -> TableDef:
+def filled(engine: Engine, **options: Any) -> TableDef:
     """Rows 0-9 in one file, 10-19 in another, 20-29 hot."""
     table = make_table(engine, **options)
     for start in (0, 10, 20):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -69,8 +70,8 @@ class House:
         for table in self.tables:
             with_rows(engine, table, self.ann, self.ben)
         for user in ("ann", "ben"):
-            name = GrantName(user, table_name("public", "notes"))
-            define(engine, lambda c, n=name: c.with_grant(Grant(name=n, privileges=(Privilege.SELECT,))))
+            grant = Grant(name=GrantName(user, table_name("public", "notes")), privileges=(Privilege.SELECT,))
+            define(engine, partial(Catalog.with_grant, grant=grant))
         self.number = engine.users.owner(self.ann).number
 
     def check_only_ben_is_left(self) -> None:

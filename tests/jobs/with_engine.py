@@ -70,7 +70,7 @@ async def jobs_over(engine: Engine, settings: JobSettings | None = None) -> Asyn
         nursery.cancel_scope.cancel()
 
 
-def through_the_door(engine: Engine, calls: Callable[[JobClient], None]) -> None:
+def through_the_door(engine: Engine, calls: Callable[[JobClient], object]) -> None:
     """Run `calls(door)` on a thread of its own, as gRPC does."""
 
     async def main() -> None:

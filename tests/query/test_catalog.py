@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -60,7 +62,7 @@ def test_virtual_tables_are_computed_once_a_statement_and_only_when_named(db: Da
         calls.append(1)
         return ONE
 
-    scope = {"virtual": {SYSTEM_THINGS: things}}
+    scope: dict[str, Any] = {"virtual": {SYSTEM_THINGS: things}}
     db.rows("SELECT * FROM t", **scope)
     assert calls == []
     assert db.rows("SELECT a.x + b.x FROM system.things a, system.things b", **scope) == [(2,)]
@@ -68,7 +70,7 @@ def test_virtual_tables_are_computed_once_a_statement_and_only_when_named(db: Da
 
 
 def test_a_virtual_table_may_itself_run_a_query(db: Database, t: TableDef):
-    scope = {"virtual": {SYSTEM_THINGS: lambda: db.ask("SELECT count(*) AS n FROM t")}}
+    scope: dict[str, Any] = {"virtual": {SYSTEM_THINGS: lambda: db.ask("SELECT count(*) AS n FROM t")}}
     assert db.rows("SELECT n FROM system.things", **scope) == [(2,)]
 
 

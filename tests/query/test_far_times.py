@@ -76,7 +76,8 @@ def far(queries: QueryEngine, directory: Path) -> Database:
                 enumerate(MOMENTS)]  # fmt: skip
         for at, row in enumerate(rows):
             put = db.hot if state == "hot" or (state == "mixed" and at % 2) else db.file
-            put(table, [at + 1], **{name: [value] for name, value in row.items()})
+            values: dict[str, Any] = {name: [value] for name, value in row.items()}
+            put(table, [at + 1], **values)
     return db
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from flight_server.query import QueryEngine, QueryScope, QuerySettings, RunningQuery, RunState
+from flight_server.query import QueryEngine, QueryScope, QuerySettings, RunState
 from flight_server.query.results.result_shape import cut
+from flight_server.query.results.running_query import Running
 from storage.cold.file_store import only_local
 from storage.cold.local_store import LocalStore
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
@@ -24,7 +25,7 @@ ENDLESS_ROWS = "SELECT value, value::varchar AS s FROM generate_series(1, 100000
 MESSAGE_BYTES_MAX = 2 << 20
 
 
-def started(queries: QueryEngine, sql: str) -> RunningQuery:
+def started(queries: QueryEngine, sql: str) -> Running:
     return queries.start(queries.plan(sql, SCOPE))
 
 

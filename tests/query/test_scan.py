@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -33,7 +34,7 @@ def mixed(db: Database, t: TableDef) -> TableDef:
     return t
 
 
-def ids(db: Database, sql: str, **scope: object) -> list[int]:
+def ids(db: Database, sql: str, **scope: Any) -> list[int]:
     return sorted(row[0] for row in db.rows(sql, **scope))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ ZONES = (None, "UTC", "+05:30", "Europe/Berlin", "Etc/GMT+5")
 DATE = datetime.date(2020, 2, 29)
 TIME = datetime.time(1, 2, 3)
 
-VALUES: list[tuple[pa.DataType, list[object]]] = [
+VALUES: list[tuple[pa.DataType, list[Any]]] = [
     (pa.null(), []),
     (pa.bool_(), [True, False]),
     *[(kind(), [1, 2]) for kind in (pa.int8, pa.int16, pa.int32, pa.int64, pa.uint8, pa.uint16, pa.uint32)],

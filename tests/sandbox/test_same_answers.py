@@ -84,7 +84,7 @@ def test_an_earlier_version_is_what_it_was(here: QueryEngine, apart: QueryEngine
 
 def test_rows_that_alone_matter_go_along(here: QueryEngine, apart: QueryEngine, db: Database):
     one = ROWS.slice(3, 1).to_batches()[0]
-    asked = {"only": lambda _: one}
+    asked: dict[str, Any] = {"only": lambda _: one}
     assert answer(apart, db, "SELECT * FROM r", **asked) == answer(here, db, "SELECT * FROM r", **asked)
 
 

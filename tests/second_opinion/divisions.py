@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from tests.second_opinion.expressions import Expressions
 from tests.second_opinion.pieces import Either, Part, all_of, filled, row
@@ -55,6 +55,6 @@ def nested(making: Making) -> Question:
     inner = row(f"SELECT {items} FROM {table.name}", all_of([guard, *makes.tests(1, 0)], " WHERE ", least=1))
     condition = random.choice(_ABOUT_QUOTIENT if has_quotient else _ABOUT_BOTH)
     form = random.choice(_FORMS)
-    parts: dict[str, Part] = {"q": inner, "c": condition}
+    parts: dict[str, Any] = {"q": inner, "c": condition}
     query = filled(form, **{name: part for name, part in parts.items() if f"{{{name}}}" in form})
     return Question("K10g", query, view=None if "{q}" in form else inner)

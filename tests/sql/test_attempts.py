@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -31,7 +31,7 @@ class Transaction:
         return self._commit()
 
 
-def conflict() -> None:
+def conflict() -> NoReturn:
     raise Conflict("others were first")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flight_server.parser.text import sql_text
-from flight_server.parser.text.lexer import TokenKind, lex
+from flight_server.parser.text.lexer import Token, TokenKind, lex
 from flight_server.parser.text.number_parameters import number_parameters
 from flight_server.parser.text.sql_text import SqlText, split_statements
 from storage.errors import FrostlineError
@@ -34,7 +34,12 @@ def test_statements_of_a_numbered_text_have_their_own_tokens(text: str) -> None:
 
 def test_a_text_is_lexed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lexed: list[str] = []
-    monkeypatch.setattr(sql_text, "lex", lambda sql: lexed.append(sql) or lex(sql))
+
+    def told(sql: str) -> list[Token]:
+        lexed.append(sql)
+        return lex(sql)
+
+    monkeypatch.setattr(sql_text, "lex", told)
     text = "INSERT INTO t VALUES (?, 'a') -- one\n; SELECT ? FROM t"
     parts = split_statements(number_parameters(SqlText(text)).text)
     kinds = [[token.kind for token in part.without_comments().tokens] for part in parts]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.support.sql_client import Client
@@ -17,7 +19,7 @@ def t(client: Client) -> Client:
     return client
 
 
-def everywhere(client: Client, sql: str, rows: list[tuple[object, ...]]) -> None:
+def everywhere(client: Client, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
     """The same answer as it is, flushed and compacted."""
     assert client.rows(sql) == rows
     client.flush("t")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +41,30 @@ def fields(client: Client, table: str = "t") -> list[tuple[Any, ...]]:
 
 def paths(kind: pa.DataType, text: str = "v") -> Iterator[tuple[str, Callable[[Any], Any]]]:
     """Every way down into a value: its SQL, and the same of a Python value."""
+    steps: list[tuple[str, pa.DataType, Callable[[Any], Any]]]
     if pa.types.is_struct(kind):
-        steps = [(f"['{f.name}']", f.type, lambda value, name=f.name: value[name]) for f in kind]
+        steps = [(f"['{f.name}']", f.type, itemgetter(f.name)) for f in kind]
     elif pa.types.is_map(kind):
-        steps = [(f"['{key}']", kind.item_type, lambda value, key=key: dict(value).get(key)) for key in KEYS]
+        steps = [(f"['{key}']", kind.item_type, partial(of_key, key)) for key in KEYS]
     elif pa.types.is_nested(kind):
         steps = [("[1]", kind.value_type, lambda value: value[0] if value else None)]
     else:
         return
     for step, inner, of in steps:
-        yield text + step, lambda value, of=of: None if value is None else of(value)
+        yield text + step, partial(down, (of,))
         for below, further in paths(inner, text + step):
-            yield below, lambda value, of=of, further=further: None if value is None else further(of(value))
+            yield below, partial(down, (of, further))
+
+
+def of_key(key: Any, value: Any) -> Any:
+    return dict(value).get(key)
+
+
+def down(steps: Sequence[Callable[[Any], Any]], value: Any) -> Any:
+    """One step after the other, as far as there is a value."""
+    for step in steps:
+        value = None if value is None else step(value)
+    return value
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -74,7 +75,7 @@ def test_names_keep_their_case_and_odd_characters(client: Client) -> None:
     ],
 )
 def test_a_refused_ingest_stores_nothing(
-    client: Client, table: str, rows: pa.Table, options: dict[str, object], sqlstate: str
+    client: Client, table: str, rows: pa.Table, options: dict[str, Any], sqlstate: str
 ) -> None:
     client.do("CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(3)); INSERT INTO t VALUES (1, 'x')")
     client.do("CREATE VIEW v AS SELECT 1 AS a")

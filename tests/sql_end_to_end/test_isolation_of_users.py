@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.sql_end_to_end.marked import OWN_TABLES, ROLES, STATEMENTS, Marked, Marks, bytes_of
-from tests.support.listener import listen
+from tests.support.listener import Listener, listen
 from tests.support.server_process import ServerProcess
 from tests.support.sql_client import Client, Refused
 
@@ -98,6 +99,10 @@ def answer(user: Marked, client: Client, text: str) -> str:
         return f"{refused.sqlstate} {refused.message}"
 
 
+def has_told(live: Listener, key: int) -> bool:
+    return any(row["id"] == key for row in live.rows)
+
+
 def test_subscribers_hear_of_their_own_rows_only(marks: Marks) -> None:
     sql = f"SUBSCRIBE TO SELECT id, t, n FROM {marks.namespace}.notes"
     una, udo = marks.users[0], marks.users[1]
@@ -111,7 +116,7 @@ def test_subscribers_hear_of_their_own_rows_only(marks: Marks) -> None:
             for user in marks.users:
                 user.client.do(f"INSERT INTO notes VALUES ({key}, '{user.text}', {user.number})")
         for user, live in ((una, first), (udo, second)):
-            live.until(lambda live=live: any(row["id"] == 109 for row in live.rows))
+            live.until(partial(has_told, live, 109))
             assert [row["id"] for row in live.rows if row["id"] >= 100] == list(range(100, 110))
             marks.check(user, str(live.all), "a subscription")
 

@@ -114,7 +114,7 @@ def test_what_is_told_before_the_first_fetch_is_not_lost(home: House):
     outcome = home.statements.run(Request(session, ALL))
     home.do(session, "INSERT INTO t VALUES (1, 'a')")
     home.do(session, "DELETE FROM t")
-    reader, told = outcome.start(), []
+    reader, told = outcome.start(), list[str]()
     while len(told) < 3:
         told += [row["_change"] for row in reader.read_next_batch().to_pylist()]
     assert told == ["progress", "insert", "delete"]

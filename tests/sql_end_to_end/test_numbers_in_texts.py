@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flight_server.access.sessions.sessions import Session
+from flight_server.access.sessions.session import Session
 from flight_server.sql.interface.request import Request
 from storage.errors import FrostlineError
 from storage.whole_numbers import whole_number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -106,7 +107,7 @@ def test_a_transaction_takes_them_along(own: Client) -> None:
 
 
 def test_ingest_makes_and_fills_them(client: Client, connect: Connect) -> None:
-    options = {"temporary": True, "db_schema_name": None}
+    options: dict[str, Any] = {"temporary": True, "db_schema_name": None}
     assert client.ingest("loaded", ROWS, **options) == 2
     assert client.ingest("loaded", ROWS, mode="append", **options) == 2
     assert client.ingest("loaded", ROWS, mode="append", db_schema_name=None) == 2

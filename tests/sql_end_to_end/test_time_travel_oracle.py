@@ -174,7 +174,7 @@ class World:
     def check(self) -> None:
         names = ", ".join(("id", *self.oracle.columns))
         assert self.read(f"SELECT {names} FROM t ORDER BY id") == self.oracle.shown(self.oracle.rows)
-        [(_, partition)] = list(self.partitions()) or [(None, PartitionState(0))]
+        [partition] = [partition for _, partition in self.partitions()] or [PartitionState(0)]
         kept_from_ms = self.rooms.clock.wall_ms() - RETENTION_SECONDS * 1000
         for seq, (at_ms, then) in self.pasts.items():
             moment = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).isoformat()

@@ -220,9 +220,9 @@ def test_the_role_system_is_for_this_machine_only(tmp_path: Path) -> None:
 
 def own_addresses() -> list[str]:
     """IPv4 addresses of this machine, by its name and by the way out (nothing is sent)."""
-    found = []
+    found: list[str] = []
     try:
-        found += [info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+        found += [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))
             found.append(probe.getsockname()[0])
@@ -348,6 +348,7 @@ def test_no_password_and_no_hash_is_ever_shown(tmp_path: Path) -> None:
             Client(connection).rows("SELECT 1 AS one")
         process.stop()
         shown += json.dumps(process.stderr) + json.dumps(process.stdout)
+    assert process.root_password is not None
     for secret in (SECRET, SECRET.replace(" ", "_"), "$argon2", process.root_password):
         assert secret not in shown
     stored = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())

@@ -10,7 +10,7 @@ from itertools import product
 import pyarrow as pa
 import pytest
 
-from flight_server.access.sessions.sessions import Session
+from flight_server.access.sessions.session import Session
 from flight_server.query.errors.rules import OPENINGS, RULES
 from storage.errors import FrostlineError
 from tests.sql_end_to_end.carriers import CARRIERS

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.sqllogic.rendering import letters_of, lines_of
 from tests.sqllogic.runner import Failed, Runner, Server
-from tests.sqllogic.script import Query, parse
+from tests.sqllogic.script import Query, Record, parse
 
 
 def complete(path: Path, runner: Runner) -> str:
@@ -33,7 +33,7 @@ def complete(path: Path, runner: Runner) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _step(runner: Runner, record: object) -> None:
+def _step(runner: Runner, record: Record) -> None:
     try:
         runner.step(record)
     except Failed as failed:

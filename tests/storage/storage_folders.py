@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,7 @@ from storage.state.edits import Edit
 from tests.support.storage_builders import alter, now
 
 
-def folder_storage(folder: Path, name: str = "archive", **more: str) -> StorageDef:
+def folder_storage(folder: Path, name: str = "archive", **more: Any) -> StorageDef:
     return StorageDef(name=name, type=StorageType.FILESYSTEM, uri=f"file://{folder}", claim=f"claim of {name}", **more)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -68,7 +69,7 @@ class StreamMachine(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.clock = ManualClock()
         path = Path(self.directory.name) / "data"
-        options = {"retention_seconds": retention, "max_buffer": max_buffer, "eviction": eviction}
+        options: dict[str, Any] = {"retention_seconds": retention, "max_buffer": max_buffer, "eviction": eviction}
         self.stream = Stream(path, self.clock, **options)
         self.oracle = StreamOracle(retention, max_buffer, eviction)
         self.next_number = 0

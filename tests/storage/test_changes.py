@@ -69,7 +69,7 @@ def told(delta: Delta) -> list[tuple[int, str, Any, Any]]:
     """(`_seq`, what, new k and v or None, old k and v or None), by `_seq`."""
     old, new = (list(zip(*(c.to_pylist() for c in batch.columns), strict=True)) for batch in (delta.old, delta.new))
     paired = set(delta.replaced.tolist())
-    found = [
+    found: list[tuple[int, str, Any, Any]] = [
         (int(row[0]), "insert" if at == NONE else "update", row[1:], None if at == NONE else old[at][1:])
         for row, at in zip(new, delta.replaced.tolist(), strict=True)
     ]

@@ -13,7 +13,7 @@ COMMITS = st.lists(st.sets(st.integers(0, 60), max_size=8), max_size=20)
 
 
 def built(commits: list[set[int]]) -> tuple[DeleteSet, dict[int, int]]:
-    deletes, model = DeleteSet(), {}
+    deletes, model = DeleteSet(), dict[int, int]()
     for at, wanted in enumerate(commits, start=100):
         seqs = wanted - model.keys()
         deletes = deletes.with_chunk(delete_chunk(np.array(list(seqs), dtype=np.int64), at))

@@ -112,7 +112,7 @@ def test_every_walk_ends_where_the_model_ends(steps: list[tuple[str, object]]):
         # Whoever holds the state of before still sees what it saw.
         for chunk, (batch, dead) in zip(before.hot, hot_before, strict=True):
             assert chunk.batch is batch
-            assert (chunk.dead is None and dead is None) or (chunk.dead == dead).all()
+            assert (chunk.dead is None and dead is None) or np.all(chunk.dead == dead)
     state, naive = walk.state, walk.naive
     hot = naive.values.keys() - naive.cold
     live = [seq for chunk in state.hot for seq in chunk.live.column(SEQ).to_pylist()]

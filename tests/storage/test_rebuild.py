@@ -157,7 +157,7 @@ def test_what_compaction_replaced_does_not_come_back_twice(tmp_path: Path, clock
 
 
 def test_a_file_that_is_missing_or_damaged_is_named_and_the_rest_comes_back(tmp_path: Path, clock: ManualClock):
-    paths = []
+    paths: list[str] = []
 
     def fill(engine: Engine, copies: ManifestCopies) -> None:
         table = cold_table(engine, key=("k",))

@@ -23,7 +23,7 @@ from storage.data_directory import LOCK_FILE, DirectoryInUse
 from storage.engine import Engine
 from storage.errors import Corruption, StorageUnavailable
 from storage.rowstore.keys import DELETES, HOT, MANIFEST, META, MetaKind, meta_key, pair_key
-from storage.rowstore.row_store import Put, Remove
+from storage.rowstore.row_store import Operation, Put, Remove
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
 from tests.support.storage_builders import (
@@ -213,7 +213,7 @@ def directory(tmp_path: Path, clock: ManualClock) -> Path:
 
 
 FORMAT = meta_key(MetaKind.FORMAT, "")
-DAMAGE = {
+DAMAGE: dict[str, tuple[Operation, str]] = {
     "a newer format": (Put(META, FORMAT, b"2"), "format '2', this server reads '1'"),
     "no format": (Remove(META, FORMAT), "format 'none'"),
     "a record of unknown kind": (Put(META, b"Zx", b"{}"), "catalog record"),

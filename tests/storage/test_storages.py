@@ -206,8 +206,8 @@ def test_the_storage_is_looked_up_for_each_user(
     tmp_path: Path, use_user_storage: bool, mode: StorageMode, user_storage: str, expected: str
 ):
     catalog = Catalog()
-    for name in ("archive", "eu"):
-        catalog = catalog.with_storage(folder_storage(tmp_path / name, name))
+    for storage in ("archive", "eu"):
+        catalog = catalog.with_storage(folder_storage(tmp_path / storage, storage))
     catalog = catalog.with_user(region_user(mode, user_storage))
     options = TableOptions(storage="archive", use_user_storage=use_user_storage)
     name = TableName("public", "t")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def streams(tmp_path: Path, clock: ManualClock) -> Iterator[list[Stream]]:
         stream.engine.close()
 
 
-def made(streams: list[Stream], tmp_path: Path, clock: ManualClock, **options: object) -> Stream:
+def made(streams: list[Stream], tmp_path: Path, clock: ManualClock, **options: Any) -> Stream:
     streams.append(Stream(tmp_path / "data", clock, **options))
     return streams[-1]
 

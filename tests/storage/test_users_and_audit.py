@@ -133,7 +133,9 @@ def test_a_directory_from_before_users_and_audit_is_opened_with_defaults(tmp_pat
             table = make_table(engine)
             old_user = b'{"name":"root","role":"system","password_hash":"h","created_ms":5}'
             key = meta_key(MetaKind.TABLE, str(table.name))
-            old_table = engine.row_store.get(META, key).replace(b',"access_level":"private"', b"")
+            stored = engine.row_store.get(META, key)
+            assert stored is not None
+            old_table = stored.replace(b',"access_level":"private"', b"")
             engine.row_store.write(
                 [hot.Put(META, meta_key(MetaKind.USER, "root"), old_user), hot.Put(META, key, old_table)], durable=True
             )

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.flight as flight
 
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.messages import pack_any
-from tests.wire.conftest import Running
 
 ROWS = pa.table({"id": pa.array([1, 2], pa.int64()), "name": ["a", None]})
+
+
+class Server(Protocol):
+    """Where a client logs in."""
+
+    def flight(self, user: str) -> tuple[flight.FlightClient, flight.FlightCallOptions]: ...
 
 
 class Client:
     """One log-in on one connection."""
 
-    def __init__(self, server: Running, user: str = "root") -> None:
+    def __init__(self, server: Server, user: str = "root") -> None:
         self.flight, self.options = server.flight(user)
 
     def info(self, message) -> flight.FlightInfo:

@@ -31,6 +31,7 @@ class ForkedServer:
         self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: IO[str] | None
     ) -> None:
         self.stdout, out = _text_pipe()
+        self.stderr: IO[str] | None
         self.stderr, err = _text_pipe() if log is None else (None, os.dup(log.fileno()))
         told = (tuple(arguments), str(folder), dict(environment))
         with _sending(out) as to_stdout, _sending(err) as to_stderr, _python_path(environment["PYTHONPATH"]):

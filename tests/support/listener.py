@@ -137,7 +137,7 @@ def listen(server: ServerProcess, sql: str, params: Sequence[Any] | None = None,
     return Listener(ByDriver(server.connect(**login), sql, params))
 
 
-def listen_by_hand(server: ServerProcess, sql: str, **login: str) -> Listener:
+def listen_by_hand(server: ServerProcess, sql: str, **login: Any) -> Listener:
     return Listener(ByHand(RawClient(server.uri, **login), sql))
 
 

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from tests.support.forked_server import ForkedServer
 
@@ -56,7 +56,7 @@ class ServerProcess:
         self._threads: list[threading.Thread] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
 
-    def __enter__(self) -> ServerProcess:
+    def __enter__(self) -> Self:
         self.start()
         self.wait_ready()
         return self
@@ -100,9 +100,9 @@ class ServerProcess:
 
     def wait(self, seconds_max: float = EXIT_SECONDS_MAX) -> int:
         """The exit code, once it has ended."""
-        self.process.wait(seconds_max)
+        code = self.process.wait(seconds_max)
         self._finish()
-        return self.process.returncode
+        return code
 
     def stop(self) -> int:
         """SIGTERM, then the exit code."""

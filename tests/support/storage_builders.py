@@ -107,7 +107,7 @@ def now(engine: Engine, table: TableDef) -> TableDef:
 
 def rows_batch(table: TableDef, rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
     """Rows, as tuples in column order, under the table's physical schema."""
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in table.columns]
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in table.columns]
     arrays = [pa.array(list(c), f.type) for c, f in zip(columns, table.physical_schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=table.physical_schema)
 

@@ -160,6 +160,12 @@ class FakeStatements:
         session.transactions.remove(found)
         self.ended.append("commit" if commit else "rollback")
 
+    def begin_savepoint(self, session: Session, transaction_id: bytes, name: str) -> bytes:
+        raise errors.InvalidRequest("there are no savepoints")
+
+    def end_savepoint(self, session: Session, savepoint_id: bytes, roll_back: bool) -> None:
+        raise errors.InvalidRequest("there are no savepoints")
+
     def cancel(self, query_id: str) -> bool:
         return False
 

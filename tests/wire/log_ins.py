@@ -88,7 +88,7 @@ WRONG = {
     "wrong issuer": signed(iss="other"),
     "other key": signed(key=b"x" * 32),
     "other algorithm": signed(key=b"k" * 64, algorithm="HS512"),
-    "no algorithm": b"Bearer " + jwt.encode(claims(), None, algorithm="none").encode(),
+    "no algorithm": b"Bearer " + jwt.encode(claims(), "", algorithm="none").encode(),
     "no expiry": signed(exp=None),
     "no audience": signed(aud=None),
     "no subject": signed(sub=None),

@@ -27,6 +27,8 @@ def uri() -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.wire.serving"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         yield process.stdout.readline().strip()
         assert process.poll() is None, "the server died"
         process.stdin.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_a_result_over_a_bad_network_is_whole_or_an_error(server: ServerProcess,
     for _ in shift.rounds(ROUNDS_MIN):
         plan = plan_of(random, int(result_bytes * 1.1))
         with FaultProxy(target_of(server), plan) as proxy:
-            rows, error = tried(lambda port=proxy.port: fetched(port))
+            rows, error = tried(partial(fetched, proxy.port))
         outcomes["whole" if error is None else "error"] += 1
         assert error is not None or rows == ROWS, f"{rows} of {ROWS} rows as a success, {plan}"
     print(outcomes)
@@ -84,7 +85,7 @@ def test_a_load_over_a_bad_network_is_stored_whole_or_not_at_all(server: ServerP
             plan = random.choice([plan_of(random, 3000), Plan(stall_after_bytes=40_000 * load, both_ways=True)])
             rows = random.choice([3, 50_000])
             with FaultProxy(target_of(server), plan) as proxy:
-                _, error = tried(lambda port=proxy.port, load=load, rows=rows: ingest(port, load, rows))
+                _, error = tried(partial(ingest, proxy.port, load, rows))
             found = stored(server, cursor, load)
             outcome = "answered" if error is None else f"unknown, {'stored' if found else 'not stored'}"
             assert found in ((rows,) if error is None else (0, rows)), f"{outcome}, {found} of {rows}, {plan}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.access.sessions.sessions import Session
+from flight_server.access.sessions.session import Session
 from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.guard.check import check_text
 from flight_server.parser.guard.limits import GuardLimits

@@ -14,6 +14,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -103,7 +104,7 @@ def test_what_a_power_cut_leaves_holds_every_answer(strace: str, tmp_path: Path,
         shutil.rmtree(directory)
 
 
-def check_cuts(directory: Path, calls: list[Call], cuts: list[tuple[int, Random | None]]) -> None:
+def check_cuts(directory: Path, calls: list[Call], cuts: Sequence[tuple[int, Random | None]]) -> None:
     """One pass over the calls; at each cut the directory it would leave is opened and compared."""
     disk, journal, done = Disk(str(directory / "data")), Journal(), 0
     for at, random in cuts:

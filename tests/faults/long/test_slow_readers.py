@@ -94,7 +94,7 @@ def test_hundreds_of_slow_readers_cost_a_bounded_buffer_each(server: ServerProce
     base = figures_of(process_id)
     for _ in shift.rounds(1):
         forget_peak(process_id)
-        readers, refused = [], 0
+        readers, refused = list[Reader](), 0
         with ExitStack() as open_readers, Neighbour(server, allowed_refusal=REFUSAL) as neighbour:
             for _ in range(READERS):
                 if len(readers) >= CALLS_MAX - 10 and refused >= 20:

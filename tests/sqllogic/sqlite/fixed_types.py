@@ -51,13 +51,13 @@ def with_fixed_types(sql: str) -> str | None:
     return tree.sql(dialect="sqlite") if mixed else None
 
 
-def _mixed(choice: exp.Expression) -> Iterator[exp.Expression]:
+def _mixed(choice: exp.Expr) -> Iterator[exp.Expr]:
     branches = list(_branches(choice))
     if any(map(_is_real, branches)):
         yield from (branch for branch in branches if not _is_real(branch))
 
 
-def _branches(choice: exp.Expression) -> Iterator[exp.Expression]:
+def _branches(choice: exp.Expr) -> Iterator[exp.Expr]:
     """What may become its value, or give the value its type."""
     if isinstance(choice, exp.Case):
         yield from (branch.args["true"] for branch in choice.args["ifs"])

@@ -122,9 +122,9 @@ class EngineAgainstModel(RuleBasedStateMachine):
     def make_table(self, *, keyed: bool, cut: Cut = None) -> None:
         self.tables_made += 1
         name, columns = f"t{self.tables_made}", {"k": pa.int64(), "n": pa.int8()}
-        options = {"deleted_retention_seconds": RETENTION_SECONDS}
+        key = ("k",) if keyed else ()
         with self.changing(cut) as after:
-            table = definition(self.engine, name, columns, ("k",) if keyed else (), **options)
+            table = definition(self.engine, name, columns, key, deleted_retention_seconds=RETENTION_SECONDS)
             self.defined[table.table_id] = table
             after.tables[table.table_id] = TableModel(name, keyed, list(columns))
             self.engine.commit(Edit(catalog=lambda catalog: catalog.with_new_table(table)))

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from storage.catalog.catalog import Catalog
 from storage.catalog.partition_ids import is_owned
 from storage.catalog.schema import Column, TableDef, TableKind
 from storage.catalog.table_options import KEEP_FOR_EVER
@@ -97,7 +99,7 @@ class OwnersAgainstModel(RuleBasedStateMachine):
         for name in ("t0", "t1"):
             made = definition(self.engine, name, key=("k",), deleted_retention_seconds=KEEP_FOR_EVER)
             made = msgspec.structs.replace(made, kind=TableKind.USER)
-            self.engine.commit(Edit(catalog=lambda catalog, made=made: catalog.with_new_table(made)))
+            self.engine.commit(Edit(catalog=partial(Catalog.with_new_table, table=made)))
             self.tables.append(made)
 
     # --- changes -----------------------------------------------------------------------------------------------------
