@@ -81,7 +81,7 @@ def test_every_role_and_every_action(role, action):
 
 def test_all_levels_of_tables_are_in_the_matrix():
     assert {*ACCESS_LEVELS, "own", "public stream", "view"} == set(Level) == set(grants._ON_TABLES)
-    assert set(grants._DEEDS) == set(Action) == set(ACTIONS)
+    assert set(grants._ACTIONS) == set(Action) == set(ACTIONS)
 
 
 @pytest.mark.parametrize("kind", TableKind)

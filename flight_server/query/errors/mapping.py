@@ -35,6 +35,7 @@ _NOISE = re.compile(
 )
 _GROUP = re.compile(r"\\(\d)")
 _LONG_WORD = re.compile(r"([\w./@+~-]{300})[\w./@+~-]+")
+_LONG_BLANK = re.compile(r"(\s{50})\s+")
 _SYSTEM_COLUMN = re.compile(r",? \w+\._(?:seq|updated|deleted)\b")
 _PATH = re.compile(r"(?:file://)?(?<!\w)/(?:[\w.@+~-]+/)+[\w.@+~-]*|[\w./@+~-]+\.parquet")
 _OWN_CATALOG = re.compile(r"\bfrostline\.(?=\w+\.)")
@@ -94,7 +95,7 @@ def _by(rule: Rule, found: re.Match[str], message: str) -> FrostlineError:
 
 def _bounded(message: str) -> str:
     """Names and texts of the caller may be as long as a statement; the patterns here take their square in steps."""
-    message = _LONG_WORD.sub(r"\1..", message)
+    message = _LONG_BLANK.sub(r"\1", _LONG_WORD.sub(r"\1..", message))
     if len(message) <= _MESSAGE_CHARS_MAX:
         return message
     half = _MESSAGE_CHARS_MAX // 2
