@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from flight_server.parser.dialect.cast_types import with_own_types
@@ -17,6 +16,7 @@ from flight_server.parser.dialect.session_words import Words, written_out
 from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.guard.check import check_text
 from flight_server.parser.guard.limits import GuardLimits
+from flight_server.parser.recently_used import RecentlyUsed
 from flight_server.parser.statements.statement import Statement
 from flight_server.parser.text.number_parameters import number_parameters
 from flight_server.parser.text.sql_text import SqlText, split_statements
@@ -37,7 +37,14 @@ class ReadText:
 
 def read_text(sql: str, limits: GuardLimits) -> ReadText:
     """Raises LimitExceeded (the guard's), InvalidRequest (unreadable, no statement)."""
-    return _read_kept(sql, limits) if _is_kept(sql) else _read(sql, limits)
+    found = _texts.get((sql, limits))
+    if found is not None:
+        texts, parameters = found
+        return ReadText(tuple(map(SqlText, texts)), parameters)
+    read = _read(sql, limits)
+    if _is_kept(sql):
+        _texts.put((sql, limits), (tuple(text.sql for text in read.texts), read.parameters))
+    return read
 
 
 def read_statement(text: SqlText, words: Callable[[], Words]) -> tuple[Statement, str]:
@@ -50,7 +57,12 @@ def read_statement(text: SqlText, words: Callable[[], Words]) -> tuple[Statement
     written = written_out(text, words)
     if written is not text and written.tokens[0].key in _WORDS_READ_IN:
         text = written
-    return (_parsed_kept(text) if _is_kept(text.sql) else parse_statement(text)), text.sql
+    statement = _statements.get(text.sql)
+    if statement is None:
+        statement = parse_statement(text)
+        if _is_kept(text.sql):
+            _statements.put(text.sql, statement)
+    return statement, text.sql
 
 
 def _read(sql: str, limits: GuardLimits) -> ReadText:
@@ -66,5 +78,6 @@ def _is_kept(sql: str) -> bool:
     return len(sql) <= KEPT_CHARACTERS_MAX and "password" not in sql.lower()  # no password outlives its statement
 
 
-_read_kept = lru_cache(maxsize=KEPT_MAX)(_read)
-_parsed_kept = lru_cache(maxsize=KEPT_MAX)(parse_statement)
+# Neither holds tokens, which take a hundred times the memory of their text.
+_texts: Final = RecentlyUsed[tuple[str, GuardLimits], tuple[tuple[str, ...], int]](KEPT_MAX)
+_statements: Final = RecentlyUsed[str, Statement](KEPT_MAX)
