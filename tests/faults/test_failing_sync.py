@@ -7,6 +7,7 @@ would promise what is not there. FROSTLINE_FAILING_SYNC=n runs that one alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -76,8 +77,9 @@ def test_a_server_whose_disk_refuses_a_sync_says_so_takes_no_write_and_goes_on_r
         with attached(server.process.pid, tmp_path / "strace.log", *injected) as calls:
             if call == "fdatasync":  # of the log
                 assert_refused(cursor, "INSERT INTO t VALUES (4, 40)", server)
-            else:  # of a cold file
-                cursor.execute("FLUSH TABLE t")
+            else:  # of a cold file, by a job that may be done before its statement is
+                with contextlib.suppress(dbapi.Error):
+                    cursor.execute("FLUSH TABLE t")
                 wait_for(lambda: server.health("/healthz")[0] == 503)
             made = made_by(call, calls())
             for write in ("INSERT INTO t VALUES (5, 0)", "INSERT INTO t VALUES (6, 0)", "CREATE TABLE u (a BIGINT)"):
