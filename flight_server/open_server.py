@@ -29,6 +29,7 @@ from flight_server.metadata.sql_info import ServerFacts
 from flight_server.monitoring.metrics import Metrics
 from flight_server.parser.guard.limits import GuardLimits
 from flight_server.query.engine import QueryEngine
+from flight_server.query.sessions.file_turnover import FileTurnover
 from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sandbox.sandbox import ProcessSandbox
 from flight_server.settings import flat
@@ -42,6 +43,7 @@ from storage.catalog.audit_record import AuditRecord
 from storage.clock import DAY_MS, Clock
 from storage.engine import Engine
 from storage.state.edits import Edit
+from storage.state.state import live_files
 
 # In the data directory, beside what storage keeps there.
 TOKEN_KEY_FILE: Final = "token.key"  # noqa: S105  (a file name)
@@ -144,7 +146,8 @@ def open_server(
 def _queries(engine: Engine, settings: QuerySettings) -> QueryEngine:
     spill_directory = engine.directory / SPILL_DIRECTORY
     sandbox = ProcessSandbox(settings, spill_directory, engine.file_stores)
-    return QueryEngine(settings, spill_directory, engine.file_stores, sandbox=sandbox)
+    turnover = FileTurnover(lambda: engine.rows.files_gone, lambda: len(live_files(engine.state)))
+    return QueryEngine(settings, spill_directory, engine.file_stores, sandbox=sandbox, turnover=turnover)
 
 
 def _facts(settings: FrontSettings) -> ServerFacts:

@@ -49,6 +49,7 @@ from flight_server.query.scan.dependencies import Dependencies, JoinWay
 from flight_server.query.scan.scope import QueryScope
 from flight_server.query.scan.table_scan import RowView, TableScans
 from flight_server.query.sessions.contexts import Contexts
+from flight_server.query.sessions.file_turnover import FileTurnover, no_turnover
 from flight_server.query.sessions.frame_types import cast_columns, schema_of
 from flight_server.query.sessions.framing import Bound, Params, Unbound
 from flight_server.query.sessions.settings import QuerySettings
@@ -115,12 +116,14 @@ class QueryEngine:
         *,
         sandbox: Sandbox | None = None,
         apart_reason: str = "",
+        turnover: FileTurnover | None = None,
     ) -> None:
         """`spill_directory` is emptied: what is in it is left from a crash.
 
         mended:  names of the faults of the engine that users are kept from; fewer only to show that each is needed
         sandbox: runs what may do harm; None = that runs here, too
         apart_reason: why this engine is one of a statement that runs apart, for EXPLAIN
+        turnover: of cold files; None = none is removed while this engine runs
         """
         self._sandbox = sandbox
         self._apart_reason = apart_reason
@@ -135,7 +138,7 @@ class QueryEngine:
             .with_disk_manager_specified(str(spill_directory))
             .with_fair_spill_pool(settings.memory_bytes_max)
         )
-        self._contexts = Contexts(settings, runtime)
+        self._contexts = Contexts(settings, runtime, turnover or no_turnover())
         # Home of all kept scans. No statement runs in it, and no table is ever registered in it.
         self._base = self._contexts.base()
         self._scans = TableScans(self._base, ColdScans(self._base, file_stores, COLD_PLANS_MAX))

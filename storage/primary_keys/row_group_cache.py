@@ -46,6 +46,7 @@ class RowGroups:
         self._lock = threading.Lock()
         self._kept: OrderedDict[RowGroupKey, pa.RecordBatch] = OrderedDict()
         self._kept_bytes = 0
+        self.files_gone = 0  # so far
         self._bounds: OrderedDict[tuple[int, str], tuple[GroupBounds, ...]] = OrderedDict()
         self._noted: OrderedDict[RowGroupKey, None] = OrderedDict()
 
@@ -74,6 +75,7 @@ class RowGroups:
     def forget(self, file_ids: frozenset[int]) -> None:
         """The files are gone: what is kept of them is of no use, and may be what somebody wanted gone."""
         with self._lock:
+            self.files_gone += len(file_ids)
             for key in [key for key in self._kept if key.file_id in file_ids]:
                 self._kept_bytes -= self._kept.pop(key).nbytes
             for bounds in [bounds for bounds in self._bounds if bounds[0] in file_ids]:

@@ -32,6 +32,11 @@ class RowLookup:
         """Of cold row groups."""
         return self._groups.bytes
 
+    @property
+    def files_gone(self) -> int:
+        """How many it was told of so far."""
+        return self._groups.files_gone
+
     def forget(self, file_ids: frozenset[int]) -> None:
         """Keep nothing of files that are gone."""
         self._groups.forget(file_ids)

@@ -12,6 +12,7 @@ from datafusion import RuntimeEnvBuilder, SessionContext
 
 from flight_server.query.scan.cold_scan import FILES_MAX, PLANS_MIN, SETS_A_GROUP, ColdScans, list_scan, with_paths
 from flight_server.query.sessions.contexts import Contexts
+from flight_server.query.sessions.file_turnover import no_turnover
 from flight_server.query.sessions.settings import QuerySettings
 from storage.cold.file_store import only_local
 from storage.cold.local_store import LocalStore
@@ -97,7 +98,7 @@ def test_long_lists_of_files_leave_earlier(paths: list[str], tmp_path: Path):
 
 @pytest.mark.parametrize("partitions", [None, 1])
 def test_what_a_context_remembers_of_files_is_bounded(partitions: int | None):
-    contexts = Contexts(QuerySettings(), RuntimeEnvBuilder())
+    contexts = Contexts(QuerySettings(), RuntimeEnvBuilder(), no_turnover())
     for context in (contexts.runner("+00:00", partitions=partitions), contexts.base()):
         context.sql("SET datafusion.catalog.information_schema = true")
         for cache in ("metadata_cache", "file_statistics_cache"):

@@ -18,6 +18,7 @@ from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOpti
 from datafusion.catalog import CatalogProvider
 
 from flight_server.query.scan.catalog import ScopeCatalog
+from flight_server.query.sessions.file_turnover import FileTurnover
 from flight_server.query.sessions.settings import QuerySettings
 from storage.catalog.names import CATALOG, DEFAULT_NAMESPACE
 from storage.errors import FrostlineError
@@ -63,7 +64,9 @@ class LentCatalog(CatalogProvider):
 class Contexts:
     """All contexts of one engine; safe from any thread."""
 
-    def __init__(self, settings: QuerySettings, runtime: RuntimeEnvBuilder) -> None:
+    def __init__(self, settings: QuerySettings, runtime: RuntimeEnvBuilder, turnover: FileTurnover) -> None:
+        """turnover: of the files that contexts remember; with each, they forget them all"""
+        self._turnover = turnover
         self._settings = settings
         self._runtime = runtime
         self._lock = threading.Lock()
@@ -110,9 +113,16 @@ class Contexts:
         batch_rows: at most in a batch, by default as configured
         without:    rules of the optimizer, or EXTREMES_FILTER, that would make the plan wrong
         """
+        if self._turnover.is_complete():
+            self._forget_files()
         rows = min(batch_rows or self._settings.batch_rows, self._settings.batch_rows)
         found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions, without, rows)
         return found
+
+    def _forget_files(self) -> None:
+        self._runner.cache_clear()
+        with self._lock:
+            self._idle.clear()
 
     def _taken(self, key: _Key) -> tuple[SessionContext, LentCatalog]:
         with self._lock:
