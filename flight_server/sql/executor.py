@@ -39,7 +39,7 @@ from flight_server.sql.scopes.session_transactions import ends_transaction
 from flight_server.sql.scopes.statement_run import BoundStatement, Execution, StatementKind, StatementRun
 from flight_server.sql.scopes.transaction_scopes import TransactionScopes
 from flight_server.sql.statement_kinds import KINDS
-from flight_server.sql.system.relations import relations, schema_of, virtual_tables
+from flight_server.sql.system.relations import VirtualTables, relations, schema_of
 from flight_server.sql.system.sources import Sources
 from flight_server.wire.requests import IngestCommand
 from storage.catalog.catalog import Catalog
@@ -65,7 +65,7 @@ class StatementExecutor:
         self._limits = limits
         self._engine = engine
         self._statements = statements
-        self._scopes = TransactionScopes(services, statements, partial(virtual_tables, self.sources))
+        self._scopes = TransactionScopes(services, statements, partial(VirtualTables, self.sources))
         self._execution = Execution(services, self._scopes, statements, self._live)
 
     # --- the port -------------------------------------------------------------------------------------------
