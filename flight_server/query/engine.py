@@ -38,6 +38,7 @@ from flight_server.query.bounds import (
 from flight_server.query.care.careful_plan import CarefulFrame, careful_frame
 from flight_server.query.care.engine_faults import ALL_MENDED, NO_CARE, Care, Mended
 from flight_server.query.care.kept_rewrites import KeptRewrite, KeptRewrites
+from flight_server.query.constant_answers import ConstantAnswers
 from flight_server.query.errors.mapping import query_error, raise_unplanned
 from flight_server.query.file_lookups import FileLookups
 from flight_server.query.plan_cache import PlanCache
@@ -144,6 +145,7 @@ class QueryEngine:
         self._scans = TableScans(self._base, ColdScans(self._base, file_stores, COLD_PLANS_MAX))
         self._plans: PlanCache[Plan] = PlanCache()
         self._rewrites = KeptRewrites()
+        self.constants = ConstantAnswers()
         self._opening = FileLookups(max(OPENING_MIN, OPENING_A_THREAD * settings.engine_threads))
         self._loop = QueryLoop()
 
@@ -270,8 +272,7 @@ class QueryEngine:
             return self._start_apart(plan, admit)
         try:
             if is_short(plan.shown, plan.touched.rows):
-                with self._opening.of(plan.touched.files):
-                    return FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
+                return self._run_short(plan, shape)
             admit(False)
             stream = self._stream(plan)
         except BaseException as error:
@@ -279,6 +280,16 @@ class QueryEngine:
         if stream is None:
             return self._start_apart(plan, admit)
         return RunningQuery(self._loop.loop, stream, shape, query_error, self._settings.result_buffer_bytes_max)
+
+    def _run_short(self, plan: Plan, shape: Shape) -> FinishedQuery:
+        with self._opening.of(plan.touched.files):
+            finished = FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
+        self.constants.keep(plan.apart.sql, plan.shown, plan.touched, finished)
+        return finished
+
+    def finished(self, row: pa.RecordBatch) -> FinishedQuery:
+        """What `start` gives for an answer that is known; with the schema that clients see."""
+        return FinishedQuery([row], Shape(row.schema, self._settings.message_bytes_max))
 
     def _start_apart(self, plan: Plan, admit: Admit) -> Running:
         assert self._sandbox is not None

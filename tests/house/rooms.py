@@ -182,6 +182,7 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     ),
     "flight_server/sql/run": (
         *_ACCESS,
+        "flight_server/parser/dialect",
         "flight_server/parser/statements",
         *_QUERY,
         "flight_server/wire",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from flight_server.query import QueryEngine
@@ -20,9 +22,10 @@ def test_a_query_that_is_cancelled_while_it_begins_does_not_begin(queries: Query
     statements = RunningStatements(ManualClock(), Admission(Limits(1, 1, 1.0), ManualClock()))
     statement = statements.add("root", ENDLESS)
     released: list[int] = []
+    plan = queries.plan(ENDLESS, db.scope())
     result = RowsResult(
-        queries.plan(ENDLESS, db.scope()),
-        queries,
+        plan.schema,
+        partial(queries.start, plan),
         statements,
         statement,
         lambda: released.append(1),

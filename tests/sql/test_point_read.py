@@ -11,11 +11,11 @@ from flight_server.sql.run.point_lookup import PointRead, point_read
 @pytest.mark.parametrize(
     ("sql", "found"),
     [
-        ("SELECT * FROM t WHERE id = 5", PointRead(None, "t", "id", 5)),
+        ("SELECT * FROM t WHERE id = 5", PointRead(None, "t", "id", 5, ("*",))),
         ("select a, T.b from n.T where ID=-5 ;", PointRead("n", "t", "id", -5)),
-        ("SELECT a FROM t WHERE k = 'x y'", PointRead(None, "t", "k", "x y")),
-        ("SELECT a FROM t\nWHERE k = ''", PointRead(None, "t", "k", "")),
-        ("SELECT a FROM t WHERE k = $1", PointRead(None, "t", "k", 7)),
+        ("SELECT a FROM t WHERE k = 'x y'", PointRead(None, "t", "k", "x y", ("a",))),
+        ("SELECT a FROM t\nWHERE k = ''", PointRead(None, "t", "k", "", ("a",))),
+        ("SELECT a FROM t WHERE k = $1", PointRead(None, "t", "k", 7, ("a",))),
         ("SELECT DISTINCT a FROM t WHERE k = $2", PointRead(None, "t", "k", "seven")),
     ],
 )

@@ -64,6 +64,11 @@ class Dependencies:
         """How many cold files all inputs have, as far as they are known."""
         return sum(len(partition.cold) for _, partition in self.stored)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it stands on its text alone."""
+        return not (self.names or self.stored or self.views or self.virtual or self.only or self.rows or self.passing)
+
     def add_stored(self, table: TableDef, partition: PartitionState) -> None:
         self.stored.append((table, partition))
         self.rows += partition.hot_rows + sum(file.rows for file in partition.cold)

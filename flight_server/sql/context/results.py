@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from flight_server.query.engine import Plan, QueryEngine
+from flight_server.query.engine import Admit
 from flight_server.query.results.running_query import FinishedQuery, Running
 from flight_server.sql.context.running_statements import RunningState, RunningStatement, RunningStatements
 from flight_server.sql.interface.request import never
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
 
 NO_COLUMNS = pa.schema([])
+Start = Callable[[Admit], Running]  # begins a query. Raises FrostlineError.
 
 
 class RowsResult:
@@ -27,16 +28,15 @@ class RowsResult:
 
     def __init__(
         self,
-        plan: Plan,
-        queries: QueryEngine,
+        schema: pa.Schema,
+        start: Start,
         statements: RunningStatements,
         statement: RunningStatement,
         release: Callable[[], None],
         still_allowed: Callable[[], None],
     ) -> None:
-        self.schema = plan.schema
-        self._plan = plan
-        self._queries = queries
+        self.schema = schema
+        self._start = start
         self._statements = statements
         self._statement = statement
         self._release = release
@@ -58,7 +58,7 @@ class RowsResult:
             raise InvalidRequest("the rows of this query were fetched already; run it again", sqlstate="24000")
         try:
             self._still_allowed()
-            self._running = self._queries.start(self._plan, self._admit)
+            self._running = self._start(self._admit)
         except FrostlineError as error:
             self._end(error)
             raise
