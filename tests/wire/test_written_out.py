@@ -101,7 +101,7 @@ def test_slices_follow_each_other_and_none_is_too_large(rows: int, row_bytes: fl
     if rows * row_bytes > 1 << 40:
         rows = 1000
     column = pa.array(np.zeros(rows, np.int64))
-    found = list(slices(Rows([column], rows, row_bytes, NULL_BYTES)))
+    found = list(slices(Rows([column], rows, row_bytes, lambda: NULL_BYTES)))
     assert [row for start, stop in found for row in (start, stop)][1:-1:2] == [start for start, _ in found][1:]
     assert (found[0][0], found[-1][1]) == (0, rows) if rows else not any(stop for _, stop in found)
     for start, stop in found:
@@ -111,11 +111,11 @@ def test_slices_follow_each_other_and_none_is_too_large(rows: int, row_bytes: fl
 
 def test_a_row_that_is_too_large_is_refused():
     with pytest.raises(LimitExceeded, match="a row would be"):
-        list(slices(Rows([pa.array([1])], 1, ROW_BYTES_MAX + 1.0, NULL_BYTES)))
+        list(slices(Rows([pa.array([1])], 1, ROW_BYTES_MAX + 1.0, lambda: NULL_BYTES)))
     nulls = as_list(pa.nulls(1 << 20))
-    assert list(slices(Rows([nulls], 1, 0.0, NULL_BYTES))) == [(0, 1)]
+    assert list(slices(Rows([nulls], 1, 0.0, lambda: NULL_BYTES))) == [(0, 1)]
     with pytest.raises(LimitExceeded, match="a row would be"):
-        list(slices(Rows([nulls], 1, 0.0, 2000.0)))
+        list(slices(Rows([nulls], 1, 0.0, lambda: 2000.0)))
 
 
 @pytest.mark.parametrize("kind", [pa.int8(), pa.int64(), pa.float16(), pa.float64(), pa.string(), pa.large_string()])

@@ -6,7 +6,7 @@ A slice has ROWS_MAX rows at most, and BYTES_MAX when its values are written out
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,13 +26,13 @@ class Rows:
     """Rows that are to be written out.
 
     row_bytes:  of what is put beside the columns in each row
-    null_bytes: of a value of the type null, in the column that takes it
+    null_bytes: of a value of the type null, in the column that takes it; asked for when rows are to be cut
     """
 
     columns: Sequence[pa.Array]
     count: int
     row_bytes: float
-    null_bytes: float
+    null_bytes: Callable[[], float]
 
 
 def slices(rows: Rows) -> Iterator[tuple[int, int]]:
@@ -40,20 +40,20 @@ def slices(rows: Rows) -> Iterator[tuple[int, int]]:
     if rows.count <= 1 and rows.row_bytes <= BYTES_MAX and all(map(_is_plain, rows.columns)):
         yield 0, rows.count
         return
-    yield from _cut(rows, 0, rows.count, ROWS_MAX)
+    yield from _cut(rows, rows.null_bytes(), 0, rows.count, ROWS_MAX)
 
 
-def _cut(rows: Rows, first: int, end: int, count: int) -> Iterator[tuple[int, int]]:
+def _cut(rows: Rows, null_bytes: float, first: int, end: int, count: int) -> Iterator[tuple[int, int]]:
     """Slices of `count` rows, and where they are too large slices of those."""
     starts = np.arange(first, end, count)
     stops = np.minimum(starts + count, end)
-    sizes = columns_bytes(rows.columns, starts, stops, rows.null_bytes) + (stops - starts) * rows.row_bytes
+    sizes = columns_bytes(rows.columns, starts, stops, null_bytes) + (stops - starts) * rows.row_bytes
     for start, stop, size in zip(starts.tolist(), stops.tolist(), sizes.tolist(), strict=True):
         if size <= BYTES_MAX:
             yield start, stop
         elif stop - start > 1:
             parts = min(stop - start, max(2, math.ceil(size / BYTES_MAX)))
-            yield from _cut(rows, start, stop, math.ceil((stop - start) / parts))
+            yield from _cut(rows, null_bytes, start, stop, math.ceil((stop - start) / parts))
         elif size <= ROW_BYTES_MAX:
             yield start, stop
         else:

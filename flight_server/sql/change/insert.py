@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -79,7 +80,7 @@ def full_rows(
     """
     beside = {c.name: default_values(context, c) for c in table.columns if c.name not in given or c.name in left_out}
     row_bytes = sum(values.row_bytes for values in beside.values())
-    for start, stop in slices(Rows(list(given.values()), rows, row_bytes, _null_bytes(table, given))):
+    for start, stop in slices(Rows(list(given.values()), rows, row_bytes, partial(_null_bytes, table, given))):
         if context.cancelled():
             raise Cancelled("the statement was cancelled; nothing was stored")
         part = {name: values.slice(start, stop - start) for name, values in given.items()}
