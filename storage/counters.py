@@ -66,6 +66,12 @@ class Counters:
             numbers = self._numbers.setdefault(count, {})
             numbers[label] = numbers.get(label, 0) + by
 
+    def add_all(self, numbers: Mapping[Count, int]) -> None:
+        """To several that have no label, at one moment."""
+        with self._lock:
+            for count, by in numbers.items():
+                self._numbers[count][""] += by
+
     def now(self) -> Mapping[Count, Mapping[str, int]]:
         """Of one moment: count -> label's value ("" without one) -> number."""
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Histogram:
     def with_one(self, seconds: float) -> Histogram:
         place = bisect_left(self.bounds_seconds, seconds)
         counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
-        return replace(self, counts=counts, seconds=self.seconds + seconds)
+        return Histogram(self.bounds_seconds, counts, self.seconds + seconds)
 
 
 class DurationHistograms:

@@ -76,13 +76,13 @@ class Share:
     def hold(self, size: int) -> None:
         """Hold so much from here on. Raises LimitExceeded. After `close` it does nothing."""
         with self._lock:
-            if not self._closed:
+            if not self._closed and size != self.bytes:
                 self._shares.exchange(self._user, self.bytes, size)
                 self.bytes = size
 
     def close(self) -> None:
         """Hold nothing any more. Safe to repeat."""
         with self._lock:
-            if not self._closed:
+            if self.bytes:
                 self._shares.exchange(self._user, self.bytes, 0)
-                self.bytes, self._closed = 0, True
+            self.bytes, self._closed = 0, True

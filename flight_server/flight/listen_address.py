@@ -36,6 +36,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=1024)  # asked for each call of a connection
 def is_local_peer(peer: str) -> bool:
     """Whether a call comes from this machine, by gRPC's word: `ipv4:127.0.0.1:4000`, `ipv6:[::1]:4000`, `unix:..`.
 

@@ -272,7 +272,8 @@ class Committer:
                 accepted.append((task, group.add(task.work)))  # type: ignore[arg-type]
             except BaseException as error:
                 task.future.set_exception(_shown(error))
-        self._counters.add(REFUSED, len(tasks) - len(accepted))
+        if len(tasks) > len(accepted):
+            self._counters.add(REFUSED, len(tasks) - len(accepted))
         try:
             reach("commit.before_write")
             if group.operations:  # none, if all that came were events that nobody listens to
@@ -292,14 +293,17 @@ class Committer:
             task.future.set_result(committed)
 
     def _count(self, made: list[Committed], *, durable: bool) -> None:
-        add = self._counters.add
-        add(COMMITS, len(made))
-        add(GROUPS, bool(made))
-        add(SYNCS, durable)
-        add(ROWS_INSERTED, sum(committed.inserted for committed in made))
-        add(ROWS_DELETED, sum(committed.deleted for committed in made))
-        add(EVENTS_EVICTED, sum(committed.evicted for committed in made))
-        add(EVENTS_DISCARDED, sum(committed.discarded for committed in made))
+        self._counters.add_all(
+            {
+                COMMITS: len(made),
+                GROUPS: bool(made),
+                SYNCS: durable,
+                ROWS_INSERTED: sum(committed.inserted for committed in made),
+                ROWS_DELETED: sum(committed.deleted for committed in made),
+                EVENTS_EVICTED: sum(committed.evicted for committed in made),
+                EVENTS_DISCARDED: sum(committed.discarded for committed in made),
+            }
+        )
 
     def _listening(self, work: Listen) -> FeedPosition:
         if is_owned(work.partition_id):
