@@ -1,4 +1,4 @@
-"""Keeps the answers of texts that select constants: `SELECT 1`, which pools and health checks ask again and again.
+"""ConstantAnswers caches the rows of texts that select literals: `SELECT 1`, which pools and health checks repeat.
 
 An answer belongs to the text alone: only literals as the engine's plan shows them, over no table at all.
 """

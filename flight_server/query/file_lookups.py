@@ -1,4 +1,4 @@
-"""How many cold files plans may look up at the same time.
+"""FileLookups limits how many cold files plans look up at the same time.
 
 When the engine makes a physical plan it asks for the size of every file of a scan at once, and each such question takes
 a blocking thread of it. These threads stay as long as there is anything to read, with some 6 MB each: eight plans over

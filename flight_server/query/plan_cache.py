@@ -1,4 +1,4 @@
-"""Plans of texts that come again: dashboards, liveness probes, and every client that prepares and then executes.
+"""PlanCache keeps plans of texts that come again: dashboards, probes, and clients that prepare and then execute.
 
 A plan is good for one state of the database. So all plans go as soon as a statement comes with another state; what
 is kept is never older than what was last asked for. Access and the health of cold files are looked at each time,

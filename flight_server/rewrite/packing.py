@@ -1,5 +1,5 @@
-"""Long lists of literals are packed away while a text is rewritten: nothing in them is of interest, and reading them
-takes a thousand times as long as the engine needs for them."""
+"""Packing takes long lists of literals out of a text while it is rewritten: nothing in them is of interest, and reading
+them takes a thousand times as long as the engine needs for them."""
 
 from __future__ import annotations
 

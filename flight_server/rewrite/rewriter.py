@@ -1,4 +1,4 @@
-"""One query rewritten: read, looked through, mended step by step, written back."""
+"""The rewriter reads a query, looks through it, mends it step by step and writes it back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of a rewrite, each for one fault of the engine."""
+"""Step names one mending of a query, each for one fault of the engine."""
 
 from __future__ import annotations
 

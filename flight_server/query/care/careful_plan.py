@@ -1,4 +1,4 @@
-"""Planning with care: a statement is planned as written, looked at, and rewritten where the engine would go wrong.
+"""Careful planning plans a statement as written, looks at the plan, and rewrites what the engine would get wrong.
 
 Most plans are at no risk and stay as they are; for them this costs one look at the plan's text. A plan at risk costs
 some more plans, of its parts, to learn what its names mean. What is rewritten is read by another parser than the

@@ -1,4 +1,4 @@
-"""The faults of the pinned engine: what each does, who reported it, what keeps users from it, which test needs it.
+"""EngineFault describes a fault of the pinned engine: who reported it, what keeps users from it, which test needs it.
 
 For the next version of the engine: take a mending out (`QueryEngine(.., mended=ALL_MENDED - {name})`), run its test;
 if that passes, the line and the mending go. Measured with DataFusion 55.2, inside the Python package 55.0.

@@ -1,4 +1,4 @@
-"""Rewritten texts of statements that come again: what a text needs depends on the catalog, not on the rows."""
+"""KeptRewrites caches rewritten texts: what a text needs depends on the catalog, not on the rows."""
 
 from __future__ import annotations
 

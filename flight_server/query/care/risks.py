@@ -1,4 +1,4 @@
-"""Plans at risk: which faults of the engine a logical plan, as the engine shows it, may run into.
+"""Risk detection tells which faults of the engine a logical plan may run into, from the text of the plan.
 
 A look at the text of the plan, once for each plan: it may find a risk where there is none (then the rewrite changes
 nothing), and must not miss one. Texts of the caller stand in the plan, too, and may look like anything; so nothing

@@ -1,4 +1,4 @@
-"""Risky conditions in the text of a raw plan: what fails beside its guard, and what makes columns equal.
+"""Condition checks find in the text of a raw plan what fails beside its guard, and what makes columns equal.
 
 As in `risks`, a text of the caller in the plan can bring a risk that is none, but hide none that is.
 """

@@ -1,4 +1,4 @@
-"""Risky names: a table that is named with its namespace, and an alias or column of the same name beside it.
+"""Name checks find a table that is named with its namespace, and an alias or column of the same name beside it.
 
 The engine takes `shop.a.id` for the column of whatever is called `a` nearest by, be it an alias of another table.
 """

@@ -1,4 +1,4 @@
-"""Errors of the engine's casts name types, not columns. Here they are told which columns they can mean."""
+"""Cast errors of the engine are given the names of the columns that they can mean: the engine names types only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures of the engine itself: panics in Rust, internal errors of its functions and of its planner, full memory.
+"""Engine failures are recognised: panics in Rust, internal errors of its functions and of its planner, full memory.
 
 What a client sends can cause all of them, so the client gets an error of its own request, never "internal error"; the
 operator finds the engine's words in the log, without the caller's among them. A panic says nothing about whose fault

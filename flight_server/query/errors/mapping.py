@@ -1,4 +1,4 @@
-"""DataFusion's messages as our errors: a class, an SQLSTATE and one clean sentence.
+"""Error mapping makes our errors of DataFusion's messages: a class, an SQLSTATE and one clean sentence.
 
 DataFusion says what went wrong only in words (ValueError at planning, a bare Exception at execution, a
 PanicException for a bug), so the words are read here and nowhere else. Values and names of callers are among them, and

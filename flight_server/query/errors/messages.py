@@ -1,4 +1,4 @@
-"""The engine's messages, cut into what the engine itself says and what may be a caller's words.
+"""Message parsing cuts the engine's messages into what the engine says and what may be a caller's words.
 
 A message is a row of labels ("Arrow error: Cast error: ", "type_coercion\\ncaused by\\n"), then a sentence.
 Values, names and patterns of callers stand in the sentence only, mostly between quotes, but whatever quotes they hold

@@ -1,4 +1,4 @@
-"""The engine's sentences and what each is for us: a class, an SQLSTATE and a sentence. Read by `errors`."""
+"""Mapping rules give for each sentence of the engine a class, an SQLSTATE and a sentence of ours. Read by `errors`."""
 
 from __future__ import annotations
 

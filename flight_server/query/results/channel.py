@@ -1,4 +1,4 @@
-"""A bounded hand-over of batches from the loop thread to one reader's thread.
+"""BatchChannel hands batches over from the loop thread to one reader's thread, a bounded number of bytes at a time.
 
 The producer waits (without blocking the loop) while more than `bytes_max` lie unread; the reader waits on a
 condition. Whatever ended it first stays: the end of the rows, an error, or a cancel.

@@ -1,4 +1,4 @@
-"""The Arrow types that leave the server, and so the types that columns have.
+"""Client types are the Arrow types that leave the server, and so the types that columns have.
 
 View layouts of text, binary and lists' items become the plain ones: the values are the same, and older drivers fail
 on views. An ordered dictionary becomes an unordered one, since the engine drops the flag. The fields of a

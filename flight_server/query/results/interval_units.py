@@ -1,4 +1,4 @@
-"""Intervals of months, and of days and milliseconds, as what columns hold: months, days and nanoseconds.
+"""Interval conversion turns months, and days with milliseconds, into what columns hold: months, days, nanoseconds.
 
 Java, Spark and the engine itself make them. pyarrow can pass them on but not look into them (a column of such a type
 can't even be taken out of its batch), so their bytes are read as the integers that they are. Inside other types they

@@ -1,4 +1,4 @@
-"""What leaves: types that clients can take, messages of a bounded size, plans that tell no directories."""
+"""Shape makes batches fit for clients: types that they can take, messages of a bounded size, plans without paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A statement under way: DataFusion's stream on one asyncio loop, its batches handed to a reader's thread.
+"""RunningQuery runs a statement: DataFusion's stream on one asyncio loop, its batches handed to a reader's thread.
 
 Why a loop: cancelling an asyncio task drops the Rust future, and the CPU stops at once; a blocking read of the
 same stream can't be stopped. The loop runs ahead of the reader, because each hop between threads costs ~0.2 ms.

@@ -1,4 +1,4 @@
-"""Rows cut into slices, so that what a few bytes stand for is never written out all at once.
+"""Slicing cuts rows into slices, so that what a few bytes stand for is never written out all at once.
 
 A slice has ROWS_MAX rows at most, and BYTES_MAX when its values are written out, unless a single row is larger.
 """

@@ -1,4 +1,4 @@
-"""Arrow data by what it stands for, written out value by value, and not by what it weighs.
+"""Written-out sizes count the bytes of Arrow data value by value, and not by what it weighs.
 
 Two billion NULLs, one text named by a million indices, a run of a billion: all of these are a few bytes until somebody
 casts them. The sizes here are found without expanding anything: in ranges, from offsets, lengths and run ends, with

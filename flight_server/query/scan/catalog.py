@@ -1,4 +1,4 @@
-"""The catalog that DataFusion sees while it plans one statement: one scope, asked for names as they come up.
+"""ScopeCatalog is the catalog that DataFusion sees while it plans one statement: one scope, asked name by name.
 
 DataFusion asks only for the tables that a statement names. Each answer is kept for the statement, so a self join
 sees one state and `allow` and virtual tables run once. Errors raised here pass through DataFusion unchanged.

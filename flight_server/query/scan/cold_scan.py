@@ -1,4 +1,4 @@
-"""A list of Parquet files as one native scan.
+"""ColdScans read a list of Parquet files as one native scan.
 
 DataFusion's Python binding reads one file or one folder, never a list, and a folder would show files that the
 manifest does not name. The way: ask for the plan of one file, write it out (protobuf), add the other paths,

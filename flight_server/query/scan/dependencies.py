@@ -1,4 +1,4 @@
-"""What a statement's names came to while it was planned: what the plan stands on."""
+"""Dependencies record what the names of a statement came to while it was planned: what the plan stands on."""
 
 from __future__ import annotations
 

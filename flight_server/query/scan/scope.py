@@ -1,4 +1,4 @@
-"""What a statement may see."""
+"""QueryScope says what a statement may see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table as a view: its cold files UNION ALL its hot rows, without the deleted versions.
+"""TableScans build a table as a view: its cold files UNION ALL its hot rows, without the deleted versions.
 
 DataFusion inlines the view and pushes filters, projections and limits through it. So what is cheap in the plain
 case must stay plain: files without a deleted row are scanned bare (their count(*) comes from statistics), system

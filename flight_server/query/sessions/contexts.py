@@ -1,4 +1,4 @@
-"""SessionContexts, lent to one planning statement at a time.
+"""Contexts lend SessionContexts, each to one planning statement at a time.
 
 Making one costs about as much as planning a short query (0.15 ms), so they are kept. What differs between two
 statements is what they see: a context looks its tables up in a `LentCatalog`, which is handed the statement's own

@@ -1,4 +1,4 @@
-"""The functions that the engine has, as it lists them itself."""
+"""Function listing asks the engine for the functions that it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Placeholders (`$1`): which types they want, and binding values to them.
+"""Parameter binding tells which types placeholders (`$1`) want, and binds values to them.
 
 DataFusion infers a placeholder's type from what it is compared with or added to, and keeps it inside the plan.
 Python sees a plan as a tree of differently shaped wrappers, so the walk below asks each wrapper for everything

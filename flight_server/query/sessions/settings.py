@@ -1,4 +1,4 @@
-"""What one query, and all of them together, may use: the `[query]` section of the settings."""
+"""QuerySettings say what one query, and all of them together, may use: the `[query]` section of the settings."""
 
 from __future__ import annotations
 

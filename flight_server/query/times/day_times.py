@@ -1,4 +1,4 @@
-"""TIME is in microseconds, as columns are, and TIME(p) in the one that holds p digits: the engine has nanoseconds only.
+"""Day times become microseconds, as columns are, and TIME(p) the unit that holds p digits: the engine has nanoseconds.
 
     TIME '10:00:00'               arrow_cast(TIME '10:00:00', 'Time64(Microsecond)')
     CAST(x AS TIME(3)), x::TIME   arrow_cast(CAST(x AS TIME), 'Time32(Millisecond)'), arrow_cast(x::TIME, ..)

@@ -1,4 +1,4 @@
-"""Times of different types that meet are brought to microseconds, so that the years 1 to 9999 fit.
+"""Far times, of the years 1 to 9999, are compared in microseconds where times of different types meet.
 
 Left to itself the engine brings a DATE and a timestamp, a text and a timestamp, and timestamps of different precision
 to nanoseconds, which end in 1677 and 2262: one row with '9999-12-31' is an error then. So casts are written where the

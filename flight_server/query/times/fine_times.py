@@ -1,4 +1,4 @@
-"""Comparisons of nanoseconds with coarser times that may be beyond them, exactly, without making nanoseconds of these.
+"""Fine times, in nanoseconds, are compared exactly with coarser ones that may be beyond them.
 
 A coarser time stands on a whole microsecond. So it is compared with the microsecond that the nanoseconds are in, and
 where that one is equal it matters whether they are it exactly.

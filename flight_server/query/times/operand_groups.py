@@ -1,4 +1,4 @@
-"""Groups of operands that the engine brings to one type: of comparisons, lists, CASE, calls, rows and sets."""
+"""Operand groups hold what the engine brings to one type: of comparisons, lists, CASE, calls, rows and sets."""
 
 from __future__ import annotations
 

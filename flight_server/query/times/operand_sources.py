@@ -1,4 +1,4 @@
-"""What an operand is read from: the WITH and FROM around it, so that its type can be asked of the engine."""
+"""Operand sources are the WITH and FROM around an operand, so that its type can be asked of the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text as tokens, and where an operand in it begins and ends.
+"""Operand search finds in tokens where an operand begins and ends.
 
 Words are looked at, no grammar: what is found wrongly fails when its type is asked for, and is left alone then.
 """

@@ -1,4 +1,4 @@
-"""Calls that compute in nanoseconds and so end in 1677 and 2262: what is written in their place.
+"""Time calls that compute in nanoseconds, and so end in 1677 and 2262, are replaced by others.
 
 date_trunc(unit, x)      of a DATE that of its timestamp; of far x, for week and longer, by way of make_date
 date_bin(stride, x ..)   of far x, for strides of a fixed length, by whole numbers of microseconds

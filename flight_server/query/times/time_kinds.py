@@ -1,4 +1,4 @@
-"""Which times an operand may hold: by its words before its type is known, by its Arrow type then."""
+"""Time kinds say which times an operand may hold: by its words before its type is known, by its Arrow type then."""
 
 from __future__ import annotations
 

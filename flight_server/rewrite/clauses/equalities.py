@@ -1,5 +1,5 @@
-"""Conditions within one table that may become equalities, as `k = id` or `k IN (id)`: the engine derives orders from
-them that do not hold where rows come from several places.
+"""Equality hiding writes conditions within one table, `k = id` or `k IN (id)`, so that they give no order: the engine
+derives orders from them that do not hold where rows come from several places.
 
 As `(k = id) IS TRUE` they choose the same rows, and nothing is derived from them.
 """

@@ -1,4 +1,4 @@
-"""Grouping sets with keys that the engine knows to be constant: it takes its input for sorted, and gives groups twice.
+"""Grouping keys that the engine knows to be constant are hidden: it takes its input for sorted, and repeats groups.
 
 Each key becomes `CASE WHEN random() < 2 THEN key END`, which is the key, but nothing is known of it beforehand.
 """

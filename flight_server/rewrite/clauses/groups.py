@@ -1,4 +1,4 @@
-"""GROUP BY a primary key: other columns of its table may be selected, since the key determines them."""
+"""GROUP BY a primary key is given the other columns that are selected, since the key determines them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders above a LIMIT with OFFSET: `SELECT a FROM (SELECT a FROM t ORDER BY a LIMIT 2 OFFSET 1) AS q ORDER BY a`.
+"""Orders above a LIMIT with OFFSET get a LIMIT too: `SELECT a FROM (.. ORDER BY a LIMIT 2 OFFSET 1) AS q ORDER BY a`.
 
 Where both orders agree the engine leaves the outer one out, and takes the rows that OFFSET skips from the limit twice.
 An order with a limit of its own, the largest of all, is not left out so.

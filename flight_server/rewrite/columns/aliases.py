@@ -1,4 +1,4 @@
-"""Aliases that an inner column is named like: `x AS b WHERE EXISTS (SELECT 1 FROM y WHERE y.k = b.k)`, y with a b.
+"""Aliases that an inner column is named like are renamed: `x AS b WHERE EXISTS (SELECT 1 FROM y WHERE y.k = b.k)`.
 
 The engine looks for a field k of the column b; SQL looks for a table b first, also around the subquery.
 """

@@ -1,4 +1,4 @@
-"""Casts that are part of a name: the engine leaves them out of names, so sum(k) and sum(CAST(k ..)) are one to it."""
+"""Casts are told apart by name: the engine leaves them out of names, so sum(k) and sum(CAST(k ..)) are one to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outer joins: RIGHT as LEFT, USING and NATURAL as ON with the key of whichever side has it.
+"""Outer joins are turned: RIGHT into LEFT, USING and NATURAL into ON with the key of whichever side has it.
 
 `a RIGHT JOIN b` becomes `b LEFT JOIN a`: with the padded side last the engine's filters find the right column. The
 key of FULL JOIN USING is coalesce(a.k, b.k), that of RIGHT JOIN USING b.k, wherever the bare name stands.

@@ -1,4 +1,4 @@
-"""Names of output columns: kept when an expression is rewritten, and allowed to be there twice."""
+"""Output names are kept when an expression is rewritten, and allowed to be there twice."""
 
 from __future__ import annotations
 

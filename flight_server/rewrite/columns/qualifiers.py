@@ -1,5 +1,5 @@
-"""Qualifiers of columns, `shop.items.price`, are shortened to the name of the table: rewrites put tables into derived
-ones, which have no namespace. Where two tables of the query have one name, they get names of their own before.
+"""Qualifiers, `shop.items.price`, are shortened to the name of the table: rewrites put tables into derived ones, which
+have no namespace. Where two tables of the query have one name, they get names of their own before.
 """
 
 from __future__ import annotations

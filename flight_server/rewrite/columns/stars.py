@@ -1,4 +1,4 @@
-"""Stars written out as columns, where the order or the names of the columns would change otherwise."""
+"""Stars are written out as columns, where the order or the names of the columns would change otherwise."""
 
 from __future__ import annotations
 

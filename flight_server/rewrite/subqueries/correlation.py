@@ -1,4 +1,4 @@
-"""Scalar subqueries that are correlated by more than equalities: `(SELECT count(*) FROM s WHERE s.b < t.a)`.
+"""Correlation by more than equalities is computed for the distinct values: `(SELECT count(*) FROM s WHERE s.b < t.a)`.
 
 The engine decorrelates equalities alone. So the subquery is computed for each value that comes from outside, in one
 join of the distinct values with the inner tables, and looked up by equality.

@@ -1,4 +1,4 @@
-"""Derived tables that name columns from outside of their subquery, which the engine takes for missing columns."""
+"""Derived tables that name columns from outside are refused: the engine takes these for missing columns."""
 
 from __future__ import annotations
 

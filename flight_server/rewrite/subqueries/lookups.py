@@ -1,4 +1,4 @@
-"""Lookups: correlated scalar subqueries without an aggregate, `(SELECT b.x FROM b WHERE b.id = a.id)`.
+"""Lookups, correlated scalar subqueries without an aggregate, are aggregated: `(SELECT b.x FROM b WHERE b.id = a.id)`.
 
 The engine takes aggregates alone. So the subquery becomes the first value of its rows, and an error (21000) where there
 are more than the one that it may have.

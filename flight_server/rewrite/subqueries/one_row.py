@@ -1,4 +1,4 @@
-"""Subqueries of one row: aggregates without groups, which give a row of nothing, and SELECT without FROM."""
+"""One-row subqueries are found: aggregates without groups, which give a row of nothing, and SELECT without FROM."""
 
 from __future__ import annotations
 

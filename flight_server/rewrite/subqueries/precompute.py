@@ -1,4 +1,4 @@
-"""Subqueries where the engine takes none: in ON, ORDER BY, FILTER and windows. They become a column of their table.
+"""Subqueries in ON, ORDER BY, FILTER and windows, where the engine takes none, become a column of their table.
 
 `FROM a LEFT JOIN b ON a.x IN (..)` becomes `FROM (SELECT a.*, a.x IN (..) AS p FROM a) AS a LEFT JOIN b ON a.p`.
 """

@@ -1,4 +1,4 @@
-"""Subqueries that the engine decorrelates wrongly, or not at all, in forms that it gets right.
+"""Subqueries that the engine decorrelates wrongly, or not at all, are given forms that it gets right.
 
 | as written | what the engine does | as rewritten |
 | --- | --- | --- |

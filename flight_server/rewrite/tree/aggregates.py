@@ -1,4 +1,4 @@
-"""Aggregate functions of the engine, by name: nothing else tells them from others before planning."""
+"""Aggregate functions are told by name: nothing else tells them from others before planning."""
 
 from __future__ import annotations
 

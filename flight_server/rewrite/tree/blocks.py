@@ -1,4 +1,4 @@
-"""Blocks: each SELECT of a query with what its names mean.
+"""Blocks hold each SELECT of a query with what its names mean.
 
 A block knows its sources (tables, derived tables, common tables, functions), their columns as the engine tells them,
 and the block around it. Types are asked of the engine, too: an expression is planned over the FROM clause that it

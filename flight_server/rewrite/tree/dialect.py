@@ -1,4 +1,4 @@
-"""The engine's SQL as sqlglot reads and writes it: what is read is written back with the same meaning, word for word.
+"""The dialect reads and writes the engine's SQL with sqlglot: what is read is written back with the same meaning.
 
 sqlglot is made to translate between dialects, so it knows better than the author: it renames functions and types and
 turns forms that a target lacks into others. Here every function is unknown to it, types and intervals keep their own

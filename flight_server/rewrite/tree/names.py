@@ -1,4 +1,4 @@
-"""Identifiers as the engine folds them, and new ones that no author has written."""
+"""Identifiers are folded as the engine folds them, and new ones are made that no author has written."""
 
 from __future__ import annotations
 

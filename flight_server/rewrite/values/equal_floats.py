@@ -1,4 +1,4 @@
-"""Floats that are compared by their bits: in IN lists, nullif and CASE d WHEN, where -0.0 is not 0.0 to the engine."""
+"""Equal floats replace bits in IN lists, nullif and CASE d WHEN, where -0.0 is not 0.0 to the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields of structs that a CASE made NULL, of which the engine reads what lies beneath.
+"""Field guards read fields of structs that a CASE made NULL as NULL, where the engine reads what lies beneath.
 
 `s['a']` becomes `CASE WHEN s IS NOT NULL THEN s['a'] END`.
 """

@@ -1,4 +1,4 @@
-"""Floats: one zero, one NaN above all numbers, and extremes that are infinite, where the engine has others.
+"""Float keys have one zero and one NaN above all numbers, and extremes may be infinite, where the engine has others.
 
 | what | the engine | here |
 | --- | --- | --- |

@@ -1,4 +1,4 @@
-"""Divisions and casts beside the condition that guards them: `x <> 0 AND y / x > 2`.
+"""Guards are put into divisions and casts beside the condition that guards them: `x <> 0 AND y / x > 2`.
 
 The engine computes both sides of AND and OR for whole batches, makes them of CASE, too, and joins the conditions of
 WHERE, ON and HAVING. What the condition gives stays the same; only what would fail is NULL where that does not matter.

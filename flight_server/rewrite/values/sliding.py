@@ -1,4 +1,4 @@
-"""Sums of floats over frames that slide: an infinity or a NaN stays in the engine's sum when it has left the frame.
+"""Sliding sums of floats count what is not finite apart: an infinity stays in the engine's sum when it left the frame.
 
 What is not finite is counted apart, and the sum is over the rest:
     CASE WHEN it holds a NaN, or both infinities, THEN NaN WHEN it holds one THEN that one ELSE sum(finite) END

@@ -1,4 +1,4 @@
-"""Window functions: LEAD past NULLs, and orders by INTERVAL.
+"""Window functions are mended: LEAD past NULLs, and orders by INTERVAL.
 
 The engine's `lead(v, n) IGNORE NULLS` misses values behind a gap; nth_value over the rows that follow finds them. By
 an INTERVAL it refuses to order any window, for the sake of frames by RANGE, which it has no arithmetic for.
