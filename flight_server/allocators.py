@@ -2,6 +2,9 @@
 
 Calls run on threads that come and go. Allocators keep a store for each thread: over ten minutes of mixed load these
 stores took 215 MB for 50 MB in use, and went on growing. What is set here keeps them at 60 MB, at no cost in speed.
+
+The engine has a mimalloc of its own, which reads its options from the environment when it is loaded. With huge pages a
+page that is in use for a few bytes takes 2 MB: under the same load a server took 440 MB with them and 380 without.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from contextlib import suppress
 from typing import Final
 
 ARROW_VARIABLE: Final = "ARROW_DEFAULT_MEMORY_POOL"
+# Options of the engine's mimalloc: no huge pages, and what a thread has left unused goes back when it ends.
+ENGINE_OPTIONS: Final = (("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_ABANDONED_PAGE_PURGE", "1"))
 _M_ARENA_MAX: Final = -8  # of malloc.h
 
 
@@ -22,6 +27,8 @@ def spare_memory() -> None:
         return
     # Gives back after a second what is not in use; mimalloc, Arrow's choice, never does for threads that have ended.
     os.environ.setdefault(ARROW_VARIABLE, "jemalloc")
+    for name, value in ENGINE_OPTIONS:
+        os.environ.setdefault(name, value)
     if "MALLOC_ARENA_MAX" not in os.environ:
         with suppress(AttributeError):  # a C library that has no arenas
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, max(2, os.cpu_count() or 2))  # by itself eight for each processor

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.allocators import ARROW_VARIABLE
+from flight_server.allocators import ARROW_VARIABLE, ENGINE_OPTIONS
 from tests.support.server_process import REPOSITORY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere allocators are left as they are")
@@ -35,7 +35,8 @@ libc.fclose(ctypes.c_void_p(to))
 def run(code: str, *arguments: str, **environment: str) -> str:
     """What it prints after `spare_memory`."""
     code = f"from flight_server.allocators import spare_memory\nspare_memory()\n{code}"
-    inherited = {name: text for name, text in os.environ.items() if name not in (ARROW_VARIABLE, "MALLOC_ARENA_MAX")}
+    chosen = {ARROW_VARIABLE, "MALLOC_ARENA_MAX", *(name for name, _ in ENGINE_OPTIONS)}
+    inherited = {name: text for name, text in os.environ.items() if name not in chosen}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=REPOSITORY,
@@ -51,6 +52,16 @@ def run(code: str, *arguments: str, **environment: str) -> str:
 
 def test_arrow_gives_memory_back():
     assert run(POOL) == "jemalloc"
+
+
+def test_the_engine_takes_no_huge_pages():
+    code = """
+import datafusion
+datafusion.SessionContext().sql("SELECT count(*) FROM generate_series(1, 100000)").collect()
+print(next(line for line in open("/proc/self/status") if line.startswith("THP_enabled")))
+"""
+    assert run(code) == "THP_enabled:\t0"
+    assert run(code, MIMALLOC_ALLOW_THP="1") == "THP_enabled:\t1"
 
 
 def test_who_has_chosen_another_allocator_keeps_it():

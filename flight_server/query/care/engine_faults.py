@@ -1,4 +1,4 @@
-"""EngineFault describes a fault of the pinned engine: who reported it, what keeps users from it, which test needs it.
+"""Faults of the pinned engine are listed: who reported each, what keeps users from it, which test needs it.
 
 For the next version of the engine: take a mending out (`QueryEngine(.., mended=ALL_MENDED - {name})`), run its test;
 if that passes, the line and the mending go. Measured with DataFusion 55.2, inside the Python package 55.0.
