@@ -22,7 +22,7 @@ from flight_server.sql.executor import StatementExecutor
 from flight_server.sql.interface.request import Request
 from flight_server.sql.live.settings import LiveSettings
 from storage.catalog.users import Role, UserRecord
-from storage.clock import ManualClock
+from storage.clock import Clock, ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
@@ -37,13 +37,13 @@ class House:
         self,
         engine: Engine,
         queries: QueryEngine,
-        clock: ManualClock,
+        clock: Clock,
         idle_seconds_max: float,
         live: LiveSettings | None = None,
     ) -> None:
         self.engine = engine
         self.queries = queries
-        self.clock = clock
+        self.clock: Any = clock  # a ManualClock where a test moves it
         self.sessions = Sessions(clock, idle_seconds_max)
         no_jobs: Any = None
         services = Services(engine, queries, no_jobs, clock, Generator(clock, engine.time), Passwords(), 0)
@@ -71,7 +71,7 @@ def house(
     storage: StorageSettings | None = None,
     idle_seconds_max: float = 100.0,
     live: LiveSettings | None = None,
-    clock: ManualClock | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[House]:
     """Opened on a directory that is empty or was served before, closed afterwards."""
     clock = clock or ManualClock()

@@ -26,13 +26,13 @@ def t(client: Client, request: pytest.FixtureRequest) -> Client:
         " TIMESTAMP '9999-12-31 00:00:00Z', TIMESTAMP '9999-12-31 00:00:00', TIMESTAMP '0001-01-01 00:00:00')"
     )
     if request.param == "mixed":
-        client.do("FLUSH TABLE t")
+        client.flush("t")
     client.do(
         "INSERT INTO t (id, since, day) SELECT 2, CAST(DATE '2026-01-31' AS TIMESTAMP) + INTERVAL '12 hours',"
         " CAST(TIMESTAMP '2026-01-31 12:00:00' AS DATE)"
     )
     if request.param == "cold":
-        client.do("FLUSH TABLE t")
+        client.flush("t")
     return client
 
 

@@ -1,0 +1,1 @@
+"""What statements mean, over a database in this process."""
