@@ -26,6 +26,7 @@ from storage.clock import Clock, ManualClock
 from storage.engine import Engine
 from storage.settings import StorageSettings
 from storage.state.edits import Edit
+from tests.support.quick_hasher import quick_hasher
 
 ROOT = Principal("root", Role.SYSTEM)
 
@@ -46,7 +47,9 @@ class House:
         self.clock: Any = clock  # a ManualClock where a test moves it
         self.sessions = Sessions(clock, idle_seconds_max)
         no_jobs: Any = None
-        services = Services(engine, queries, no_jobs, clock, Generator(clock, engine.time), Passwords(), 0)
+        services = Services(
+            engine, queries, no_jobs, clock, Generator(clock, engine.time), Passwords(quick_hasher()), 0
+        )
         self.statements = StatementExecutor(services, GuardLimits(), self.sessions, {}, live)
 
     def enter(self, id_: str = "s", principal: Principal = ROOT) -> Session:

@@ -9,7 +9,6 @@ import adbc_driver_flightsql.dbapi
 import pyarrow.flight as flight
 import pytest
 import structlog
-from argon2 import PasswordHasher
 
 from flight_server.access.login.authenticator import Authenticator
 from flight_server.access.login.passwords import Passwords
@@ -21,9 +20,10 @@ from flight_server.flight.settings import WireSettings
 from flight_server.metadata.sql_info import ServerFacts
 from storage.catalog.users import UserRecord
 from storage.clock import ManualClock
+from tests.support.quick_hasher import quick_hasher
 from tests.wire.fake_statements import FakeStatements
 
-QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+QUICK = Passwords(quick_hasher())
 ACCESS = AccessSettings(prepared_statements_max=20)
 
 
