@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from flight_server.access.sessions.session import Session
+from flight_server.metadata.plain import plain_schema
 from flight_server.sql.interface.request import Request, never
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage.catalog.names import TableName
@@ -35,16 +36,18 @@ class LocalClient(Client):
         self.home = home
         self.session = session
 
-    def table(self, sql: str, params: Sequence[Any] | None = None) -> pa.Table:
+    def table(self, sql: str, params: Any = None) -> pa.Table:
         def run() -> pa.Table:
             request = self._request(sql, params)
             if request.params is None and "$" in sql:  # as drivers do, which prepare what has placeholders
                 self.home.statements.describe(request)
-            return self.home.statements.run(request).start().read_all()
+            rows = self.home.statements.run(request).start().read_all()
+            # In the types that leave the server.
+            return rows if self.session.exact_types else rows.cast(plain_schema(rows.schema, self.session.time_zone))
 
         return _told(run)
 
-    def do(self, sql: str, params: Sequence[Any] | None = None) -> int:
+    def do(self, sql: str, params: Any = None) -> int:
         def run() -> int:
             result = self.home.statements.run(self._request(sql, params))
             if not result.is_ready:
@@ -75,10 +78,13 @@ class LocalClient(Client):
     def compact(self, table: str) -> None:
         storage_builders.compact(self.home.engine, self._table(table))
 
-    def _request(self, sql: str, params: Sequence[Any] | None) -> Request:
-        if not params:
+    def _request(self, sql: str, params: Any) -> Request:
+        if params is None or len(params) == 0:
             return Request(self.session, sql)
-        columns = [pa.array([value]) for value in params]
+        if isinstance(params, pa.Table):
+            [columns] = [batch.columns for batch in params.to_batches()]
+        else:
+            columns = [pa.array([value]) for value in params]
         return Request(self.session, sql, None, pa.RecordBatch.from_arrays(columns, names=_names(columns)))
 
     def _table(self, written: str) -> Any:

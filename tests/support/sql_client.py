@@ -47,8 +47,8 @@ class Client:
         [[value]] = self.rows(sql, params)
         return value
 
-    def do(self, sql: str, params: Sequence[Any] | None = None) -> int:
-        """Run a statement that gives no rows; the rows it affected."""
+    def do(self, sql: str, params: Any = None) -> int:
+        """Run a statement that gives no rows; the rows it affected. params: values, or an Arrow table with them"""
         with self.connection.cursor() as cursor:
             try:
                 cursor.execute(sql, params)

@@ -78,8 +78,7 @@ def test_every_declared_type_takes_its_own_values_as_parameters(client: Client, 
     sql, arrow, literal, value = case
     client.do(f"CREATE TABLE t (v {sql}); INSERT INTO t VALUES ({literal})")
     bound = client.table("SELECT v FROM t")
-    with client.connection.cursor() as cursor:
-        cursor.execute("INSERT INTO t VALUES (?)", bound)
+    client.do("INSERT INTO t VALUES (?)", bound)
     assert client.table("SELECT v FROM t").column("v").type == arrow
     assert client.rows("SELECT v FROM t") == [(value,), (value,)]
 
