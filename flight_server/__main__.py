@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -24,11 +23,8 @@ def main() -> int:
     """Run the command in a process of its own; returns the exit code."""
     sys.meta_path.insert(0, WithoutPandas())
     spare_memory()
-    # Ends the process, as SIGTERM does: a KeyboardInterrupt amid imports can be lost in what a library catches.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     from flight_server.cli import main as run  # only now may pyarrow be loaded
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     return run()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from tests.support.server_process import ServerProcess
 
 # .ci/run tries the same examples each time, so that a change is judged by itself; others look for new ones.
 FIXED_SEED = int(os.environ.get("FROSTLINE_FIXED_SEED") or 0)
+
+# A shell that runs the tests in the background has them ignore it, and with them every server that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine must not fail a test.
 settings.register_profile("frostline", deadline=None, derandomize=bool(FIXED_SEED))
