@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from flight_server.sql.run.point_lookup import PointRead, point_read
+from flight_server.sql.run.point_lookup import PointRead, _columns, point_read
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,14 @@ from flight_server.sql.run.point_lookup import PointRead, point_read
 )
 def test_a_plain_read_by_key_is_seen(sql: str, found: PointRead):
     assert point_read(sql, {"1": pa.scalar(7), "2": pa.scalar("seven")}) == found
+
+
+def test_long_lists_of_columns_are_kept_nowhere():
+    """A few hundred texts of a megabyte would be."""
+    kept = _columns.cache_info().currsize
+    wanted = point_read(f"SELECT {', '.join(f'c{number}' for number in range(2000))} FROM t WHERE id = 5", {})
+    assert wanted == PointRead(None, "t", "id", 5)
+    assert _columns.cache_info().currsize == kept
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,7 @@ class LocalClient(Client):
     def do(self, sql: str, params: Any = None) -> int:
         def run() -> int:
             result = self.home.statements.run(self._request(sql, params))
-            if not result.is_ready:
-                result.cancel("only its run was asked for")
+            result.start().read_all()  # a query may fail at any of its rows
             return result.rows_affected or 0
 
         return _told(run)

@@ -37,6 +37,7 @@ _INTEGERS: Final = frozenset(
 )
 _TEXTS: Final = frozenset({pa.string(), pa.large_string()})
 STAR: Final = ("*",)
+ITEMS_CHARACTERS_MAX: Final = 4096  # longer lists are not kept, and so left to the engine
 # Without quotes the engine, or `session_words` before it, reads something else in these than the name of a column or
 # table. All others of 1,156 key words are names where a name may stand.
 _NO_NAMES: Final = frozenset(word.lower() for word in CALLED) | {
@@ -78,7 +79,8 @@ def point_read(sql: str, params: Mapping[str, pa.Scalar]) -> PointRead | None:
     if value is None:
         return None
     names = [part and part.lower() for part in found.group("namespace", "table", "column")]
-    columns = None if _NO_NAMES.intersection(names) else _columns(found["items"])
+    is_plain = len(found["items"]) <= ITEMS_CHARACTERS_MAX and not _NO_NAMES.intersection(names)
+    columns = _columns(found["items"]) if is_plain else None
     return PointRead(names[0], names[1], names[2], value, columns)
 
 
