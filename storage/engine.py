@@ -59,6 +59,7 @@ from storage.shares import ShareLimits, Shares
 from storage.state.edits import Committed, Edit
 from storage.state.snapshots import Snapshot, SnapshotRegistry
 from storage.state.state import DatabaseState
+from storage.transactions.direct_insert import DirectInserts
 from storage.transactions.row_stage import RowStage
 from storage.transactions.services import TransactionServices
 from storage.transactions.temporary_tables import TemporaryTables
@@ -141,6 +142,7 @@ class Engine:
         self.users = UserTables(
             self.committer, self.owners, self.user_partitions, self.partition_locks, self.obsolete_files
         )
+        self.direct_inserts = DirectInserts(self.keys, self.commit)
         self._transactions = TransactionServices(
             newest_state=lambda: self.state,
             commit=self.commit,

@@ -17,8 +17,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -94,14 +93,9 @@ class RunningCall:
         """Why it was cancelled."""
         return self._reason
 
-    @contextmanager
-    def waiting(self, wait: Wait) -> Iterator[None]:
-        """While the handler waits for its client, the watchdog looks at `wait`."""
+    def wait(self, wait: Wait | None) -> None:
+        """While the handler waits for its client, the watchdog looks at `wait`; None: it no longer does."""
         self._wait = wait
-        try:
-            yield
-        finally:
-            self._wait = None
 
     def raise_if_cancelled(self) -> None:
         """Ask the client's side right now, in the handler's own thread. Raises Cancelled, StatementTimedOut.

@@ -9,8 +9,7 @@ here, for bulk ingest and bound parameters alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +31,8 @@ DRAINED_BYTES_MAX: Final = 16 << 20
 DRAINED_MESSAGE_BYTES_MIN: Final = 64 << 10  # so that empty messages come to an end too
 DRAINED_SECONDS_MAX: Final = 1.0  # that a client may stand still meanwhile
 _TOO_MUCH: Final = "54000"  # SQLSTATE
+# What Arrow raises for bytes that are not what they claim.
+_UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, KeyError, IndexError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +113,16 @@ class Upload:
     def _read_schema(self) -> tuple[pa.Schema, pa.Schema]:
         """As sent, and as taken."""
         wait = self._wait(self._limits.idle_seconds_max, self._call.is_cancelled)
-        with _readable():
-            sent = self._read(schema_of, wait)
-            sent = pa.schema([]) if sent is None else sent
-            if len(sent) > _COLUMNS_MAX:
-                raise InvalidRequest(
-                    f"the upload has {len(sent)} columns; at most {_COLUMNS_MAX} are allowed", sqlstate=_TOO_MUCH
-                )
+        sent = self._read(schema_of, wait)
+        sent = pa.schema([]) if sent is None else sent
+        if len(sent) > _COLUMNS_MAX:
+            raise InvalidRequest(
+                f"the upload has {len(sent)} columns; at most {_COLUMNS_MAX} are allowed", sqlstate=_TOO_MUCH
+            )
+        try:
             _read_names(sent)
+        except _UNREADABLE:
+            raise _no_arrow_data() from None
         return sent, interval_schema(sent)
 
     def _chunk(self, wait: Wait) -> Any:
@@ -128,17 +131,19 @@ class Upload:
             self._call.raise_if_cancelled()
         wait.check()
         try:
-            with _readable():
-                return self._read(_next_chunk, wait)
+            return self._read(_next_chunk, wait)
         except StopIteration:
             return None
 
     def _read(self, read: Callable[[Any], Any], wait: Wait) -> Any:
         """What ended the waiting goes before whatever the read then gave: a closed connection looks like an end."""
+        self._call.wait(wait)
         try:
-            with self._call.waiting(wait):
-                return read(self._reader)
+            return read(self._reader)
+        except _UNREADABLE:
+            raise _no_arrow_data() from None
         finally:
+            self._call.wait(None)
             wait.check()
 
     def _close_connection(self, reason: FrostlineError) -> None:
@@ -166,9 +171,11 @@ class Upload:
 
     def _validated(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
         """The batch as it is taken, and its size, written out."""
-        with _readable():
+        try:
             self._check_rows(batch)
             batch.validate(full=True)
+        except _UNREADABLE:
+            raise _no_arrow_data() from None
         if not batch.schema.equals(self._sent):
             raise InvalidRequest("the rows change their schema in the middle of the upload; send one upload for each")
         batch = interval_batch(batch, self.schema)
@@ -206,8 +213,11 @@ def _next_chunk(reader: Any) -> Any:
     return reader.read_chunk()
 
 
-def _read_names(schema: Iterable[pa.Field]) -> None:
+def _read_names(schema: pa.Schema) -> None:
     """Arrow checks values but not names: one that is not UTF-8 raises here, and not somewhere behind."""
+    _ = schema.names
+    if not any(kind.num_fields or pa.types.is_timestamp(kind) for kind in schema.types):
+        return
     fields = list(schema)
     for field in fields:  # which grows meanwhile
         _ = field.name, getattr(field.type, "tz", None)
@@ -219,15 +229,8 @@ def _read_names(schema: Iterable[pa.Field]) -> None:
         fields += (field.type.field(place) for place in range(field.type.num_fields))
 
 
-@contextmanager
-def _readable() -> Iterator[None]:
-    """What Arrow raises for bytes that are not what they claim."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, KeyError, IndexError):
-        raise InvalidRequest(
-            "the uploaded rows are not valid Arrow data; nothing was stored", sqlstate="22000"
-        ) from None
+def _no_arrow_data() -> InvalidRequest:
+    return InvalidRequest("the uploaded rows are not valid Arrow data; nothing was stored", sqlstate="22000")
 
 
 def checked_table_schema(schema: pa.Schema) -> pa.Schema:

@@ -35,6 +35,7 @@ from flight_server.sql.live.live_queries import LiveQueries
 from flight_server.sql.live.settings import LiveSettings
 from flight_server.sql.run.in_scope import run_change_in_scope
 from flight_server.sql.run.ingest import ingest_rows
+from flight_server.sql.run.insert_at_once import insert_at_once
 from flight_server.sql.scopes.session_transactions import ends_transaction
 from flight_server.sql.scopes.statement_run import BoundStatement, Execution, StatementKind, StatementRun
 from flight_server.sql.scopes.transaction_scopes import TransactionScopes
@@ -124,6 +125,9 @@ class StatementExecutor:
         _, bound = self._bound(session, statement, text, None)
         with self._statements.listed(session.principal.name, request.sql, request.cancelled) as running:
             run = StatementRun(request, bound, running)
+            rows = insert_at_once(self._execution, run, kept)
+            if rows is not None:
+                return rows
             return run_change_in_scope(
                 self._execution, run, lambda context, change: run_bound(context, change, kept)
             ).rows

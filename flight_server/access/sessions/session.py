@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Final
 
 import pyarrow as pa
@@ -143,7 +144,7 @@ class Session:
             self.lost is not None
             or len(self.temporary) > 0
             or self.namespace != (self.asked_schema or DEFAULT_NAMESPACE)
-            or any(getattr(self, name) != default for name, default in _DEFAULTS.items())
+            or _settings(self) != _DEFAULTS
         )
 
     def state(self, why: str) -> LostState:
@@ -152,7 +153,6 @@ class Session:
         return LostState(why, self.has_settings, in_transaction, ids)
 
 
-_DEFAULTS: Final = {
-    name: Session.__dataclass_fields__[name].default
-    for name in ("time_zone", "durability", "compression", "exact_types", "statement_timeout_seconds")
-}
+_SETTINGS: Final = ("time_zone", "durability", "compression", "exact_types", "statement_timeout_seconds")
+_DEFAULTS: Final = tuple(Session.__dataclass_fields__[name].default for name in _SETTINGS)
+_settings: Final = attrgetter(*_SETTINGS)

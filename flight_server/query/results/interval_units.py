@@ -24,7 +24,7 @@ _NANOSECONDS: Final = 1_000_000
 
 def interval_schema(schema: pa.Schema) -> pa.Schema:
     """`schema` with intervals of the one kind. Raises NotSupported (such intervals inside other types)."""
-    if not any(_has_other_units(field.type) for field in schema):
+    if not any(map(_has_other_units, schema.types)):
         return schema
     return pa.schema([_interval_field(field) for field in schema], schema.metadata)
 

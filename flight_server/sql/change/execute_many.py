@@ -42,7 +42,7 @@ def run_bound(context: StatementContext, change: DataChange, batches: Sequence[p
 
 def _at_once(context: StatementContext, change: DataChange, batches: Sequence[pa.RecordBatch]) -> Changed | None:
     """All rows in one run; None when this change has no such form."""
-    places = _places(change)
+    places = bound_places(change)
     if places is not None and isinstance(change, Insert):
         return _insert(context, change, places, batches)
     join = joined_with_bound(change)
@@ -73,7 +73,7 @@ def check_bound(needed: int, given: int) -> None:
     )
 
 
-def _places(change: DataChange) -> tuple[int, ...] | None:
+def bound_places(change: DataChange) -> tuple[int, ...] | None:
     """For `VALUES ($2, $1)`: (1, 0); None when the statement is anything else."""
     if not isinstance(change, Insert) or not isinstance(change.source, ValuesRows) or len(change.source.rows) != 1:
         return None

@@ -60,7 +60,7 @@ def upsert(
     if not conflict.assignments or not known.any():
         return
     hit = kept_rows(rows, known)
-    if _takes_all_from_new(to.table, conflict):
+    if takes_all_from_new(to.table, conflict):
         seqs = np.array([seq for seq in found if seq is not None], dtype=np.int64)
         staged.add_versions(seqs, [key for key, is_known in zip(keys, known, strict=True) if is_known])
         staged.add_rows(hit)
@@ -79,7 +79,7 @@ def _update_hits(
             staged.add(batch)
 
 
-def _takes_all_from_new(table: TableDef, conflict: OnConflict) -> bool:
+def takes_all_from_new(table: TableDef, conflict: OnConflict) -> bool:
     """`SET b = excluded.b` for every column but the key, without WHERE."""
     if conflict.where_sql is not None:
         return False

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.types as arrow
 
 from flight_server.query.results.result_shape import client_schema
+from flight_server.sql.context.same_object import SameObject
 from flight_server.sql.context.statement_context import StatementContext
 from flight_server.sql.run.point_lookup import STAR, PointRead
 from storage.catalog.names import TableName
@@ -47,7 +48,7 @@ def row_by_key(context: StatementContext, wanted: PointRead) -> FoundRow | None:
     table = context.catalog.tables.get(name)
     if wanted.columns is None or table is None or context.transaction.has_temporary or not wanted.fits(table):
         return None
-    schema = _kept_schema(_SameTable(table), wanted.columns)
+    schema = _kept_schema(SameObject(table), wanted.columns)
     if schema is None:
         return None
     context.rights.require(Privilege.SELECT, name, context.transaction.catalog)
@@ -57,22 +58,9 @@ def row_by_key(context: StatementContext, wanted: PointRead) -> FoundRow | None:
     return FoundRow(name, pa.RecordBatch.from_arrays([row.column(field.name) for field in schema], schema=schema))
 
 
-class _SameTable:
-    """A key that is equal only for the very same definition: to hash all of one takes 20 us."""
-
-    def __init__(self, table: TableDef) -> None:
-        self.table = table
-
-    def __hash__(self) -> int:
-        return id(self.table)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SameTable) and other.table is self.table
-
-
 @lru_cache(maxsize=512)
-def _kept_schema(key: _SameTable, columns: tuple[str, ...]) -> pa.Schema | None:
-    return answer_schema(key.table, columns)
+def _kept_schema(table: SameObject[TableDef], columns: tuple[str, ...]) -> pa.Schema | None:
+    return answer_schema(table.value, columns)
 
 
 def answer_schema(table: TableDef, columns: tuple[str, ...]) -> pa.Schema | None:
