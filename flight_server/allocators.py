@@ -21,6 +21,14 @@ ENGINE_OPTIONS: Final = (("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_ABANDONED_PAGE_
 _M_ARENA_MAX: Final = -8  # of malloc.h
 
 
+def give_back_memory() -> None:
+    """What the C library holds and nobody uses goes back to the system, which takes some milliseconds. By itself only
+    what lies at the end of each arena does."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library than glibc
+            ctypes.CDLL(None).malloc_trim(0)
+
+
 def spare_memory() -> None:
     """Call once, before pyarrow is loaded and before there are threads. What the user has set stays."""
     if sys.platform != "linux":

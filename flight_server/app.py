@@ -31,6 +31,7 @@ from typing import Final
 import structlog
 import trio
 
+from flight_server.allocators import give_back_memory
 from flight_server.flight.listen_address import AddressUnavailable, check_exposure, check_free
 from flight_server.flight.settings import ServerSettings
 from flight_server.monitoring.health import Health, serve_health
@@ -52,6 +53,8 @@ ROOT_PASSWORD_VARIABLE: Final = "FROSTLINE_ROOT_PASSWORD"  # noqa: S105  (its na
 # Shares of `shutdown_seconds_max`; what is left over is for closing.
 DRAIN_SHARE: Final = 0.5
 FLUSH_SHARE: Final = 0.3
+
+GIVE_BACK_SECONDS: Final = 60.0  # between two times that unused memory goes back to the system
 
 log = structlog.get_logger("server")
 
@@ -94,6 +97,7 @@ async def _main(settings: Settings, clock: Clock) -> None:
         async with _opened(settings, clock) as engine:
             health = Health(storage=lambda: engine.health, mends_itself=lambda: engine.row_store.is_full)
             http_port = await _start_health(background, health, settings.server)
+            background.start_soon(_give_back_memory)
             check_free(settings.server.host, settings.server.port)
             grace_ms = settings.access.dropped_user_days * DAY_MS
             async with _jobs(engine, settings.jobs, grace_ms) as (manager, schedule):
@@ -159,6 +163,12 @@ async def _start_health(background: trio.Nursery, health: Health, server: Server
             "set server.http_port or --http-port"
         ) from error
     return port
+
+
+async def _give_back_memory() -> None:
+    while True:
+        await trio.sleep(GIVE_BACK_SECONDS)
+        await trio.to_thread.run_sync(give_back_memory)
 
 
 def _announce(server: OpenServer, health: Health, http_port: int) -> None:

@@ -31,6 +31,23 @@ libc.malloc_info(0, ctypes.c_void_p(to))
 libc.fclose(ctypes.c_void_p(to))
 """
 
+HOLED = """
+import ctypes, os
+from flight_server.allocators import give_back_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+def resident_mib():
+    with open("/proc/self/statm") as figures:
+        return int(figures.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+blocks = [libc.malloc(32 << 10) for _ in range(4000)]
+for block in blocks: ctypes.memset(block, 1, 32 << 10)
+for block in blocks[:-1]: libc.free(block)  # what is left lies at the end
+before = resident_mib()
+give_back_memory()
+print(before - resident_mib())
+"""
+HOLED_MIB_MIN = 100
+
 
 def run(code: str, *arguments: str, **environment: str) -> str:
     """What it prints after `spare_memory`."""
@@ -72,3 +89,7 @@ def test_many_threads_share_few_stores(tmp_path: Path):
     run(ARENAS, str(tmp_path / "info"))
     arenas = (tmp_path / "info").read_text().count("<heap nr=")
     assert 1 <= arenas <= max(2, os.cpu_count() or 2)
+
+
+def test_what_nobody_uses_goes_back_though_something_lies_behind_it():
+    assert int(run(HOLED)) > HOLED_MIB_MIN

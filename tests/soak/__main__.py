@@ -22,6 +22,8 @@ from tests.soak.verdict import SHORTEST_SECONDS, is_long_enough, marks
 from tests.support.server_process import REPOSITORY, ServerProcess
 
 SAMPLE_SECONDS: Final = 10.0
+# The ledger keeps 20,000 finished jobs by itself, which takes hours: till then it grows, and so do reads of it.
+SETTINGS: Final = "[jobs]\nfinished_kept_max = 600\njob_cleanup_interval_seconds = 30.0\n"
 OUT: Final = REPOSITORY / "build" / "proof" / "soak.jsonl"
 
 
@@ -43,9 +45,11 @@ def soaked(folder: Path, seed: int, seconds: float, out: Path) -> list[Sample]:
     """The series of one run, which is in `out` while it goes on."""
     out.parent.mkdir(parents=True, exist_ok=True)
     samples: list[Sample] = []
+    config = folder / "soak.toml"
+    config.write_text(SETTINGS, encoding="utf-8")
     with (
         out.open("w", encoding="utf-8") as lines,
-        ServerProcess(folder / "data", is_forked=False) as server,
+        ServerProcess(folder / "data", "--config", str(config), is_forked=False) as server,
     ):
         print(f"seed {seed}", flush=True)
         load = Load(server, seed)
