@@ -172,8 +172,8 @@ class Ledger:
         Returns how many. Raises StorageUnavailable; all are then as before.
         """
         finished = [record for record in self.records() if record.status in FINISHED]
-        surplus = max(0, len(finished) - kept_max)
-        old = [r for n, r in enumerate(finished) if n < surplus or (r.finished_ms or 0) < finished_before_ms][:at_once]
+        too_many = max(0, len(finished) - kept_max)
+        old = [r for n, r in enumerate(finished) if n < too_many or (r.finished_ms or 0) < finished_before_ms][:at_once]
         if old:
             self._store.delete_jobs([record.job_id for record in old])
             reach("ledger.after_delete")

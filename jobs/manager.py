@@ -250,7 +250,7 @@ class JobManager:
                 await self._begin(self.ledger.get(job_id))
             outcome = await self._run_step(job_id, live)
             reach_loop("loop.job")
-            await self._settle(self.ledger.get(job_id), outcome)
+            await self._take_in(self.ledger.get(job_id), outcome)
 
     async def _begin(self, record: JobRecord) -> None:
         started_ms = record.started_ms or self._clock.wall_ms()
@@ -280,7 +280,7 @@ class JobManager:
         """Called on the executor's thread, the only one that changes the record while its step runs."""
         self.ledger.note(self.ledger.get(job_id).replaced(progress=min(max(progress, 0.0), 1.0)))
 
-    async def _settle(self, record: JobRecord, outcome: Outcome) -> None:
+    async def _take_in(self, record: JobRecord, outcome: Outcome) -> None:
         """Case by case: 1) more to do, 2) done, 3) nothing to do, 4) failed for now, 5) for good, 6) asked to stop."""
         match outcome:
             case Continue():

@@ -130,7 +130,7 @@ class Engine:
             self.clock,
             self.time,
             edits_max,
-            self._settle,
+            self._resolve_unknown,
             feed,
             counters,
         )
@@ -148,8 +148,8 @@ class Engine:
             commit=self.commit,
             keys=self.keys,
             file_stores=self.file_stores,
-            claim=self.committer.claim,
-            claim_unseen=self.committer.claim_unseen,
+            reserve_keys=self.committer.reserve_keys,
+            reserve_unseen=self.committer.reserve_unseen,
             temporary=self.temporary,
             uncommitted=self.uncommitted,
             settings=settings,
@@ -188,7 +188,7 @@ class Engine:
             self.file_stores.release(file)
         return committed
 
-    def _settle(self, edit: Edit) -> None:
+    def _resolve_unknown(self, edit: Edit) -> None:
         """It was not known whether `edit` is on disk. Now the state tells: what is not in it is for the sweep."""
         for file in edit.files:
             self.file_stores.release(file)

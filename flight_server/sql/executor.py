@@ -60,7 +60,7 @@ class StatementExecutor:
         live: LiveSettings | None = None,
     ) -> None:
         """sessions: the open ones, asked anew each time; settings: dotted key -> value, for system.settings."""
-        engine, logins = services.engine, services.passwords.places
+        engine, logins = services.engine, services.passwords.hash_queue
         statements, self._live = _statements(services), LiveQueries(engine, live or LiveSettings())
         self.sources = Sources(engine, services.jobs, statements, self._live, sessions, settings, logins)
         self._limits = limits

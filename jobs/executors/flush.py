@@ -10,7 +10,7 @@ from jobs.targets import partitions_to_flush, table_of
 from storage.catalog.schema import TableDef, TableKind
 from storage.engine import Engine
 from storage.errors import Conflict, LimitExceeded, StorageUnavailable
-from storage.maintenance.flush import FlushFigures, flush_partition
+from storage.maintenance.flush import FlushResult, flush_partition
 
 PARTITIONS_A_STEP: Final = 16  # of a user table: so often may the job be killed, and another one take its turn
 
@@ -62,5 +62,5 @@ class FlushExecutor:
         return Completed(str(whole) if whole.rows else "no hot rows", moved)
 
 
-def _moved(figures: FlushFigures) -> Figures:
+def _moved(figures: FlushResult) -> Figures:
     return Figures(figures.rows, figures.bytes, figures.files)

@@ -16,7 +16,7 @@ from jobs.targets import table_of
 from storage.catalog.schema import TableDef
 from storage.database_time import Now
 from storage.engine import Engine
-from storage.maintenance.retention import PurgeFigures, compact_row_store, expired_partitions, purge_step
+from storage.maintenance.retention import PurgeResult, compact_row_store, expired_partitions, purge_step
 
 PARTITIONS_A_STEP: Final = 16  # of a user table
 
@@ -53,6 +53,6 @@ class RetentionExecutor:
         return figures
 
 
-def _figures(done: PurgeFigures) -> Figures:
+def _figures(done: PurgeResult) -> Figures:
     reason = "retention" if done.rows else ""
     return Figures(done.rows, done.bytes, done.files, reason, done.oldest_ms, done.newest_ms)

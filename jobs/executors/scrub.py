@@ -10,7 +10,7 @@ from jobs.executor import Step
 from jobs.outcome import Completed, Failed, Figures, Outcome
 from jobs.targets import DATABASE, table_of
 from storage.engine import Engine
-from storage.maintenance.scrub import ScrubFigures, scrub
+from storage.maintenance.scrub import ScrubResult, scrub
 
 NAMED_MAX: Final = 10  # damaged files that the message names; the log has all
 
@@ -36,7 +36,7 @@ class ScrubExecutor:
         return Completed(text, Figures(bytes=figures.bytes, files=figures.files))
 
 
-def _told(figures: ScrubFigures) -> str:
+def _told(figures: ScrubResult) -> str:
     named = [f"{d.table}: {d.reason}" for d in figures.damaged[:NAMED_MAX]]
     more = len(figures.damaged) - len(named)
     named += [f"and {more} more, see the log"] if more else []

@@ -52,16 +52,16 @@ class DueTimes:
 
     def taken(self, now_seconds: float) -> Iterator[int]:
         """Those that are due, the longest first; they are due no more."""
-        while self._settle() and self._heap[0][0] <= now_seconds:
+        while self._drop_stale() and self._heap[0][0] <= now_seconds:
             table_id = heapq.heappop(self._heap)[1]
             del self._due[table_id]
             yield table_id
 
     def next_seconds(self) -> float | None:
         """When the next one is due; None when none is there."""
-        return self._heap[0][0] if self._settle() else None
+        return self._heap[0][0] if self._drop_stale() else None
 
-    def _settle(self) -> bool:
+    def _drop_stale(self) -> bool:
         """Whether there is a top; entries that were put anew or forgotten are no more."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)

@@ -95,7 +95,7 @@ class FileStore(Protocol):
     def probe(self) -> None:
         """Write, read and remove a small file."""
 
-    def give_up_claim(self) -> None:
+    def give_up_ownership(self) -> None:
         """The storage is dropped: somebody else may have the place. Does nothing where somebody else has it already."""
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from storage.catalog.storages import StorageDef
 from storage.cold.file_names import PART_SUFFIX
 from storage.cold.local_store import LocalStore
-from storage.cold.ownership_marker import MARKER, Claim, Marker, MarkerPlace
+from storage.cold.ownership_marker import MARKER, Marker, MarkerPlace, Ownership
 from storage.durable_files import disk_error, made_folder
 from storage.errors import StorageUnavailable
 
@@ -31,23 +31,23 @@ class FolderStore(LocalStore):
     """The folder of one storage."""
 
     def __init__(self, definition: StorageDef, held: set[str], server: str) -> None:
-        """server: see `claim.Marker`"""
+        """server: see `ownership_marker.Marker`"""
         super().__init__(Path(definition.directory), storage=definition.name, held=held)
         place = MarkerPlace(self._read_marker, self._write_marker, f"folder '{definition.directory}'")
-        self._claim = Claim(Marker(definition.name, definition.claim, server), place)
+        self._ownership = Ownership(Marker(definition.name, definition.claim, server), place)
 
     def publish(self, path: str, checksum: str) -> None:
-        self._claim.take()
+        self._ownership.take()
         super().publish(path, checksum)
 
     def listed(self) -> Iterator[tuple[str, int]]:
-        if self._claim.holds():
+        if self._ownership.holds():
             yield from ((path, ms) for path, ms in super().listed() if OWN_NAME.fullmatch(Path(path).name))
 
     def probe(self) -> None:
         """Raises StorageUnavailable."""
         made_folder(self.root, self.sync)
-        self._claim.take()
+        self._ownership.take()
         path = self.root / f"{PROBE}-{os.getpid()}"
         try:
             path.write_bytes(PROBE_CONTENT)
@@ -58,9 +58,9 @@ class FolderStore(LocalStore):
         if found != PROBE_CONTENT:
             raise StorageUnavailable(f"storage '{self.storage}' gives back something else than was written")
 
-    def give_up_claim(self) -> None:
-        if self._claim.holds():
-            self._claim.forget()
+    def give_up_ownership(self) -> None:
+        if self._ownership.holds():
+            self._ownership.forget()
             with suppress(OSError):
                 (self.root / MARKER).unlink()
 

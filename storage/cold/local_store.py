@@ -172,7 +172,7 @@ class LocalStore:
         """The data directory: if it could not be written to, nothing would work. Raises StorageUnavailable."""
         made_folder(self.root, self.sync)
 
-    def give_up_claim(self) -> None:
+    def give_up_ownership(self) -> None:
         """Nobody else has a claim on the data directory."""
 
     def remove(self, path: str) -> int | None:

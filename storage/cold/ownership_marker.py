@@ -50,7 +50,7 @@ class MarkerPlace:
     name: str
 
 
-class Claim:
+class Ownership:
     """One storage's claim on its place. Every method raises StorageUnavailable when it can't be reached."""
 
     def __init__(self, marker: Marker, place: MarkerPlace) -> None:

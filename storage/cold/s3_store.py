@@ -27,7 +27,7 @@ from storage.clock import Clock
 from storage.cold.file_names import PART_SUFFIX
 from storage.cold.file_store import ObjectStore
 from storage.cold.folder_store import OWN_NAME, PROBE, PROBE_CONTENT
-from storage.cold.ownership_marker import MARKER, Claim, Marker, MarkerPlace
+from storage.cold.ownership_marker import MARKER, Marker, MarkerPlace, Ownership
 from storage.cold.s3_client import Found, S3Client, prepared
 from storage.durable_files import checksum_of, content_hash, disk_error, made_folder
 from storage.errors import Corruption, StorageUnavailable
@@ -56,7 +56,7 @@ class S3Store:
         clock: Clock,
         limits: S3Limits,
     ) -> None:
-        """spool: a folder of this machine for what is on its way; held: see `files.Opener`; server: `claim.Marker`"""
+        """spool: a folder of this machine for what is on its way; held: see `files.Opener`; server: see `Marker`"""
         self.storage = definition.name
         self._definition = definition
         self._client = client
@@ -73,7 +73,7 @@ class S3Store:
             write=lambda content, new: client.put(key, content, new=new),
             name=f"'{definition.uri}'",
         )
-        self._claim = Claim(Marker(definition.name, definition.claim, server), place)
+        self._ownership = Ownership(Marker(definition.name, definition.claim, server), place)
 
     # --- names --------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class S3Store:
             raise disk_error("a cold file could not be read back for its upload", error) from None
         if upload.checksum != checksum:
             raise StorageUnavailable("a cold file read back differently from what was written; the disk may be failing")
-        self._claim.take()
+        self._ownership.take()
         if not self._client.upload(self._key(path), upload):
             raise StorageUnavailable(f"storage '{self.storage}' has another file under the name of a new one")
         found = self._client.head(self._key(path))
@@ -239,7 +239,7 @@ class S3Store:
     # --- the sweep, and the statements -------------------------------------------------------------------------
 
     def listed(self) -> Iterator[tuple[str, int]]:
-        if not self._claim.holds():
+        if not self._ownership.holds():
             return
         prefix = self._key("")
         with suppress(StorageUnavailable):  # not every service has uploads in parts
@@ -258,7 +258,7 @@ class S3Store:
         return found.bytes
 
     def probe(self) -> None:
-        self._claim.take()
+        self._ownership.take()
         key = self._key(f"{PROBE}-{uuid4().hex}")
         self._client.put(key, PROBE_CONTENT, new=True)
         found = self._client.get(key)
@@ -266,9 +266,9 @@ class S3Store:
         if found != PROBE_CONTENT:
             raise StorageUnavailable(f"storage '{self.storage}' gives back something else than was written")
 
-    def give_up_claim(self) -> None:
-        if self._claim.holds():
-            self._claim.forget()
+    def give_up_ownership(self) -> None:
+        if self._ownership.holds():
+            self._ownership.forget()
             self._client.delete(self._key(MARKER))
 
 

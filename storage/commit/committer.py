@@ -1,7 +1,7 @@
 """Committer is the one thread that changes the database, by group commit.
 
 It takes everything that waits, lets a `Group` check each edit, writes the group as one atomic batch with one sync,
-publishes the new state, and only then answers. Between two groups it may claim primary keys for a bulk load.
+publishes the new state, and only then answers. Between two groups it may reserve primary keys for a bulk load.
 
 Guarantees: `commit` returns after the edit is durable (or, for `durable=False`, after it is written and visible);
 readers never wait; edits are published in the order of their `_seq`s. After a failed write every later one is refused,
@@ -24,9 +24,9 @@ import structlog
 from storage.catalog.partition_ids import is_owned, table_of_partition
 from storage.clock import Clock
 from storage.commit.change_feed import ChangeFeed, ChangeListener, FeedPosition
-from storage.commit.reopen_after_full_disk import mend
+from storage.commit.reopen_after_full_disk import reopen_after_full_disk
 from storage.commit.user_partitions import UserPartitions
-from storage.commit.work import Fetch, Leave, Listen, Moment, Task, Work
+from storage.commit.work import Listen, LoadPartition, ReadBetweenCommits, Task, UnloadPartitions, Work
 from storage.counters import (
     COMMITS,
     EVENTS_DISCARDED,
@@ -44,7 +44,7 @@ from storage.failpoints import reach, reach_loop
 from storage.group_commit.group import Group
 from storage.loops import forever
 from storage.primary_keys.index import KeyIndex
-from storage.primary_keys.reservations import KeyReservation, UnseenReservation, claim_keys, claim_unseen
+from storage.primary_keys.reservations import KeyReservation, UnseenReservation, reserve_keys, reserve_unseen
 from storage.rowstore.row_store import RowStore
 from storage.state.edits import Committed, Edit
 from storage.state.state import DatabaseState, PartitionState
@@ -66,11 +66,11 @@ class Committer:
         clock: Clock,
         time: DatabaseTime,
         group_edits_max: int,
-        settle: Callable[[Edit], None],
+        resolve_unknown: Callable[[Edit], None],
         feed: ChangeFeed,
         counters: Counters,
     ) -> None:
-        """settle: told, once a full disk is mended, of each edit whose outcome was unknown till then"""
+        """resolve_unknown: called after a full disk, once writes are accepted, with each edit of unknown outcome"""
         self.state = state
         self._store = store
         self._index = index
@@ -82,7 +82,7 @@ class Committer:
         self._listeners: list[Listener] = []
         self._unknown: DatabaseState | None = None  # the state, if the write that failed is on disk
         self._unsettled: list[Edit] = []  # edits with files that got no certain answer
-        self._settle = settle
+        self._resolve_unknown = resolve_unknown
         self._feed = feed
         self._counters = counters
         self._next_look_seconds = 0.0
@@ -95,7 +95,7 @@ class Committer:
 
     @property
     def waiting(self) -> int:
-        """Edits and claims that wait for the next group. About: it is read while it changes."""
+        """Edits and reservations that wait for the next group. About: it is read while it changes."""
         return self._queue.qsize()
 
     def commit(self, edit: Edit) -> Committed:
@@ -103,36 +103,36 @@ class Committer:
         committed: Committed = self._submit(edit)
         return committed
 
-    def claim(self, claim: KeyReservation) -> list[tuple[bytes, int]]:
+    def reserve_keys(self, reservation: KeyReservation) -> list[tuple[bytes, int]]:
         """Enter a chunk of a bulk load's keys. Returns those that must wait for the load's own edit."""
-        late: list[tuple[bytes, int]] = self._submit(claim)
+        late: list[tuple[bytes, int]] = self._submit(reservation)
         return late
 
-    def claim_unseen(self, claim: UnseenReservation) -> bool:
-        """Enter a chunk of keys that nobody can have; False when they must be claimed."""
-        entered: bool = self._submit(claim)
+    def reserve_unseen(self, reservation: UnseenReservation) -> bool:
+        """Reserve keys without looking them up. False: the table is not empty, so each key must be checked."""
+        entered: bool = self._submit(reservation)
         return entered
 
-    def listen(self, partition_id: int, hearer: ChangeListener) -> FeedPosition:
-        """Begin to hear a partition's changes, between two groups; see `change_feed`."""
-        listening: FeedPosition = self._submit(Listen(partition_id, hearer))
+    def listen(self, partition_id: int, listener: ChangeListener) -> FeedPosition:
+        """Begin to tell `listener` of a partition's changes, between two groups; see `change_feed`."""
+        listening: FeedPosition = self._submit(Listen(partition_id, listener))
         return listening
 
     def partition(self, partition_id: int) -> PartitionState:
         """A user's partition as it is now, in memory from now on. Raises Corruption."""
         if threading.current_thread() is self._thread:
-            return self._fetched(partition_id)
-        found: PartitionState = self._submit(Fetch(partition_id))
+            return self._loaded(partition_id)
+        found: PartitionState = self._submit(LoadPartition(partition_id))
         return found
 
-    def leave(self, choose: Callable[[DatabaseState], list[int]]) -> int:
+    def unload(self, choose: Callable[[DatabaseState], list[int]]) -> int:
         """Let users' partitions go from memory; returns how many went."""
-        left: int = self._submit(Leave(choose))
-        return left
+        unloaded: int = self._submit(UnloadPartitions(choose))
+        return unloaded
 
     def between_commits(self, look: Callable[[DatabaseState], T]) -> T:
         """Run `look` on the committer thread; commits wait for it, so it must be quick. Raises what it raises."""
-        seen: T = self._submit(Moment(look))
+        seen: T = self._submit(ReadBetweenCommits(look))
         return seen
 
     def freeze(self, check: Callable[[DatabaseState], None], why: str | None) -> None:
@@ -172,11 +172,11 @@ class Committer:
         try:
             self._at_work.append(self._queue.get(timeout=LOOK_SECONDS))
         except queue.Empty:
-            self._mend_if_full()
+            self._reopen_if_full()
             return True
         if self._at_work == [None]:
             return False
-        self._mend_if_full()
+        self._reopen_if_full()
         self._take_waiting()
         reach_loop("loop.committer")
         self._run_group([task for task in self._at_work if task is not None])
@@ -193,7 +193,7 @@ class Committer:
                     StorageUnavailable("the committer failed; a restart tells whether the change was stored")
                 )
 
-    def _mend_if_full(self) -> None:
+    def _reopen_if_full(self) -> None:
         """After the disk was full: take writes again as soon as there is room."""
         now = self._clock.monotonic_seconds()
         if not self._store.is_full or now < self._next_look_seconds:
@@ -203,7 +203,9 @@ class Committer:
             return
         log = structlog.get_logger()
         try:
-            self.state = mend(self._store, self._index, self.state, self._unknown, self._user_partitions.load)
+            self.state = reopen_after_full_disk(
+                self._store, self._index, self.state, self._unknown, self._user_partitions.load
+            )
         except StorageUnavailable as error:
             log.warning("row_store_still_refuses", error=error.message)
             return
@@ -213,10 +215,10 @@ class Committer:
             )
             log.exception("row_store_not_mended")
             return
-        self._store.mended()  # after the state is there: who sees that all is well must find it
+        self._store.accept_writes()  # after the state is there: who sees that all is well must find it
         unsettled, self._unsettled, self._unknown = self._unsettled, [], None
         for edit in unsettled:
-            self._settle(edit)
+            self._resolve_unknown(edit)
         log.info("row_store_mended", reason="the disk has room again")
         self._feed.break_off("the disk was full, and what was being written then may have been stored")
         self._tell(self.state)
@@ -229,24 +231,24 @@ class Committer:
                 break
 
     def _run_group(self, work: list[Task]) -> None:
-        """Claims and hearers first, then all edits as one group, then looks."""
+        """Order: key reservations and new listeners, then all edits as one group, then callbacks that only read."""
         for task in work:
             if isinstance(task.work, KeyReservation):
-                _answer(task.future, partial(claim_keys, task.work, self._store, self._index))
-            if isinstance(task.work, Fetch):
-                _answer(task.future, partial(self._fetched, task.work.partition_id))
-            if isinstance(task.work, Leave):
-                _answer(task.future, partial(self._let_go, task.work.choose))
+                _answer(task.future, partial(reserve_keys, task.work, self._store, self._index))
+            if isinstance(task.work, LoadPartition):
+                _answer(task.future, partial(self._loaded, task.work.partition_id))
+            if isinstance(task.work, UnloadPartitions):
+                _answer(task.future, partial(self._unload, task.work.choose))
             if isinstance(task.work, UnseenReservation):
                 partition = self.state.partition(task.work.partition_id)
-                _answer(task.future, partial(claim_unseen, task.work, partition, self._store, self._index))
+                _answer(task.future, partial(reserve_unseen, task.work, partition, self._store, self._index))
             if isinstance(task.work, Listen):
                 _answer(task.future, partial(self._listening, task.work))
         edits = [task for task in work if isinstance(task.work, Edit)]
         if edits:
             self._commit_group(edits)
         for task in work:
-            if isinstance(task.work, Moment):
+            if isinstance(task.work, ReadBetweenCommits):
                 _answer(task.future, partial(task.work.look, self.state))
 
     def _commit_group(self, tasks: list[Task]) -> None:
@@ -264,7 +266,7 @@ class Committer:
             return brought[-1]
 
         now, settled = self._time.both()
-        group = Group(self.state, self._index, now.database_ms, load, self._feed.is_heard, settled)
+        group = Group(self.state, self._index, now.database_ms, load, self._feed.has_listener, settled)
         accepted: list[tuple[Task, Committed]] = []
         for task in tasks:
             try:
@@ -307,15 +309,15 @@ class Committer:
 
     def _listening(self, work: Listen) -> FeedPosition:
         if is_owned(work.partition_id):
-            self._fetched(work.partition_id)
-        return self._feed.begin(work.partition_id, work.hearer, self.state)
+            self._loaded(work.partition_id)
+        return self._feed.begin(work.partition_id, work.listener, self.state)
 
-    def _fetched(self, partition_id: int) -> PartitionState:
+    def _loaded(self, partition_id: int) -> PartitionState:
         found = self.state.partitions.get(partition_id)
         if found is None:
             found = self._load(self.state, partition_id)
             self.state = self.state.with_partition(found)
-            self._let_go(partial(self._user_partitions.surplus, but=partition_id))
+            self._unload(partial(self._user_partitions.over_limit, but=partition_id))
         return found
 
     def _load(self, state: DatabaseState, partition_id: int) -> PartitionState:
@@ -325,16 +327,17 @@ class Committer:
     def _keep(self, brought: list[PartitionState]) -> None:
         """Those whose edit was refused have not come into memory; there may be too many with the others."""
         if brought:
-            self._user_partitions.left([found for found in brought if found.partition_id not in self.state.partitions])
-            self._let_go(self._user_partitions.surplus)
+            refused = [found for found in brought if found.partition_id not in self.state.partitions]
+            self._user_partitions.unloaded(refused)
+            self._unload(self._user_partitions.over_limit)
 
-    def _let_go(self, choose: Callable[[DatabaseState], list[int]]) -> int:
+    def _unload(self, choose: Callable[[DatabaseState], list[int]]) -> int:
         gone = [self.state.partitions[id_] for id_ in choose(self.state) if id_ in self.state.partitions]
         if gone:
             ids = {partition.partition_id for partition in gone}
             kept = {id_: found for id_, found in self.state.partitions.items() if id_ not in ids}
             self.state = self.state.with_partitions(kept)
-            self._user_partitions.left(gone)
+            self._user_partitions.unloaded(gone)
         return len(gone)
 
     def _check_thawed(self) -> None:

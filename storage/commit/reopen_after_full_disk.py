@@ -21,14 +21,14 @@ from storage.rowstore.row_store import RowStore
 from storage.state.state import DatabaseState, PartitionState
 
 
-def mend(
+def reopen_after_full_disk(
     store: RowStore,
     index: KeyIndex,
     acknowledged: DatabaseState,
     unknown: DatabaseState | None,
     load: Callable[[int, TableDef], PartitionState],
 ) -> DatabaseState:
-    """The state that the disk holds. Once it is published, the store may take writes again (`RowStore.mended`).
+    """The state that the disk holds. Once it is published, the store may take writes again (`RowStore.accept_writes`).
 
     unknown: what would be the state if the write that failed were on disk after all
     load:    reads a user's partition. Those that any of the two has are in memory afterwards; those that came after the

@@ -30,7 +30,7 @@ from storage.state.state import ColdFile, DatabaseState, PartitionState
 from storage.state.transitions import after_alter
 
 ATTEMPTS_MAX: Final = 10
-LEAVE_SHARE: Final = 0.1  # of the limit: so many leave at once, so that not each load has to look
+UNLOADED_SHARE: Final = 0.1  # of the limit: so many leave at once, so that not each load has to look
 _FIRST_KEY: Final = pair_key(FIRST_OWNED, 0)
 
 
@@ -65,7 +65,7 @@ class UserPartitions:
         """A statement of the owner begins."""
         self._seen[owner_number] = self._clock.monotonic_seconds()
 
-    def left(self, partitions: Iterable[PartitionState]) -> None:
+    def unloaded(self, partitions: Iterable[PartitionState]) -> None:
         """They are not in memory any more."""
         for partition in partitions:
             self._loaded.pop(partition.partition_id, None)
@@ -92,13 +92,13 @@ class UserPartitions:
             self._loaded.pop(dropped)
         return [id_ for id_ in self._loaded if self._used(id_) < before and _is_cold(state, id_)]
 
-    def surplus(self, state: DatabaseState, but: int = 0) -> list[int]:
+    def over_limit(self, state: DatabaseState, but: int = 0) -> list[int]:
         """Those that must leave because there are too many; never `but`."""
         loaded = [id_ for id_ in self._loaded if id_ != but and id_ in state.partitions]
         if len(loaded) < self._loaded_max + (but == 0):
             return []
         loaded.sort(key=self._used)
-        return loaded[: max(1, len(loaded) - self._loaded_max + int(self._loaded_max * LEAVE_SHARE))]
+        return loaded[: max(1, len(loaded) - self._loaded_max + int(self._loaded_max * UNLOADED_SHARE))]
 
     def waiting(self) -> dict[int, int]:
         """Partitions that have hot rows and are not in memory -> commit time of the oldest row, in ms."""

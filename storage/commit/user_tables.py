@@ -90,7 +90,7 @@ class UserTables:
 
     def release_idle(self) -> int:
         """Let the partitions of users who are gone leave memory; returns how many."""
-        return self._committer.leave(self._user_partitions.idle)
+        return self._committer.unload(self._user_partitions.idle)
 
     def forget(self, partition_id: int) -> None:
         """Remove all rows of a partition for good. Raises StorageUnavailable."""

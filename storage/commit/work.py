@@ -15,34 +15,34 @@ from storage.state.state import DatabaseState
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Begin to hear a partition's changes."""
+    """Begin to tell a listener of a partition's changes."""
 
     partition_id: int
-    hearer: ChangeListener
+    listener: ChangeListener
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class LoadPartition:
     """Have a user's partition in memory."""
 
     partition_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class UnloadPartitions:
     """Let those that `choose` names go from memory."""
 
     choose: Callable[[DatabaseState], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReadBetweenCommits:
     """A look at the database between two commits: what is written is what `look` is given, neither more nor less."""
 
     look: Callable[[DatabaseState], Any]
 
 
-Work = Edit | KeyReservation | UnseenReservation | Listen | Fetch | Leave | Moment
+Work = Edit | KeyReservation | UnseenReservation | Listen | LoadPartition | UnloadPartitions | ReadBetweenCommits
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,20 +29,20 @@ from storage.state.stream_retention import cutoff_seq, expires, overflow
 
 LEFT_ROWS_MIN: Final = 4096  # fewer that left are not worth storing the others anew
 
-IsHeard = Callable[[int], bool]
+HasListener = Callable[[int], bool]
 
 
-def is_not_heard(_: int) -> bool:
+def has_no_listener(_: int) -> bool:
     """Where nobody can listen."""
     return False
 
 
 def add_events(
-    draft: Draft, table: TableDef, before: PartitionState, change: RowChange, now_ms: int, is_heard: IsHeard
+    draft: Draft, table: TableDef, before: PartitionState, change: RowChange, now_ms: int, has_listener: HasListener
 ) -> PartitionState:
     """The partition with the change's events, and without those that had to leave for them."""
     rows = change.rows_inserted
-    if table.options.is_ephemeral and not is_heard(table.partition_id):
+    if table.options.is_ephemeral and not has_listener(table.partition_id):
         draft.discarded += rows
         return _noted(before, discarded=before.buffer.discarded + rows)
     state, left_seq = before, before.buffer.left_seq

@@ -18,7 +18,7 @@ from storage.catalog.schema import TableDef, TableKind
 from storage.database_time import Now
 from storage.errors import Conflict, StorageUnavailable
 from storage.failpoints import reach
-from storage.group_commit.apply_events import IsHeard, add_events, after_options, is_not_heard
+from storage.group_commit.apply_events import HasListener, add_events, after_options, has_no_listener
 from storage.group_commit.apply_maintenance import apply_maintenance
 from storage.group_commit.apply_rows import (
     check_live,
@@ -59,11 +59,11 @@ class Group:
         index: KeyIndex,
         now_ms: int,
         load: LoadPartition = _no_partition,
-        is_heard: IsHeard = is_not_heard,
+        has_listener: HasListener = has_no_listener,
         settled: Now | None = None,
     ) -> None:
         """now_ms: the date of these commits
-        load: reads a user's partition that is not in memory; is_heard: whether anybody listens to a stream's
+        load: reads a user's partition that is not in memory; has_listener: whether anybody listens to a stream's
         settled: the time by which events leave their stream; None = `now_ms`, by a clock that is right
         """
         self.state = state
@@ -75,7 +75,7 @@ class Group:
         self._now_ms = now_ms
         self._settled = settled or Now.at(now_ms)
         self._load = load
-        self._is_heard = is_heard
+        self._has_listener = has_listener
         self._keys: dict[bytes, int | None] = {}
 
     def add(self, edit: Edit) -> Committed:
@@ -158,7 +158,7 @@ class Group:
 
     def _add_events(self, draft: Draft, table: TableDef, before: PartitionState, change: RowChange) -> None:
         rows_seq = draft.next_seq
-        state = add_events(draft, table, before, change, self._age_ms(before), self._is_heard)
+        state = add_events(draft, table, before, change, self._age_ms(before), self._has_listener)
         if draft.next_seq > rows_seq:
             draft.changes.append(PartitionChange(table, change, draft.first_seq, rows_seq, before, state))
         draft.put(state)

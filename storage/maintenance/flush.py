@@ -36,7 +36,7 @@ class FlushReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FlushFigures:
+class FlushResult:
     """rows: versions moved, deleted ones too; bytes: of the new files."""
 
     rows: int
@@ -70,7 +70,7 @@ def flush_partition(
     partition: PartitionState,
     cancelled: Callable[[], bool],
     report: Callable[[float], None] = lambda share: None,
-) -> FlushFigures | None:
+) -> FlushResult | None:
     """Run steps 2 to 4 for what is hot in `partition`; None when nothing is. `report`: told the share that is written.
 
     Raises Cancelled (nothing changed), StorageUnavailable, NotFound (the table was dropped meanwhile).
@@ -90,7 +90,7 @@ def flush_partition(
             engine.commit(Edit(maintenance=(change,)))
         reach("flush.after_commit")
         engine.counters.add(ROWS_FLUSHED, file.rows)
-    return FlushFigures(rows=file.rows, bytes=file.bytes, files=1)
+    return FlushResult(rows=file.rows, bytes=file.bytes, files=1)
 
 
 _Before = Callable[[int], bool]

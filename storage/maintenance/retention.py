@@ -57,7 +57,7 @@ class PurgePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeFigures:
+class PurgeResult:
     """rows, bytes: gone; files: rewritten; oldest_ms, newest_ms: when the versions were deleted, None without any"""
 
     rows: int
@@ -106,7 +106,7 @@ def plan_purge(partition: PartitionState, before_seq: int, bytes_max: int) -> Pu
 
 def purge_step(
     engine: Engine, table: TableDef, partition_id: int, cancelled: Callable[[], bool], now: Now | None = None
-) -> PurgeFigures | None:
+) -> PurgeResult | None:
     """Do the next step; None when nothing is expired, or was at `now`. Raises as `compact_partition`."""
     partition = engine.state.partition(partition_id)
     before = before_seq(engine, table, partition.deletes.oldest_commit, now)
@@ -158,7 +158,7 @@ def _first_run(partition: PartitionState, expired: DeleteSet, bytes_max: int) ->
     return tuple(run)
 
 
-def _purge_hot(engine: Engine, table: TableDef, partition_id: int, before: int) -> PurgeFigures:
+def _purge_hot(engine: Engine, table: TableDef, partition_id: int, before: int) -> PurgeResult:
     with engine.partition_locks.held(partition_id):
         state = engine.state
         version = state.catalog.table_by_id(table).version
@@ -212,13 +212,13 @@ def _holds(engine: Engine, file: ColdFile, expired: DeleteSet, cancelled: Callab
 
 def _purge_cold(
     engine: Engine, table: TableDef, partition: PartitionState, plan: CompactPlan, cancelled: Callable[[], bool]
-) -> PurgeFigures:
+) -> PurgeResult:
     done = compact_partition(engine, table, partition, plan, cancelled)
     freed = sum(file.bytes for file in plan.files) - done.bytes
     return _figures(partition, done.purged_seqs, max(freed, 0), len(plan.files))
 
 
-def _forget_orphans(engine: Engine, partition_id: int, before: int) -> PurgeFigures:
+def _forget_orphans(engine: Engine, partition_id: int, before: int) -> PurgeResult:
     """Deletes of versions that are nowhere: they would be due for ever."""
     with engine.partition_locks.held(partition_id):
         partition = engine.state.partition(partition_id)
@@ -226,15 +226,15 @@ def _forget_orphans(engine: Engine, partition_id: int, before: int) -> PurgeFigu
         if plan is not None and not plan.hot and not plan.files:
             seqs = partition.deletes.as_of(before - 1).all.seqs
             engine.commit(Edit(maintenance=(CompactChange(partition_id, (), (), seqs),)))
-    return PurgeFigures(0, 0, 0, None, None)
+    return PurgeResult(0, 0, 0, None, None)
 
 
-def _figures(partition: PartitionState, gone: np.ndarray, freed: int, files: int) -> PurgeFigures:
+def _figures(partition: PartitionState, gone: np.ndarray, freed: int, files: int) -> PurgeResult:
     commits = partition.deletes.commits_of(gone)
     if len(commits) == 0:
-        return PurgeFigures(len(gone), freed, files, None, None)
+        return PurgeResult(len(gone), freed, files, None, None)
     oldest, newest = ms_of(int(commits.min())), ms_of(int(commits.max()))
-    return PurgeFigures(len(gone), freed, files, oldest, newest)
+    return PurgeResult(len(gone), freed, files, oldest, newest)
 
 
 def oldest_deletes_of(engine: Engine, table: TableDef) -> Iterator[tuple[int, int]]:

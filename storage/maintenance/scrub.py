@@ -33,7 +33,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class ScrubFigures:
+class ScrubResult:
     """files, bytes: of the cold files that were read, damaged ones too."""
 
     files: int
@@ -46,7 +46,7 @@ def scrub(
     table_ids: Collection[int] | None,
     cancelled: Callable[[], bool],
     report: Callable[[float], None],
-) -> ScrubFigures:
+) -> ScrubResult:
     """table_ids: None for all tables and the row store; report: share done, 0..1. Raises Cancelled."""
     damaged: list[Damage] = []
     with engine.snapshot() as snapshot:
@@ -67,7 +67,7 @@ def scrub(
             report(bytes_done / max(bytes_all, 1))
     if table_ids is None:
         damaged += _row_store(engine, cancelled)
-    return ScrubFigures(len(files), bytes_all, tuple(damaged))
+    return ScrubResult(len(files), bytes_all, tuple(damaged))
 
 
 def _files(engine: Engine, state: DatabaseState, table: TableDef) -> Iterable[tuple[int, ColdFile]]:

@@ -27,21 +27,26 @@ from storage.primary_keys.reservations import KeyReservation, UnseenReservation
 from storage.state.edits import RowChange
 from storage.state.state import ColdFile
 
-Claim = Callable[[KeyReservation], list[tuple[bytes, int]]]
-ClaimUnseen = Callable[[UnseenReservation], bool]
+ReserveKeys = Callable[[KeyReservation], list[tuple[bytes, int]]]
+ReserveUnseen = Callable[[UnseenReservation], bool]
 
-CLAIM_KEYS: Final = 4096  # keys claimed at once: holds other writers up for some 10 ms at most
+RESERVED_AT_ONCE: Final = 4096  # keys: holds other writers up for some 10 ms at most
 
 
 class LoadKeys:
-    """The claims of one load: `take` its files, then `check_unique`."""
+    """The reservations of one load: `take` its files, then `check_unique`."""
 
     def __init__(
-        self, change: RowChange, load_id: int, file_stores: FileStores, claim: Claim, claim_unseen: ClaimUnseen
+        self,
+        change: RowChange,
+        load_id: int,
+        file_stores: FileStores,
+        reserve_keys: ReserveKeys,
+        reserve_unseen: ReserveUnseen,
     ) -> None:
         self._file_stores = file_stores
-        self._claim_seen = claim
-        self._claim_unseen = claim_unseen
+        self._reserve_keys = reserve_keys
+        self._reserve_unseen = reserve_unseen
         self._change = change
         self._load_id = load_id
         self._replaced = np.empty(0, np.int64) if change.deletes is None else np.sort(change.deletes)
@@ -61,8 +66,8 @@ class LoadKeys:
             alive = ~np.isin(ordinals, dead) if len(dead) else None
             kept = keys if alive is None else list(compress(keys, alive.tolist()))
             moved = (ordinals if alive is None else ordinals[alive]) + first_ordinal
-            for row in range(0, len(kept), CLAIM_KEYS):
-                late += self._enter(kept[row : row + CLAIM_KEYS], moved[row : row + CLAIM_KEYS])
+            for row in range(0, len(kept), RESERVED_AT_ONCE):
+                late += self._enter(kept[row : row + RESERVED_AT_ONCE], moved[row : row + RESERVED_AT_ONCE])
         return late
 
     def check_unique(self) -> None:
@@ -82,22 +87,22 @@ class LoadKeys:
 
     def _enter(self, keys: list[bytes], ordinals: np.ndarray) -> list[tuple[bytes, int]]:
         self._may_skip = self._may_skip and self._skip(keys, ordinals)
-        late = [] if self._may_skip else self._claim(keys, ordinals)
+        late = [] if self._may_skip else self._look_up(keys, ordinals)
         reach("load.after_claim")
         return late
 
     def _skip(self, keys: list[bytes], ordinals: np.ndarray) -> bool:
-        claim = UnseenReservation(self._change.table.partition_id, self._load_id, keys, ordinals)
-        if not self._claim_unseen(claim):
+        reservation = UnseenReservation(self._change.table.partition_id, self._load_id, keys, ordinals)
+        if not self._reserve_unseen(reservation):
             return False
         self._unseen.append(np.fromiter(map(hash, keys), np.int64, len(keys)))
         return True
 
-    def _claim(self, keys: list[bytes], ordinals: np.ndarray) -> list[tuple[bytes, int]]:
+    def _look_up(self, keys: list[bytes], ordinals: np.ndarray) -> list[tuple[bytes, int]]:
         table = self._change.table
         entries = tuple(zip(keys, ordinals.tolist(), strict=True))
-        claim = KeyReservation(str(table.name), table.partition_id, self._load_id, entries, self._replaced)
-        return self._claim_seen(claim)
+        reservation = KeyReservation(str(table.name), table.partition_id, self._load_id, entries, self._replaced)
+        return self._reserve_keys(reservation)
 
 
 def file_keys(

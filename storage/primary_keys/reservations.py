@@ -1,6 +1,6 @@
 """Reservations enter primary keys of a bulk load, a chunk at a time, on the committer thread.
 
-Because claims and commits run on one thread, a key can't be taken between the look-up and the entry, and no lock
+Because reservations and commits run on one thread, a key can't be taken between the look-up and the entry, and no lock
 holds up other writers for longer than a chunk. Entries name the load: until it commits they mean nothing on disk.
 """
 
@@ -40,41 +40,43 @@ class UnseenReservation:
     ordinals: np.ndarray
 
 
-def claim_unseen(claim: UnseenReservation, partition: PartitionState, store: RowStore, index: KeyIndex) -> bool:
+def reserve_unseen(reservation: UnseenReservation, partition: PartitionState, store: RowStore, index: KeyIndex) -> bool:
     """Enter keys without looking them up; False, and nothing done, when somebody else has or brings rows of the
     partition.
 
     A row that somebody inserts from here on finds the entries. Whether the load's own keys differ is not looked at.
     """
-    index.begin_load(claim.load_id, claim.partition_id)
-    if not partition.is_empty or index.is_loading(claim.partition_id, but=claim.load_id):
+    index.begin_load(reservation.load_id, reservation.partition_id)
+    if not partition.is_empty or index.is_loading(reservation.partition_id, but=reservation.load_id):
         return False
-    entries = load_entries(claim.load_id, claim.ordinals)
-    marked = index.mark(claim.load_id, claim.partition_id)
-    store.write([*marked, PutEach(PK, pk_prefix(claim.partition_id), claim.keys, entries)], durable=False)
+    entries = load_entries(reservation.load_id, reservation.ordinals)
+    marked = index.mark(reservation.load_id, reservation.partition_id)
+    store.write([*marked, PutEach(PK, pk_prefix(reservation.partition_id), reservation.keys, entries)], durable=False)
     return True
 
 
-def claim_keys(claim: KeyReservation, store: RowStore, index: KeyIndex) -> list[tuple[bytes, int]]:
+def reserve_keys(reservation: KeyReservation, store: RowStore, index: KeyIndex) -> list[tuple[bytes, int]]:
     """Enter the free keys; return (key, ordinal) of those that replace a row of the same edit.
 
     Raises ConstraintViolated (a live row, or an earlier row of this load, has the key), Conflict (another load's).
     """
-    index.begin_load(claim.load_id, claim.partition_id)
-    found = index.find(claim.partition_id, [key for key, _ in claim.entries])
+    index.begin_load(reservation.load_id, reservation.partition_id)
+    found = index.find(reservation.partition_id, [key for key, _ in reservation.entries])
     late: list[tuple[bytes, int]] = []
     operations: list[Operation] = []
     seen: set[bytes] = set()
-    for (key, ordinal), seq in zip(claim.entries, found, strict=True):
-        if key in seen or (seq is not None and not _is_replaced(seq, claim.replaced)):
-            raise _taken(claim, key, store, under_way=seq == UNDER_WAY)
+    for (key, ordinal), seq in zip(reservation.entries, found, strict=True):
+        if key in seen or (seq is not None and not _is_replaced(seq, reservation.replaced)):
+            raise _taken(reservation, key, store, under_way=seq == UNDER_WAY)
         seen.add(key)
         if seq is None:
-            operations.append(Put(PK, pk_key(claim.partition_id, key), load_entry(claim.load_id, ordinal)))
+            operations.append(Put(PK, pk_key(reservation.partition_id, key), load_entry(reservation.load_id, ordinal)))
         else:
             late.append((key, ordinal))
     # Not synced: without the load's own edit, which is, the entries mean nothing.
-    store.write(index.mark(claim.load_id, claim.partition_id) + operations if operations else [], durable=False)
+    store.write(
+        index.mark(reservation.load_id, reservation.partition_id) + operations if operations else [], durable=False
+    )
     return late
 
 
@@ -85,13 +87,19 @@ def _is_replaced(seq: int, replaced: np.ndarray) -> bool:
     return at < len(replaced) and int(replaced[at]) == seq
 
 
-def _taken(claim: KeyReservation, key: bytes, store: RowStore, *, under_way: bool) -> ConstraintViolated | Conflict:
-    entry = store.get(PK, pk_key(claim.partition_id, key))
-    own = entry is None or entry.startswith(claim.load_id.to_bytes(8, "big"))
+def _taken(
+    reservation: KeyReservation, key: bytes, store: RowStore, *, under_way: bool
+) -> ConstraintViolated | Conflict:
+    entry = store.get(PK, pk_key(reservation.partition_id, key))
+    own = entry is None or entry.startswith(reservation.load_id.to_bytes(8, "big"))
     if own:
-        return ConstraintViolated(f"the load brings a primary key twice for table '{claim.table}'; no row was stored")
+        return ConstraintViolated(
+            f"the load brings a primary key twice for table '{reservation.table}'; no row was stored"
+        )
     if under_way:
-        return Conflict(f"another bulk load under way brings the same primary key to table '{claim.table}'; try again")
+        return Conflict(
+            f"another bulk load under way brings the same primary key to table '{reservation.table}'; try again"
+        )
     return ConstraintViolated(
-        f"a row of the load has a primary key that already exists in table '{claim.table}'; no row was stored"
+        f"a row of the load has a primary key that already exists in table '{reservation.table}'; no row was stored"
     )

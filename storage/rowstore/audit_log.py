@@ -53,8 +53,8 @@ def trim_operations(store: RowStore, now: Now, kept_days: int, records_max: int)
     """What removes records older than `kept_days`, and the oldest past `records_max`."""
     kept_ms = kept_days * DAY_MS
     entries = [(key, ms_of(_KEY.unpack(key)[0])) for key, _ in store.scan(AUDIT)]
-    surplus = max(0, len(entries) - records_max)
-    young = (i for i, (_, at_ms) in enumerate(entries) if i >= surplus and at_ms >= now.ageing(at_ms) - kept_ms)
+    too_many = max(0, len(entries) - records_max)
+    young = (i for i, (_, at_ms) in enumerate(entries) if i >= too_many and at_ms >= now.ageing(at_ms) - kept_ms)
     first_kept = next(young, len(entries))
     if first_kept == 0:
         return []

@@ -59,7 +59,9 @@ class RemoveRange:
     end: bytes
 
 
-_BLAMED: Final = re.compile(r"\s*The file MANIFEST-\d+ may be corrupted\.?")  # RocksDB's guess; `log_check` knows
+_BLAMED: Final = re.compile(
+    r"(?<!\s)\s*+The file MANIFEST-\d+ may be corrupted\.?"
+)  # RocksDB's guess; `log_check` knows
 _FILE_NAME: Final = re.compile(r"\b(\d+\.(sst|log)|MANIFEST-\d+|CURRENT|OPTIONS-\d+)\b")
 
 
@@ -264,7 +266,7 @@ class RowStore:
         return disk.f_bavail * disk.f_frsize >= log_bytes + ROOM_BYTES_MIN
 
     def reopen(self) -> None:
-        """Forget all that is in memory and read the disk again. Writes are refused until `mended`.
+        """Forget all that is in memory and read the disk again. Writes are refused until `accept_writes`.
 
         Opening writes the rows of the log out anew and syncs them, so it does not matter what a failed sync of the
         log has left on disk: what is read here is on disk afterwards, and what is not read was never acknowledged.
@@ -284,7 +286,7 @@ class RowStore:
         finally:
             self._settled.set()
 
-    def mended(self) -> None:
+    def accept_writes(self) -> None:
         """Take writes again: the disk has been read anew."""
         with self._failing:
             if self.is_full:

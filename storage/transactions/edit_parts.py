@@ -18,7 +18,7 @@ from storage.transactions.pending_changes import PendingChanges, add_live, all_o
 from storage.transactions.row_stage import Staged
 
 CatalogChange = Callable[[Catalog], Catalog]
-ClaimsOf = Callable[[RowChange, int], LoadKeys]
+LoadKeysOf = Callable[[RowChange, int], LoadKeys]
 
 
 def composed(changes: Sequence[CatalogChange]) -> CatalogChange | None:
@@ -35,8 +35,8 @@ def composed(changes: Sequence[CatalogChange]) -> CatalogChange | None:
     return apply
 
 
-def row_change(pending: PendingChanges, table: TableDef, seen: PartitionState, claims_of: ClaimsOf) -> RowChange:
-    """seen: the partition on which the keys were checked; claims_of: of a bulk load's primary keys.
+def row_change(pending: PendingChanges, table: TableDef, seen: PartitionState, load_keys_of: LoadKeysOf) -> RowChange:
+    """seen: the partition on which the keys were checked; load_keys_of: of a bulk load's primary keys.
 
     Raises ConstraintViolated, Conflict, StorageUnavailable, for keys of bulk loads.
     """
@@ -54,17 +54,17 @@ def row_change(pending: PendingChanges, table: TableDef, seen: PartitionState, c
         checked_on=seen,
     )
     loads = [(own.base, own.staged) for own in pending.staged if own.staged.files]
-    return _with_loads(change, loads, own_dead, claims_of) if loads else change
+    return _with_loads(change, loads, own_dead, load_keys_of) if loads else change
 
 
 def _with_loads(
-    change: RowChange, loads: list[tuple[int, Staged]], own_dead: np.ndarray, claims_of: ClaimsOf
+    change: RowChange, loads: list[tuple[int, Staged]], own_dead: np.ndarray, load_keys_of: LoadKeysOf
 ) -> RowChange:
     """Several loads into one table become one, ordinals running on."""
     load_id = loads[0][1].load_id
     files, dead, late = [], [], []
     ordinal = 0
-    claims = claims_of(change, load_id)
+    load_keys = load_keys_of(change, load_id)
     for base, staged in loads:
         for file in staged.files:
             moved = {"seq_base": ordinal, "seq_min": file.seq_min + ordinal, "seq_max": file.seq_max + ordinal}
@@ -72,9 +72,9 @@ def _with_loads(
         inside = own_dead[(own_dead >= base) & (own_dead < base + staged.rows)] - base
         dead.append(inside + ordinal)
         if change.table.primary_key:
-            late += claims.take(staged.files, ordinal, inside)
+            late += load_keys.take(staged.files, ordinal, inside)
         ordinal += staged.rows
-    claims.check_unique()
+    load_keys.check_unique()
     return replace(
         change,
         staged=tuple(files),

@@ -277,7 +277,7 @@ class Transaction:
     def _row_change(self, pending: PendingChanges) -> RowChange:
         table = self._state.catalog.table_by_id(pending.table)
         seen = self._snapshot.state.partition(table.partition_id)
-        return row_change(pending, table, seen, self._services.load_claims)
+        return row_change(pending, table, seen, self._services.load_keys)
 
     def _committed(self, edit: Edit) -> Committed | None:
         if edit.catalog is None and not edit.rows and not edit.audit:

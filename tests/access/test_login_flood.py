@@ -13,7 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from flight_server.access.login.authenticator import Authenticator
-from flight_server.access.login.hash_places import WAITING_MAX, HashPlaces, Rank
+from flight_server.access.login.hash_queue import WAITING_MAX, HashQueue, Rank
 from flight_server.access.login.lockout import Lockout
 from flight_server.access.login.passwords import Passwords
 from flight_server.access.login.tokens import Tokens
@@ -66,7 +66,7 @@ class Door:
         return ""
 
     def waiting(self) -> int:
-        return self.passwords.places.waiting
+        return self.passwords.hash_queue.waiting
 
 
 @contextmanager
@@ -154,7 +154,7 @@ class Line:
     """Log-ins in a line before one place; the order in which they had it."""
 
     def __init__(self, waiting_max: int = WAITING_MAX) -> None:
-        self.places = HashPlaces(1, waiting_max)
+        self.places = HashQueue(1, waiting_max)
         self.order: list[str] = []
         self.threads = ThreadPoolExecutor(50)
 

@@ -147,17 +147,17 @@ def test_a_hearer_that_fails_loses_the_rest_and_knows_it(tmp_path: Path):
     class Deaf:
         lost: str | None = None
 
-        def hear(self, change: PartitionChange) -> None:
+        def on_change(self, change: PartitionChange) -> None:
             raise MemoryError
 
-        def lose(self, reason: str) -> None:
+        def on_gap(self, reason: str) -> None:
             self.lost = reason
 
     with opened(tmp_path) as engine:
         table = storage_table(engine)
         deaf = Deaf()
-        hearer: ChangeListener = deaf
-        listening = engine.committer.listen(table.partition_id, hearer)
+        listener: ChangeListener = deaf
+        listening = engine.committer.listen(table.partition_id, listener)
         insert_rows(engine, table, (1, "x"))
         assert (deaf.lost, values(engine, table)) == ("one of them could not be told", [1])
         engine.feed.end(listening)

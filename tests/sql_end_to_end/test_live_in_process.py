@@ -124,9 +124,9 @@ def test_one_that_is_never_fetched_leaves_nothing(home: House):
     session = home.enter()
     outcome = home.statements.run(Request(session, ALL))
     [table] = home.engine.state.catalog.tables.values()
-    assert home.engine.feed.is_heard(table.partition_id)
+    assert home.engine.feed.has_listener(table.partition_id)
     outcome.cancel("not fetched in time")
-    assert not home.engine.feed.is_heard(table.partition_id)
+    assert not home.engine.feed.has_listener(table.partition_id)
     assert home.engine.snapshots.count() == 0
     with pytest.raises(FrostlineError, match="not fetched"):
         outcome.start()

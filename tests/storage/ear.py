@@ -14,10 +14,10 @@ class Ear:
     changes: list[PartitionChange] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
-    def hear(self, change: PartitionChange) -> None:
+    def on_change(self, change: PartitionChange) -> None:
         self.changes.append(change)
 
-    def lose(self, reason: str) -> None:
+    def on_gap(self, reason: str) -> None:
         self.lost.append(reason)
 
     @property

@@ -1,4 +1,4 @@
-"""Bulk loads: rows straight to Parquet, their primary keys claimed in chunks, all or nothing."""
+"""Bulk loads: rows straight to Parquet, their primary keys reserved in chunks, all or nothing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def table(engine: Engine) -> TableDef:
     return make_table(engine, key=("k",))
 
 
-def claim(table: TableDef, load_id: int, *ks: int, replaced: np.ndarray = NONE, first: int = 0) -> KeyReservation:
+def reservation(table: TableDef, load_id: int, *ks: int, replaced: np.ndarray = NONE, first: int = 0) -> KeyReservation:
     encoded = keys(table, rows_batch(table, [(k, "") for k in ks]))
     return KeyReservation("public.t", table.partition_id, load_id, tuple(zip(encoded, range(first, 1000))), replaced)  # noqa: B905
 
@@ -130,24 +130,24 @@ def test_several_loads_in_one_transaction_are_one(engine: Engine, table: TableDe
 
 
 def test_keys_of_a_load_under_way_are_taken_for_others(engine: Engine, table: TableDef):
-    engine.committer.claim(claim(table, 77, 1, 2))
+    engine.committer.reserve_keys(reservation(table, 77, 1, 2))
     assert find(engine, table, 1, 2, 3) == [UNDER_WAY, UNDER_WAY, None]
     with pytest.raises(Conflict, match="under way"):
         insert(engine, table, (1, "a"))
     with pytest.raises(Conflict, match="under way"):
-        engine.committer.claim(claim(table, 78, 2))
+        engine.committer.reserve_keys(reservation(table, 78, 2))
     engine.keys.abort_load(77)
     insert(engine, table, (1, "a"))
-    engine.committer.claim(claim(table, 78, 2))
+    engine.committer.reserve_keys(reservation(table, 78, 2))
 
 
 def test_a_key_twice_in_a_load_is_refused_within_and_across_chunks(engine: Engine, table: TableDef):
     for chunks in ([(1, 2, 1)], [(1, 2), (3, 2)]):
         *first, last = chunks
         for ks in first:
-            engine.committer.claim(claim(table, 77, *ks))
+            engine.committer.reserve_keys(reservation(table, 77, *ks))
         with pytest.raises(ConstraintViolated, match="twice"):
-            engine.committer.claim(claim(table, 77, *last))
+            engine.committer.reserve_keys(reservation(table, 77, *last))
         engine.keys.abort_load(77)
     with pytest.raises(ConstraintViolated, match="twice"):
         load(engine, table, (5, "a"), (6, "b"), (5, "c"))
@@ -216,7 +216,7 @@ def test_what_a_crash_leaves_of_a_load_means_nothing(tmp_path: Path, clock: Manu
         stage = engine.write_stage(table)
         stage.append(rows_batch(table, [(1, "a"), (2, "b")]))
         done = stage.finish()
-        engine.committer.claim(claim(table, done.load_id, 1, 2))
+        engine.committer.reserve_keys(reservation(table, done.load_id, 1, 2))
         # The process ends here: neither commit nor rollback.
     with opened(tmp_path, clock, SPILLING) as engine:
         assert find(engine, table, 1, 2) == [None, None]
@@ -307,7 +307,7 @@ def test_entries_of_a_load_that_a_crash_cut_off_go_after_the_restart(tmp_path: P
         insert(engine, table, (1, "a"))
         encoded = keys(table, rows_batch(table, [(5, "x"), (6, "y")]))
         entries = tuple((key, ordinal) for ordinal, key in enumerate(encoded))
-        engine.committer.claim(KeyReservation(str(table.name), table.partition_id, 77, entries, NONE))
+        engine.committer.reserve_keys(KeyReservation(str(table.name), table.partition_id, 77, entries, NONE))
         assert key_entries(engine) == 3
         sweep(engine)
         assert key_entries(engine) == 3  # it is under way

@@ -1,4 +1,4 @@
-"""The change feed: what hearers are told, in which order, and what they are not told."""
+"""The change feed: what listeners are told, in which order, and what they are not told."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.storage_builders import (
 class Deaf(Ear):
     """Fails at whatever it hears."""
 
-    def hear(self, change: PartitionChange) -> None:
+    def on_change(self, change: PartitionChange) -> None:
         raise ValueError("not now")
 
 
@@ -69,8 +69,8 @@ def test_only_the_partition_that_is_heard_is_told(engine: Engine, table: TableDe
     ear = Ear()
     engine.committer.listen(table.partition_id, ear)
     insert(engine, other, (1, "a"))
-    assert engine.feed.is_heard(table.partition_id)
-    assert not engine.feed.is_heard(other.partition_id)
+    assert engine.feed.has_listener(table.partition_id)
+    assert not engine.feed.has_listener(other.partition_id)
     assert ear.changes == []
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_heard_after_the_end_and_one_of_two_ends_is_not_the_end(engin
     engine.feed.end(second)
     insert(engine, table, (3, "c"))
     assert ear.inserted == [1, 2]
-    assert not engine.feed.is_heard(table.partition_id)
+    assert not engine.feed.has_listener(table.partition_id)
 
 
 def test_a_hearer_that_fails_stops_neither_the_writer_nor_the_others(engine: Engine, table: TableDef):

@@ -190,7 +190,7 @@ def test_a_second_database_is_kept_out_by_the_marker(tmp_path: Path, here: Cloud
         with pytest.raises(StorageUnavailable, match=f"another database keeps its files.*{MARKER}"):
             flush(second, table)
         sweep(second)
-        second.file_stores.get("cloud").give_up_claim()
+        second.file_stores.get("cloud").give_up_ownership()
         assert values(second, table) == [7]
     here.engine.file_stores.get("cloud").probe()  # it is ours still
     assert here.endpoint.content(here.bucket, f"lake/{MARKER}")

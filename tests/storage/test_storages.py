@@ -149,7 +149,7 @@ def test_a_place_that_another_database_has_is_left_alone(tmp_path: Path):
         with pytest.raises(StorageUnavailable, match="another database"):
             second.file_stores.get("archive").probe()
         sweep(second)
-        second.file_stores.get("archive").give_up_claim()
+        second.file_stores.get("archive").give_up_ownership()
         assert (archive / MARKER).exists()
         assert parquet_files(archive) == before
         assert values(second, table) == [2]  # hot still

@@ -12,7 +12,7 @@ from storage.catalog.schema import TableDef
 from storage.clock import ManualClock
 from storage.engine import Engine
 from storage.errors import Conflict, ConstraintViolated
-from storage.primary_keys import load_keys as load_claims
+from storage.primary_keys import load_keys
 from storage.primary_keys.index import UNDER_WAY
 from storage.primary_keys.reservations import UnseenReservation
 from storage.transactions.row_stage import Staged
@@ -52,7 +52,7 @@ def find(engine: Engine, table: TableDef, *ks: int) -> list[int | None]:
 
 
 def test_unseen_keys_are_taken_for_others_until_the_load_ends(engine: Engine, table: TableDef):
-    assert engine.committer.claim_unseen(unseen(table, 77, 1, 2))
+    assert engine.committer.reserve_unseen(unseen(table, 77, 1, 2))
     assert find(engine, table, 1, 2, 3) == [UNDER_WAY, UNDER_WAY, None]
     with pytest.raises(Conflict, match="under way"):
         insert(engine, table, (1, "a"))
@@ -62,13 +62,13 @@ def test_unseen_keys_are_taken_for_others_until_the_load_ends(engine: Engine, ta
 
 
 def test_nothing_is_unseen_beside_rows_or_another_load(engine: Engine, table: TableDef):
-    assert engine.committer.claim_unseen(unseen(table, 77, 1))
-    assert not engine.committer.claim_unseen(unseen(table, 78, 1))
-    assert not engine.committer.claim_unseen(unseen(table, 77, 2)), "the other may have taken it unseen"
+    assert engine.committer.reserve_unseen(unseen(table, 77, 1))
+    assert not engine.committer.reserve_unseen(unseen(table, 78, 1))
+    assert not engine.committer.reserve_unseen(unseen(table, 77, 2)), "the other may have taken it unseen"
     engine.keys.abort_load(77)
     engine.keys.abort_load(78)
     insert(engine, table, (5, "a"))
-    assert not engine.committer.claim_unseen(unseen(table, 79, 6))
+    assert not engine.committer.reserve_unseen(unseen(table, 79, 6))
     assert find(engine, table, 2, 6) == [None, None]
 
 
@@ -87,7 +87,7 @@ def test_rows_of_an_unseen_load_are_found_after_it_and_after_a_restart(tmp_path:
 def test_a_key_twice_in_one_chunk_or_in_two_refuses_the_load(
     engine: Engine, table: TableDef, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(load_claims, "CLAIM_KEYS", 1000)
+    monkeypatch.setattr(load_keys, "RESERVED_AT_ONCE", 1000)
     with pytest.raises(ConstraintViolated, match="twice"):
         load(engine, table, (5, "a"), (5, "b"))
     with pytest.raises(ConstraintViolated, match="twice"):
@@ -97,7 +97,7 @@ def test_a_key_twice_in_one_chunk_or_in_two_refuses_the_load(
 
 
 def test_two_keys_of_one_hash_are_two_keys(engine: Engine, table: TableDef, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(load_claims, "hash", lambda key: 7, raising=False)
+    monkeypatch.setattr(load_keys, "hash", lambda key: 7, raising=False)
     load(engine, table, (1, "a"), (2, "b"))
     assert len(values(engine, table)) == 2
 

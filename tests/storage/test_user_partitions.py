@@ -65,7 +65,7 @@ def loaded(engine: Engine) -> set[int]:
 
 
 def let_all_go(engine: Engine) -> None:
-    engine.committer.leave(lambda state: [id_ for id_ in state.partitions if is_owned(id_)])
+    engine.committer.unload(lambda state: [id_ for id_ in state.partitions if is_owned(id_)])
 
 
 # --- loading and leaving ---------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_a_refused_edit_brings_nothing_into_memory_and_forgets_nothing(tmp_path:
         waiting = engine.user_partitions.waiting()
         with pytest.raises(ConstraintViolated):
             insert(engine, ann, (1, "again"))
-        engine.committer.leave(lambda _: [])  # goes through the committer, so what it was doing is done
+        engine.committer.unload(lambda _: [])  # goes through the committer, so what it was doing is done
         assert (loaded(engine), engine.user_partitions.waiting()) == (set(), waiting)
 
 
@@ -199,7 +199,7 @@ def test_a_dropped_table_leaves_nothing_behind_in_memory(engine: Engine) -> None
         insert(engine, own(engine, table, user), (1, user))
         flush(engine, own(engine, table, user))
         insert(engine, own(engine, table, user), (2, user))
-    engine.committer.leave(lambda state: list(state.partitions)[:1])
+    engine.committer.unload(lambda state: list(state.partitions)[:1])
     drop(engine, table)
     [dropped] = engine.dropped()
     while not clean_dropped(engine, dropped.partition_id, count=True).is_done:

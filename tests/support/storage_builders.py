@@ -19,8 +19,8 @@ from storage.cold.parquet import read_rows
 from storage.engine import Engine
 from storage.maintenance.cleanup import CleanResult, clean_dropped
 from storage.maintenance.compaction import CompactResult, compact_partition, plan_compaction
-from storage.maintenance.flush import FlushFigures, flush_partition
-from storage.maintenance.retention import PurgeFigures, purge_step
+from storage.maintenance.flush import FlushResult, flush_partition
+from storage.maintenance.retention import PurgeResult, purge_step
 from storage.primary_keys.encoding import encode_keys
 from storage.rowstore.row_store import Operation, RowStore
 from storage.settings import StorageSettings
@@ -166,7 +166,7 @@ def delete(engine: Engine, table: TableDef, column: str, *values: Any) -> int:
     return found
 
 
-def flush(engine: Engine, table: TableDef) -> FlushFigures | None:
+def flush(engine: Engine, table: TableDef) -> FlushResult | None:
     return flush_partition(engine, table, partition(engine, table), never)
 
 
@@ -179,7 +179,7 @@ def compact(engine: Engine, table: TableDef, *, force: bool = True) -> CompactRe
     return None if plan is None else compact_partition(engine, table, state, plan, never)
 
 
-def purge(engine: Engine, table: TableDef) -> list[PurgeFigures]:
+def purge(engine: Engine, table: TableDef) -> list[PurgeResult]:
     """All steps, as a RETENTION job does them."""
     steps = []
     while (done := purge_step(engine, now(engine, table), table.partition_id, never)) is not None:

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from flight_server.access.login.hash_places import Rank
+from flight_server.access.login.hash_queue import Rank
 from flight_server.access.login.idp import IdentityProvider
 from flight_server.access.login.lockout import Lockout
 from flight_server.access.login.login_audit import LoginAudit

@@ -12,7 +12,7 @@ import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from flight_server.access.login.hash_places import HashPlaces, Rank
+from flight_server.access.login.hash_queue import HashQueue, Rank
 from storage.catalog.catalog import Catalog
 from storage.catalog.users import ROOT, UserRecord
 from storage.errors import InvalidRequest
@@ -27,13 +27,13 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self.places = HashPlaces(os.cpu_count() or 1)
+        self.hash_queue = HashQueue(os.cpu_count() or 1)
 
     def hash(self, password: str) -> str:
         """An argon2id string with its own salt. Raises InvalidRequest (it is empty or too long), LimitExceeded."""
         if not 0 < len(password.encode()) <= PASSWORD_BYTES_MAX:
             raise InvalidRequest(f"a password has 1 to {PASSWORD_BYTES_MAX} bytes; choose another")
-        with self.places.place(Rank.LATELY, is_local=True):
+        with self.hash_queue.place(Rank.LATELY, is_local=True):
             return self._hasher.hash(password)
 
     def matches(
@@ -47,7 +47,7 @@ class Passwords:
             return False
         stored = self._nobody if user is None or not user.password_hash else user.password_hash
         try:
-            with self.places.place(rank, is_local=is_local):
+            with self.hash_queue.place(rank, is_local=is_local):
                 matched = self._hasher.verify(stored, password)
         except (Argon2Error, InvalidHashError):
             return False

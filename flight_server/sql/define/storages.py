@@ -121,7 +121,7 @@ def _empty(context: StatementContext, name: str) -> None:
     with suppress(StorageUnavailable):  # a place that can't be reached any more must not be kept for that
         store = engine.file_stores.get(name)
         sweep_storage(engine, store)
-        store.give_up_claim()
+        store.give_up_ownership()
 
 
 def _sealed(context: StatementContext, secret: Secret | None) -> str:

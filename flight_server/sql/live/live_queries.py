@@ -38,7 +38,7 @@ TICK_SECONDS_MAX: Final = 0.5
 
 
 @dataclass(slots=True)
-class LiveFigures:
+class LiveStats:
     """Since the server started. rows: of readers that are gone; slow: ended because they read slowly."""
 
     begun: int = 0
@@ -51,7 +51,7 @@ class LiveQueries:
 
     def __init__(self, engine: Engine, settings: LiveSettings) -> None:
         self.settings = settings
-        self.figures = LiveFigures()
+        self.figures = LiveStats()
         self._engine = engine
         self._lock = threading.Lock()
         self._topics: dict[int, Topic] = {}
@@ -91,7 +91,7 @@ class LiveQueries:
             return None if group is None else group.selection
 
     def subscribe(self, reader: Reader, selection: Selection) -> Subscription:
-        """Begin to hear: `listening` has the state that the first rows come from. Raises LimitExceeded, Cancelled."""
+        """Begin to listen: `listening` has the state that the first rows come from. Raises LimitExceeded, Cancelled."""
         subscription = self._entered(reader, selection)
         try:
             topic = self._topics[selection.table.partition_id]

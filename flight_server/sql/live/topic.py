@@ -39,7 +39,7 @@ class Group:
 
 
 class Topic:
-    """A hearer of the change feed. `add` and `remove` under the owner's lock; `work` on the worker's thread."""
+    """A listener of the change feed. `add` and `remove` under the owner's lock; `work` on the worker's thread."""
 
     def __init__(self, file_stores: FileStores, backlog_bytes_max: int, wake: Callable[[Topic], None]) -> None:
         self.groups: dict[object, Group] = {}
@@ -51,9 +51,9 @@ class Topic:
         self._backlog_bytes = 0
         self._lost: FrostlineError | None = None
 
-    # --- the hearer, on the committer's thread ----------------------------------------------------------------
+    # --- the listener, on the committer's thread ----------------------------------------------------------------
 
-    def hear(self, change: PartitionChange) -> None:
+    def on_change(self, change: PartitionChange) -> None:
         with self._lock:
             is_first = not self._backlog and self._lost is None
             self._backlog.append(change)
@@ -69,7 +69,7 @@ class Topic:
         if is_first:
             self._wake(self)
 
-    def lose(self, reason: str) -> None:
+    def on_gap(self, reason: str) -> None:
         with self._lock:
             self._lose(FrostlineError(f"changes may be missing from here on: {reason}", sqlstate="58000"))
         self._wake(self)

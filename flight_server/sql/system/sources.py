@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from flight_server.access.grants import Action
-from flight_server.access.login.hash_places import HashPlaces
+from flight_server.access.login.hash_queue import HashQueue
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
 from flight_server.sql.context.job_service import JobService
@@ -32,7 +32,7 @@ class Sources:
     live: LiveQueries
     sessions: Iterable[Session]
     settings: Mapping[str, object]
-    logins: HashPlaces
+    logins: HashQueue
 
 
 Rows = Callable[[Sources, DatabaseState, Rights], Iterable[tuple[Any, ...]]]

@@ -275,7 +275,7 @@ class OwnersAgainstModel(RuleBasedStateMachine):
     @rule(which=WHICH, users=st.sets(WHO))
     def let_go(self, which: int, users: set[str]) -> None:
         ids = [self.own(which, user).partition_id for user in users]
-        self.engine.committer.leave(lambda _: ids)
+        self.engine.committer.unload(lambda _: ids)
 
     @rule()
     def grow_idle(self) -> None:

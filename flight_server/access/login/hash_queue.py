@@ -36,7 +36,7 @@ class _Waiting:
     called: threading.Event = field(default_factory=threading.Event)
 
 
-class HashPlaces:
+class HashQueue:
     """Safe from any thread."""
 
     def __init__(self, places: int, waiting_max: int = WAITING_MAX) -> None:
@@ -50,7 +50,7 @@ class HashPlaces:
         self.refused = 0
 
     def __repr__(self) -> str:
-        return f"<HashPlaces [{self._taken} taken, {len(self._line)} waiting]>"
+        return f"<HashQueue [{self._taken} taken, {len(self._line)} waiting]>"
 
     @property
     def waiting(self) -> int:
