@@ -123,12 +123,12 @@ class ForkServer:
 
     def _forked(self, bytes_max: int) -> SandboxProcess:
         mine, its = socket.socketpair()
-        with its, self._lock:
-            if self._closed:
-                raise StorageUnavailable("the server is stopping", sqlstate="57P01")
-            socket.send_fds(self._begun(), [b"+"], [its.fileno()])
-        mine.settimeout(START_SECONDS_MAX)
         try:
+            with its, self._lock:
+                if self._closed:
+                    raise StorageUnavailable("the server is stopping", sqlstate="57P01")
+                socket.send_fds(self._begun(), [b"+"], [its.fileno()])
+            mine.settimeout(START_SECONDS_MAX)
             kind, number = receive(mine)
             if kind is not Kind.PROCESS:
                 raise Ended
