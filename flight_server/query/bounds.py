@@ -25,7 +25,8 @@ DOUBT: Final = 100  # estimates behind a filter or aggregate are divided by this
 
 
 UNKEYED: Final = ("NestedLoopJoinExec", "CrossJoinExec")
-_CONDITIONAL: Final = re.compile(r"(?:HashJoinExec|SortMergeJoinExec): [^\n]*filter=")
+_JOIN: Final = re.compile(r"(?:HashJoinExec|SortMergeJoinExec): ")
+_CONDITION: Final = "filter="
 _ROWS = re.compile(r"statistics=\[Rows=(?:Exact|Inexact)\((\d+)\)")
 _SERIES = re.compile(r"generate_series: start=(-?\d+), end=(-?\d+)")
 _GUESSED = ("FilterExec", "AggregateExec", "HashJoinExec", "SortMergeJoinExec")
@@ -82,7 +83,13 @@ def has_unkeyed_join(physical_plan: str) -> bool:
 
 def has_unyielding_join(physical_plan: str) -> bool:
     """Whether there is a join that may look at very many pairs for one batch of its input."""
-    return has_unkeyed_join(physical_plan) or _CONDITIONAL.search(physical_plan) is not None
+    return has_unkeyed_join(physical_plan) or any(map(_has_condition, physical_plan.split("\n")))
+
+
+def _has_condition(line: str) -> bool:
+    """Whether a join by a key has a further condition."""
+    join = _JOIN.search(line)
+    return join is not None and _CONDITION in line[join.end() :]
 
 
 def has_long_join(plan_with_statistics: str, batch_rows: int) -> bool:
@@ -98,7 +105,7 @@ def _is_long(node: Node, batch_rows: int) -> bool:
     if node.text.startswith(UNKEYED):
         found = pairs(node, doubt=1)
         return found is None or found > PAIRS_APART
-    if _CONDITIONAL.match(node.text) is None or len(node.children) != 2:
+    if not _JOIN.match(node.text) or not _has_condition(node.text) or len(node.children) != 2:
         return False
     held, streamed = (_rows(side, doubt=1) for side in node.children)
     return held is None or held * min(streamed or batch_rows, batch_rows) > PAIRS_APART

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from flight_server.query.apart import BOUNDED, Bounds
 from flight_server.sandbox.functions import APART, CASTING, COUNTED, FIXED, JOINING, MULTIPLYING, PASSING, PLAIN
+from flight_server.sandbox.written_sizes import fixed_sizes, texts_of
 
 TIMES_MAX: Final = 16
 OWN_BYTES_MAX: Final = 4096  # a batch has up to 32,768 rows
@@ -28,8 +29,6 @@ WIDE_TYPE: Final = 1 << 16  # values of a fixed-size type
 NODES_MAX: Final = 20_000
 
 _CALLED: Final = re.compile(r"\b([a-z_][a-z0-9_]*)\(")
-_TEXT_LITERAL: Final = re.compile(r"'(?:[^']|'')*+'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_FIXED_SIZE: Final = re.compile(r"fixedsize\w*\W+(?:\w+\W+)??(\d+)", re.IGNORECASE)
 _PATTERN: Final = re.compile(r" (?:NOT )?(?:~\*?|!~\*?|SIMILAR TO) | LIKE (?!Utf8)| ILIKE (?!Utf8)")
 _HARMLESS: Final = PLAIN | {"outer_ref"}  # which is how a plan shows a column from outside of a subquery
 _LOOK: Final = ("||", "Unnest:", "RecursiveQuery:", "...", "FixedSize")
@@ -113,7 +112,7 @@ def _needs_look(shown: str, longest: int) -> bool:
 def _longest_literal(sql: str, params: Mapping[str, pa.Scalar] | None) -> int:
     texts = 0
     if len(sql) > OWN_BYTES_MAX // 4:  # else none can be that long
-        texts = max((len(found[0].encode()) for found in _TEXT_LITERAL.finditer(sql)), default=0)
+        texts = max((len(found.encode()) for found in texts_of(sql)), default=0)
     return max(texts, *(_scalar_bytes(value) for value in (params or {}).values()), 0)
 
 
@@ -126,7 +125,7 @@ def _scalar_bytes(value: pa.Scalar) -> int:
 def _check_types(shown: str) -> None:
     """Raises Unbounded for a type whose one value is wide, NULL too."""
     width = 1
-    for number in _FIXED_SIZE.findall(shown):
+    for number in fixed_sizes(shown):
         width = max(width, min(int(number[:12]), WIDE_TYPE + 1))
         if width > WIDE_TYPE:
             raise Unbounded("a type of a fixed size is wide")
@@ -292,7 +291,7 @@ _TRUTHS: Final = frozenset(
 _REGEX: Final = frozenset({"~", "~*", "!~", "!~*"})
 _CALLS: Final = frozenset({"ScalarFunction", "AggregateFunction", "WindowFunction"})
 _NAME: Final = re.compile(r"\A([a-z_]\w*)\(")
-_REPEATING: Final = re.compile(r"\{|[+*]\s*\)?\s*[+*]")
+_REPEATING: Final = re.compile(r"\{|[+*]\s*+(?:\)\s*+)?[+*]")
 
 
 def _variants(plan: Any) -> list[Any]:

@@ -33,7 +33,7 @@ _STORAGE: Final = re.compile(r"[^\W\d_]\w{0,63}", re.ASCII)
 # Control characters, line and paragraph separators, what turns the direction of text, halves of surrogate pairs.
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _RESERVED: Final = f"names that begin with {RESERVED_PREFIX} are the server's own"
-_LISTED: Final = re.compile(r"\s*(?:\"((?:[^\"]|\"\")+)\"|([^,\"]*[^,\"\s]))\s*(,|$)")
+_LISTED: Final = re.compile(r"\s*+(?:\"((?:[^\"]|\"\")++)\"|([^,\"\s]++(?:\s++[^,\"\s]++)*+))\s*+(,|\Z)")
 _TO_LOWER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
@@ -147,13 +147,11 @@ def _part(name: str) -> str:
 def quoted_names(text: str) -> tuple[str, ...] | None:
     """Names in a list, `a, "b, c"`, unquoted ones as they are; None when it is none. Inverse of `list_of_names`."""
     names: list[str] = []
-    end = 0
-    for found in _LISTED.finditer(text):
-        if found.start() != end:
-            return None
-        end = found.end()
+    at = 0
+    while (found := _LISTED.match(text, at)) is not None:
+        at = found.end()
         names.append(found[1].replace('""', '"') if found[1] is not None else found[2])
-        if end == len(text) and not found[3]:
+        if not found[3]:
             return tuple(names)
     return None
 

@@ -16,6 +16,7 @@ import pytest
 from flight_server.access.sessions.session import Session
 from storage.errors import FrostlineError
 from tests.support.in_process import House, house
+from tests.support.plan_words import PLAN_WORDS
 
 CHARACTERS = 5_000
 TIMES = 4
@@ -97,14 +98,21 @@ BETWEEN = (
     "SELECT now{}()",
     "SELECT current_user{}()",
     "USE{}public",
+    "INSERT INTO priced VALUES (-{}x)",
+    "CREATE TABLE made (a INT DEFAULT now{}x)",
 )
 
 
+PLANNED = (
+    "SELECT max(id) OVER (PARTITION BY {} ORDER BY id) FROM items ORDER BY {}, CASE WHEN id / 2 > 1 THEN {} END",
+    "SELECT sum(CAST(id AS DOUBLE)) FROM items WHERE name = {} AND EXISTS (SELECT 1 FROM items i WHERE i.name = {})",
+)
 FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     **dict.fromkeys(NAMES, (IN_NAMES, '"')),
     **dict.fromkeys(TEXTS, (IN_TEXTS, "'")),
     **dict.fromkeys(ANYWHERE, (WORDS, "")),
     **dict.fromkeys(BETWEEN, (BLANKS, "")),
+    **dict.fromkeys(PLANNED, (PLAN_WORDS, "'")),
 }
 
 
@@ -113,8 +121,15 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Sessio
     with house(tmp_path_factory.mktemp("long")) as home:
         session = home.enter()
         home.do(session, "CREATE TABLE items (id BIGINT PRIMARY KEY, name VARCHAR)")
-        home.do(session, "INSERT INTO items VALUES (1, 'a')")
+        home.do(session, "INSERT INTO items VALUES (1, 'a'); CREATE TABLE priced (price DECIMAL(9, 2))")
         yield home, session
+
+
+def repeated(piece: str, times: int) -> str:
+    """With a number in place of each `#`, and of quotes two."""
+    if piece not in PLAN_WORDS:
+        return piece * times
+    return "".join(piece.replace("#", str(number)) for number in range(times)).replace("'", "''")
 
 
 def processor_seconds(home: House, session: Session, sql: str) -> float:
@@ -134,7 +149,7 @@ def test_a_long_piece_takes_time_by_its_length(at: tuple[House, Session], form: 
     pieces, around = FORMS[form]
     for piece in pieces:
         short, long = (
-            form.replace("{}", f"{around}{piece * (characters // len(piece))}{around}")
+            form.replace("{}", f"{around}{repeated(piece, characters // len(piece))}{around}")
             for characters in (CHARACTERS, CHARACTERS * TIMES)
         )
         for _ in range(3):  # what else the process does may fall into one of them

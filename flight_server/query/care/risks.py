@@ -16,6 +16,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from flight_server.query.care.plan_text import NAMES_MAX, cast_calls, has_cast_key, has_many_sets, sort_keys
 from flight_server.query.care.risky_conditions import (
     equates_within_a_table,
     fails_above_an_outer_join,
@@ -27,15 +28,11 @@ _NODE: Final = re.compile(r"^( *)([A-Z]\w*(?: [A-Z]\w*)*)(?::|$)")
 _FLOATS: Final = re.compile(r"(?:\[|, )([^,\[\]:]{1,128}):Float(?:16|32|64)")
 _EXTREME: Final = re.compile(r"\b(?:max|min)\(")
 _UNGROUPED: Final = re.compile(r"Aggregate: groupBy=\[\[\]\], .*")
-_KEYS: Final = re.compile(r"(?:PARTITION|ORDER) BY \[([^\]]*)\]")
-_MANY_SETS: Final = re.compile(r"groupBy=\[\[.*\b(?:ROLLUP|CUBE|GROUPING SETS) \(")
 _SLIDING: Final = re.compile(r"(?:ROWS|RANGE|GROUPS) BETWEEN (?!UNBOUNDED PRECEDING)")
 _SKIPPING: Final = re.compile(r"Limit: skip=(?!0,)")
 _BITS: Final = re.compile(r"(?<!\._seq)(?<!\._seq NOT) IN \(\[(?!Utf8\()|\bnullif\(|CASE (?!WHEN\b)")
 _TRUTHS: Final = re.compile(r" IS (?:NOT )?(?:TRUE|FALSE|UNKNOWN)\b")
-_CAST_CALL: Final = re.compile(r"(\w+)\(CAST\((.+?) AS (\w+)")
-_CAST_KEY: Final = re.compile(r"groupBy=\[\[(?:(?!\]\], aggr=).)*CAST", re.DOTALL)
-_EQUAL: Final = re.compile(r"[^\s=]+ = outer_ref\([^()]*\)|outer_ref\([^()]*\) = [^\s=]+")
+_EQUAL: Final = re.compile(r"(?<![^\s=])[^\s=]++ = outer_ref\([^()]*+\)|outer_ref\([^()]*+\) = [^\s=]++")
 # What takes a predicate for a value: CASE, a comparison, IS, NOT before a bracket or before IN.
 _BEYOND: Final = re.compile(
     r"\bCASE\b|\bNOT (?!IN \(|EXISTS|I?LIKE|BETWEEN|SIMILAR|NULL|DISTINCT|TRUE|FALSE|UNKNOWN)"
@@ -78,7 +75,7 @@ def rewrites_for(
         found.add(Step.ORDERS)
     if _SLIDING.search(shown) or _BITS.search(shown):
         found |= set(_of_compared_floats(shown, with_types()))
-    if _sorts_by_more(shown, output) or _KEYS.search(shown) or _EXTREME.search(shown):
+    if _sorts_by_more(shown, output) or any(True for _ in sort_keys(shown)) or _EXTREME.search(shown):
         typed = with_types()
         found |= set(_of_floats(typed))
         if "WindowAggr:" in shown and ":Interval" in typed:
@@ -88,18 +85,13 @@ def rewrites_for(
 
 def _sorts_by_more(shown: str, output: Callable[[], pa.Schema]) -> bool:
     """Whether rows are put in order by anything but plain columns of the result that are no floats."""
-    at = shown.find("Sort: ")
-    columns = output() if at >= 0 else pa.schema([])
-    while at >= 0:
-        keys = shown[at + len("Sort: ") : shown.find("\n", at)]
-        for key in keys.split(", "):
-            if key.startswith("fetch="):
-                continue
-            found = _SORT_KEY.fullmatch(key)
-            index = columns.get_field_index(found[1]) if found is not None else -1
-            if index < 0 or pa.types.is_floating(columns.field(index).type):
-                return True
-        at = shown.find("Sort: ", at + 1)
+    sorts = [line.partition("Sort: ")[2] for line in shown.split("\n") if "Sort: " in line]
+    columns = output() if sorts else pa.schema([])
+    for key in (key for keys in sorts for key in keys.split(", ") if not key.startswith("fetch=")):
+        found = _SORT_KEY.fullmatch(key)
+        index = columns.get_field_index(found[1]) if found is not None else -1
+        if index < 0 or pa.types.is_floating(columns.field(index).type):
+            return True
     return False
 
 
@@ -112,7 +104,7 @@ def faults_of_rules(shown: str) -> frozenset[str]:
         found.add("extremes_prune_each_other")
     if len(_TRUTHS.findall(shown)) > 1:
         found.add("truths_as_common_expressions")
-    if "CAST" in shown and _CAST_KEY.search(shown):
+    if has_cast_key(shown):
         found.add("casts_left_out_of_names")
     if "Filter:" in shown and "Full Join:" in shown and _stands_under(shown, "Full Join:", "Filter:"):
         found.add("full_join_filters")
@@ -125,7 +117,7 @@ def faults_of_rules(shown: str) -> frozenset[str]:
 
 def has_many_groupings(shown: str) -> bool:
     """Whether one partition would put out groups twice."""
-    return "groupBy=[[" in shown and _MANY_SETS.search(shown) is not None
+    return has_many_sets(shown)
 
 
 def _of_subqueries(shown: str) -> Iterator[Step]:
@@ -149,7 +141,7 @@ def _is_misread(one: Subquery) -> bool:
         return True
     if correlated and any("skip=" in line and "skip=0" not in line for line in one.body):
         return True
-    if correlated and any("groupBy=[[]]" in line or _MANY_SETS.search(line) for line in one.body):
+    if correlated and any("groupBy=[[]]" in line or has_many_sets(line) for line in one.body):
         return True
     if not one.host.startswith("Filter:"):
         return True
@@ -254,8 +246,10 @@ def _kind(before: str) -> Kind:
 def _differs_in_a_cast(shown: str) -> bool:
     """Whether a call of a cast column and one of the column itself, or of another cast, are there."""
     windows = " ".join(line for line in shown.split("\n") if "windowExpr=" in line)
-    cast = set(_CAST_CALL.findall(windows))
+    cast = cast_calls(windows)
     calls = {(name, column) for name, column, _ in cast}
+    if len(calls) > NAMES_MAX:
+        return True
     return len(cast) > len(calls) or any(f"{name}({column})" in windows for name, column in calls)
 
 
@@ -272,9 +266,10 @@ def _of_floats(typed: str) -> Iterator[Step]:
     if "Float" not in typed:
         return
     found = _FLOATS.findall(typed)
-    names = "|".join(sorted({re.escape(name.strip()) for name in found}))
-    floats = re.compile(rf"(?<!\w)(?:{names})(?!\w)" if names else r"(?!)")
-    if len(found) < typed.count(":Float"):  # some names can't be told from what stands around them
+    names = {re.escape(name.strip()) for name in found}
+    floats = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(names))})(?!\w)" if 0 < len(names) <= NAMES_MAX else r"(?!)")
+    # Some names can't be told from what stands around them, or there are too many to look for each.
+    if len(found) < typed.count(":Float") or len(names) > NAMES_MAX:
         floats = re.compile("")
     for line in typed.split("\n"):
         bare = line.lstrip()
@@ -284,7 +279,7 @@ def _of_floats(typed: str) -> Iterator[Step]:
         elif "Aggregate:" in bare or "WindowAggr:" in bare:
             if _EXTREME.search(bare):
                 yield Step.EXTREMES
-            if any(_may_be_float(keys, floats) for keys in _KEYS.findall(bare)):
+            if any(_may_be_float(keys, floats) for keys in sort_keys(bare)):
                 yield Step.KEYS
 
 

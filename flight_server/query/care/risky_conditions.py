@@ -9,11 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-_DIVISION: Final = r"[/%] (?![A-Z]\w*\()"
-_TEXT_CAST: Final = r"\bCAST\((?!\?table\?).*? AS (?!Utf8|LargeUtf8)\w+"
-_IN_CASE: Final = r"(?:WHEN|THEN|ELSE) (?:(?!\b(?:WHEN|THEN|ELSE|END)\b)[^\n])*"
-_DIVIDED, _DIVIDED_IN_CASE = re.compile(_DIVISION), re.compile(_IN_CASE + _DIVISION)
-_CAST, _CAST_IN_CASE = re.compile(_TEXT_CAST), re.compile(_IN_CASE + _TEXT_CAST)
+from flight_server.query.care.plan_text import NAMES_MAX, casts, casts_in_case, divides, divides_in_case, has_cast
+
 _TEXT_COLUMN: Final = re.compile(r"(?:\[|, )([^,\[\]:]{1,128}):(?:Large)?Utf8")
 _NO_COLUMN: Final = (
     "AND|OR|NOT|IS|NULL|TRUE|FALSE|UNKNOWN|DISTINCT|FROM|IN|BETWEEN|LIKE|ILIKE|CASE|WHEN|THEN|ELSE|END|AS"
@@ -31,43 +28,39 @@ _MAY_EQUATE: Final = re.compile(r" (?:=|>=|<=|!=|IS (?:NOT )?DISTINCT FROM) | (?
 
 def may_fail_beside_a_guard(shown: str, with_types: Callable[[], str], *, within: bool) -> bool:
     """Whether a division, or the cast of a text, may be computed for rows that another condition takes away."""
-    if _DIVIDED.search(shown) and (
-        _DIVIDED_IN_CASE.search(shown) or _stands_beside_a_guard(shown, _DIVIDED, within=within)
-    ):
+    if divides(shown) and (divides_in_case(shown) or _stands_beside_a_guard(shown, divides, within=within)):
         return True
     if "CAST(" not in shown:
         return False
-    if not _CAST_IN_CASE.search(shown) and not _stands_beside_a_guard(shown, _CAST, within=within):
+    if not casts_in_case(shown) and not _stands_beside_a_guard(shown, has_cast, within=within):
         return False
     typed = with_types()
     names = _TEXT_COLUMN.findall(typed)
     texts = {name.strip() for name in names}
-    return len(names) < len(_TEXT_TYPE.findall(typed)) or any(
-        _names_one(found, texts) for found in _CAST.findall(shown)
-    )
+    if len(names) < len(_TEXT_TYPE.findall(typed)) or len(texts) > NAMES_MAX:
+        return True
+    return any(_names_one(found, texts) for found in casts(shown))
 
 
 def fails_above_an_outer_join(shown: str) -> bool:
     """Whether a filter divides or casts, and the ON of an outer join has conditions that could guard it."""
     lines = [line.lstrip() for line in shown.split("\n")]
     has_guard = any(line.startswith("Left Join:") and "Filter: " in line for line in lines)
-    return has_guard and any(
-        _DIVIDED.search(line) or _CAST.search(line) for line in lines if line.startswith("Filter: ")
-    )
+    return has_guard and any(divides(line) or has_cast(line) for line in lines if line.startswith("Filter: "))
 
 
 def _names_one(cast: str, columns: set[str]) -> bool:
     return any(column in cast for column in columns)
 
 
-def _stands_beside_a_guard(shown: str, failing: re.Pattern[str], *, within: bool) -> bool:
+def _stands_beside_a_guard(shown: str, may_fail: Callable[[str], bool], *, within: bool) -> bool:
     lines = [line.lstrip() for line in shown.split("\n")]
     filters = [line for line in lines if "Filter: " in line and not _SEQ.search(line)]
     if len(filters) > (0 if within else 1):  # they may become one
         return True
-    if any((" AND " in line or " OR " in line) and failing.search(line) for line in (*filters, *_joins(lines))):
+    if any((" AND " in line or " OR " in line) and may_fail(line) for line in (*filters, *_joins(lines))):
         return True
-    return any("WindowAggr:" in line and "FILTER (WHERE" in line and failing.search(line) for line in lines)
+    return any("WindowAggr:" in line and "FILTER (WHERE" in line and may_fail(line) for line in lines)
 
 
 def _joins(lines: list[str]) -> list[str]:

@@ -34,8 +34,8 @@ _NOISE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _GROUP = re.compile(r"\\(\d)")
-_LONG_WORD = re.compile(r"([\w./@+~-]{300})[\w./@+~-]+")
-_LONG_BLANK = re.compile(r"(\s{50})\s+")
+_LONG_WORD = re.compile(r"(?<![\w./@+~-])([\w./@+~-]{300})[\w./@+~-]++")
+_LONG_BLANK = re.compile(r"(?<!\s)(\s{50})\s++")
 _SYSTEM_COLUMN = re.compile(r",? \w+\._(?:seq|updated|deleted)\b")
 _PATH = re.compile(r"(?:file://)?(?<!\w)/(?:[\w.@+~-]+/)+[\w.@+~-]*|[\w./@+~-]+\.parquet")
 _OWN_CATALOG = re.compile(r"\bfrostline\.(?=\w+\.)")

@@ -29,7 +29,7 @@ from storage.catalog.schema import Column, TableDef
 from storage.errors import Cancelled, InvalidRequest
 
 _GIVEN: Final = f"{RESERVED_PREFIX}_given"
-_NUMBER: Final = re.compile(r"\s*([-+]?)\s*(\d*)\.?(\d*)\s*", re.ASCII)
+_NUMBER: Final = re.compile(r"\s*+([-+]?)\s*+(\d*+)\.?(\d*+)\s*+", re.ASCII)
 _DECIMAL_DIGITS_MAX: Final = 38
 
 

@@ -20,7 +20,7 @@ from storage.database_time import DatabaseTime
 from storage.errors import ClockRefused
 from storage.seq import written_time
 
-_CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*\))?\s*", re.ASCII)
+_CALL = re.compile(r"\s*+(\w++)\s*+(?:\(\s*+\)\s*+)?", re.ASCII)
 _SNOWFLAKE_EPOCH_MS: Final = 1_288_834_974_657  # of the scheme's first user; keeps ids short
 _SNOWFLAKE_SEQUENCE_BITS: Final = 22
 _SNOWFLAKE_MS_END: Final = _SNOWFLAKE_EPOCH_MS + (1 << 63 - _SNOWFLAKE_SEQUENCE_BITS)  # 2080-07-10

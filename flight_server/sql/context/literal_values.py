@@ -21,7 +21,7 @@ _Reader = Callable[[str], object]
 _UNREADABLE: Final = object()
 
 _WHOLE: Final = re.compile(r"[-+]?[0-9]{1,20}")
-_POINT: Final = re.compile(r"[-+]?(?=\.?[0-9])[0-9]*\.?[0-9]*")
+_POINT: Final = re.compile(r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)")
 _TEXT: Final = re.compile(r"'(?:[^'\\]|'')*'")
 _DOUBLE_DIGITS_MAX: Final = 15  # of a number that a double holds as it is written
 _TRUTH: Final = {"TRUE": True, "FALSE": False}

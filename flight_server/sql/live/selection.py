@@ -41,7 +41,7 @@ _REFUSED: Final = {
     "Aggregate:": "an aggregate", "WindowAggr:": "a window function", "Unnest:": "UNNEST", "Subquery:": "a subquery",
 }  # fmt: skip
 _UNGROUPED: Final = "42803"  # the hidden column stands beside it
-_HIDDEN_NAME: Final = re.compile(rf"(, )?\S*\b{HIDDEN}\b")
+_HIDDEN_NAME: Final = re.compile(rf"(?:, |(?<!\S))\S*\b{HIDDEN}\b")
 _NAME: Final = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r"\$(\d+)")
 
