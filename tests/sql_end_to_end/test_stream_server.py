@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.sql_end_to_end.people import ROLES, People
+from tests.sql_end_to_end.people import People
 from tests.support.listener import listen
+from tests.support.people import ROLES
 from tests.support.server_process import ServerProcess
 from tests.support.sql_client import Client
 

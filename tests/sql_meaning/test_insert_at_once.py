@@ -40,6 +40,7 @@ TAKEN_MIN = 100  # of those steps; fewer would test nothing
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """For each bound change whether it was stored at once; while `by_transaction` nothing is."""
     found: list[bool] = []
+
     def noted(*arguments: Any) -> int | None:
         if found and found[-1] is by_transaction:
             return None

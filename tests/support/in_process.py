@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from flight_server.access.login.passwords import Passwords
 from flight_server.access.principal import Principal
 from flight_server.access.sessions.session import Session
 from flight_server.access.sessions.sessions import Sessions
+from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.guard.limits import GuardLimits
+from flight_server.parser.text.sql_text import SqlText
 from flight_server.query.engine import QueryEngine
 from flight_server.query.sessions.settings import QuerySettings
 from flight_server.sql.context.default_values import Generator
-from flight_server.sql.context.statement_context import Services
+from flight_server.sql.context.statement_context import Services, StatementContext
 from flight_server.sql.executor import StatementExecutor
-from flight_server.sql.interface.request import Request
+from flight_server.sql.interface.request import Request, never
 from flight_server.sql.live.settings import LiveSettings
 from storage.catalog.users import Role, UserRecord
 from storage.clock import Clock, ManualClock
@@ -41,6 +44,7 @@ class House:
         clock: Clock,
         idle_seconds_max: float,
         live: LiveSettings | None = None,
+        user_grace_ms: int = 0,
     ) -> None:
         self.engine = engine
         self.queries = queries
@@ -48,7 +52,7 @@ class House:
         self.sessions = Sessions(clock, idle_seconds_max)
         no_jobs: Any = None
         services = Services(
-            engine, queries, no_jobs, clock, Generator(clock, engine.time), Passwords(quick_hasher()), 0
+            engine, queries, no_jobs, clock, Generator(clock, engine.time), Passwords(quick_hasher()), user_grace_ms
         )
         self.statements = StatementExecutor(services, GuardLimits(), self.sessions, {}, live)
 
@@ -61,6 +65,17 @@ class House:
     def do(self, session: Session, sql: str) -> pa.Table:
         outcome = self.statements.run(Request(session, sql))
         return outcome.start().read_all()
+
+    @contextmanager
+    def running(self, session: Session, sql: str) -> Iterator[tuple[StatementContext, Any]]:
+        """A statement about to run in a transaction of its own, which nothing commits: its context, and what was read.
+        It may be run again under the same context."""
+        transaction = self.engine.begin(session.temporary, session.principal.name)
+        try:
+            context = self.statements._scopes.context(session, transaction, never)
+            yield replace(context, text=sql), parse_statement(SqlText(sql))
+        finally:
+            transaction.rollback()
 
     def value(self, session: Session, sql: str) -> Any:
         [row] = self.do(session, sql).to_pylist()
@@ -75,6 +90,7 @@ def house(
     idle_seconds_max: float = 100.0,
     live: LiveSettings | None = None,
     clock: Clock | None = None,
+    user_grace_ms: int = 0,
 ) -> Iterator[House]:
     """Opened on a directory that is empty or was served before, closed afterwards."""
     clock = clock or ManualClock()
@@ -83,7 +99,7 @@ def house(
     if ROOT.name not in engine.state.catalog.users:
         root = UserRecord(name=ROOT.name, role=Role.SYSTEM, password_hash="", created_ms=engine.time.now().database_ms)
         engine.commit(Edit(catalog=lambda catalog: catalog.with_user(root)))
-    opened = House(engine, queries, clock, idle_seconds_max, live)
+    opened = House(engine, queries, clock, idle_seconds_max, live, user_grace_ms)
     try:
         yield opened
     finally:

@@ -61,10 +61,10 @@ class LocalClient(Client):
         return _told(lambda: self.home.statements.run_many(self._request(sql, None), [batch]))
 
     def ingest(self, table: str, data: Any, mode: str = "create", **options: Any) -> int:
-        namespace = options.pop("db_schema_name", self.namespace)
+        namespace, temporary = options.pop("db_schema_name", self.namespace), options.pop("temporary", False)
         assert not options, options
         missing, exists = _MODES[mode]
-        command = IngestCommand(table, namespace, None, False, missing, exists, None, {})
+        command = IngestCommand(table, namespace, None, temporary, missing, exists, None, {})
         rows = data if isinstance(data, pa.Table) else pa.table(data)
         batches = rows.to_batches()
         return _told(
@@ -72,10 +72,12 @@ class LocalClient(Client):
         )
 
     def flush(self, table: str) -> None:
-        storage_builders.flush(self.home.engine, self._table(table))
+        for owned, _ in self.home.engine.users.partitions_of(self._table(table)):
+            storage_builders.flush(self.home.engine, owned)
 
     def compact(self, table: str) -> None:
-        storage_builders.compact(self.home.engine, self._table(table))
+        for owned, _ in self.home.engine.users.partitions_of(self._table(table)):
+            storage_builders.compact(self.home.engine, owned)
 
     def _request(self, sql: str, params: Any) -> Request:
         if params is None or len(params) == 0:

@@ -1,12 +1,10 @@
-"""Two users, a service and a dba on one server, each with a connection into one namespace: for tables of their own."""
+"""Two users, a service and a dba of one database, each with a session in one namespace: for tables of their own."""
 
 from __future__ import annotations
 
 import itertools
-from contextlib import ExitStack
-from types import TracebackType
+from collections.abc import Callable
 
-from tests.support.server_process import ServerProcess
 from tests.support.sql_client import Client
 
 ROLES = {"ann": "user", "bob": "user", "sam": "service", "dora": "dba"}
@@ -14,28 +12,20 @@ _numbers = itertools.count(1)
 
 
 class Crowd:
-    """Names are the server's own for each crowd: `name("ann")`. Use as a context manager."""
+    """Names are the database's own for each crowd: `name("ann")`."""
 
-    def __init__(self, server: ServerProcess) -> None:
-        self.server = server
-        self._stack = ExitStack()
+    def __init__(self, open_session: Callable[[str, str], Client]) -> None:
+        """open_session: for a user, whose name is the password, and a namespace; who gives it closes it"""
+        self._open_session = open_session
         self.number = next(_numbers)
         self.namespace = f"crowd{self.number}"
-        self.root = Client(self._stack.enter_context(server.connect()), self.namespace)
+        self.root = open_session("root", self.namespace)
         # Public: a namespace of which a user knows nothing does not exist for them.
         self.root.do(f"CREATE NAMESPACE {self.namespace}; USE {self.namespace}")
         self.root.do("CREATE TABLE known (a INT) WITH (access_level = 'public')")
         for name, role in ROLES.items():
             self.root.do(f"CREATE USER '{self.name(name)}' WITH PASSWORD '{self.name(name)}' ROLE {role}")
         self.ann, self.bob, self.sam, self.dora = (self.connect(name) for name in ROLES)
-
-    def __enter__(self) -> Crowd:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
 
     @property
     def everybody(self) -> dict[str, Client]:
@@ -45,11 +35,14 @@ class Crowd:
         return f"{who}{self.number}"
 
     def connect(self, who: str) -> Client:
-        """One more connection, closed with the others."""
-        connection = self.server.connect(user=self.name(who), password=self.name(who))
-        client = Client(self._stack.enter_context(connection), self.namespace)
+        """One more session."""
+        client = self.visitor(self.name(who))
         client.do(f"USE {self.namespace}")
         return client
+
+    def visitor(self, name: str) -> Client:
+        """A session of a user of that very name, who has entered no namespace."""
+        return self._open_session(name, self.namespace)
 
     def as_user(self, who: str, sql: str) -> str:
         return f"EXECUTE AS USER '{self.name(who)}' ({sql})"
