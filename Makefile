@@ -8,6 +8,8 @@ PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 ARGS ?=
 MINUTES ?= 10
+# One more than processors, since most tests wait for a server or for the disk.
+TEST_PROCESSES ?= $(shell $(BASE_PYTHON) -c 'import os; print(min(8, os.cpu_count() or 1) + 1)')
 # Where containers set it, each process that a test starts would compile all of the sources again, for a second.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,8 +27,10 @@ $(STAMP): requirements.lock pyproject.toml
 serve: $(STAMP) ## start the server, data in ./data (ARGS='--port 0 ..' is handed on)
 	@exec $(VENV)/bin/frostline serve --config conf/frostline.toml $(ARGS)
 
-test: $(STAMP) ## run all tests (ARGS='-k flush' is handed on)
-	$(PYTHON) -m pytest $(ARGS)
+# Tests of one file stay together, for what they share, and in the order of tests/conftest.py: xdist's own puts files of
+# few tests last, which are the slow ones.
+test: $(STAMP) ## run all tests (ARGS='-k flush' is handed on, '-n 0' keeps them in one process)
+	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # A later -m replaces the one in pyproject.toml. What is stuck is shown by each test's own time limit.
 test-faults: $(STAMP) ## kill, cut, starve and abuse servers for MINUTES=10, shared out among the tests
