@@ -46,6 +46,11 @@ class RowChange:
     checked_on: PartitionState | None = None
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it comes to nothing: what a transaction inserted it deleted again."""
+        return not self.inserts and not self.staged and not self.rows_deleted
+
+    @property
     def rows_inserted(self) -> int:
         return sum(b.num_rows for b in self.inserts) + sum(f.rows for f in self.staged)
 

@@ -263,7 +263,8 @@ class Transaction:
             changes = tuple(self._row_change(pending) for pending in self._pending.values())
             if self.is_empty and not self._temporary.is_dirty(self._state):
                 return None
-            rows = tuple(change for change in changes if not change.table.name.is_temporary)
+            # An edit of nothing would take a `_seq` that is nowhere on disk.
+            rows = tuple(change for change in changes if not (change.table.name.is_temporary or change.is_empty))
             edit = Edit(catalog=composed(self._catalog_changes), rows=rows, audit=tuple(self._audit), durable=durable)
             reach("transaction.before_commit")
             with self._temporary.committing(self._state, changes):

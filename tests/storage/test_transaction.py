@@ -242,3 +242,18 @@ def test_an_ended_transaction_is_over_also_after_a_refusal(engine: Engine):
         own.change_catalog(refuse)  # type: ignore[arg-type]
     assert own.commit(durable=True) is None
     assert own.ended
+
+
+def test_what_comes_to_nothing_takes_no_place_among_the_commits(tmp_path: Path, clock: ManualClock):
+    """In memory it took a `_seq` that was nowhere on disk, so a restart showed an older one."""
+    with opened(tmp_path / "data", clock) as engine:
+        tables = [make_table(engine, name) for name in ("one", "two")]
+        before = engine.state.last_seq
+        own = engine.begin()
+        for table in tables:
+            stage_rows(engine, own, table, (1, "a"))
+            delete_in(engine, own, table, "k", 1)
+        assert own.commit(durable=True) is None
+        assert engine.state.last_seq == before
+    with opened(tmp_path / "data", clock) as again:
+        assert again.state.last_seq == before
