@@ -59,9 +59,8 @@ class RemoveRange:
     end: bytes
 
 
-_BLAMED: Final = re.compile(
-    r"(?<!\s)\s*+The file MANIFEST-\d+ may be corrupted\.?"
-)  # RocksDB's guess; `log_check` knows
+# RocksDB's guess; `log_check` knows.
+_BLAMED: Final = re.compile(r"(?<!\s)\s*+The file MANIFEST-\d+ may be corrupted\.?")
 _FILE_NAME: Final = re.compile(r"\b(\d+\.(sst|log)|MANIFEST-\d+|CURRENT|OPTIONS-\d+)\b")
 
 

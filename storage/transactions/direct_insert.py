@@ -32,11 +32,9 @@ class DirectInserts:
         replaces: whether rows that have one of the keys give way
         Raises Conflict, ConstraintViolated (a key is taken or comes twice), StorageUnavailable, ClockRefused.
         """
-        change = RowChange(table=table, inserts=(rows,), new_keys=keys)
         old = self._old(table, keys) if replaces else {}
-        if old:
-            deletes = np.array(list(old.values()), np.int64)
-            change = RowChange(table=table, inserts=(rows,), deletes=deletes, new_keys=keys, deleted_keys=tuple(old))
+        deletes = np.array(list(old.values()), np.int64) if old else None
+        change = RowChange(table=table, inserts=(rows,), deletes=deletes, new_keys=keys, deleted_keys=tuple(old))
         return self._commit(Edit(rows=(change,), durable=durable))
 
     def _old(self, table: TableDef, keys: tuple[bytes, ...]) -> dict[bytes, int]:
