@@ -1,12 +1,15 @@
 """Clients of a soak: their rows come and go, so that after some minutes the database no longer grows.
 
 What is kept for ever would hide a leak behind honest growth: every table here has as many rows at the end as after
-ten minutes. Texts differ from each other all the while, so that no cache of statements can hide one either.
+ten minutes. Texts differ from each other all the while, so that no cache of statements can hide one either. Every two
+minutes all ask without a pause for a while, so that what a server holds for as many statements at once as there can be
+is there within the first minutes.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +30,8 @@ KEYS: Final = 3000  # of one writer
 LOG_ROWS: Final = 6000  # of one writer, kept
 INGEST_ROWS: Final = 4000
 PAUSE_SECONDS_MAX: Final = 0.06
+BURST_EACH_SECONDS: Final = 120
+BURST_SECONDS: Final = 15
 STATEMENTS_A_CONNECTION: Final = 200
 ERRORS_KEPT: Final = 20
 
@@ -101,7 +106,7 @@ class Load:
             try:
                 with gone_quietly(self._server.connect(**login)) as connection:
                     for _ in range(STATEMENTS_A_CONNECTION):
-                        if self._stop.wait(random.uniform(0, PAUSE_SECONDS_MAX)):
+                        if self._stop.wait(0 if _is_burst() else random.uniform(0, PAUSE_SECONDS_MAX)):
                             return
                         one(connection, random)
                         self._count(name.split()[0])
@@ -131,6 +136,10 @@ class Load:
             self.done["errors"] = self.done.get("errors", 0) + 1
             if len(self.errors) < ERRORS_KEPT:
                 self.errors.append(error)
+
+
+def _is_burst() -> bool:
+    return time.monotonic() % BURST_EACH_SECONDS < BURST_SECONDS
 
 
 class Writer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
+from adbc_driver_manager.dbapi import Cursor
 from datafusion import SessionContext
 
 from tests.sql_end_to_end.nested_columns import columns_and_nested
@@ -47,8 +48,7 @@ def test_a_type_is_loaded_and_bound_or_refused_by_its_name(client: Client, name:
         "INSERT INTO t (v) VALUES (?) RETURNING id",
         "UPDATE t SET v = ? WHERE id < 0",
     ):
-        for row in (0, 2):  # a value and NULL
-            _bind(client, statement, rows.select(["v"]).slice(row, 1))
+        _bind(client, statement, *(rows.select(["v"]).slice(row, 1) for row in (0, 2)))  # a value and NULL
     for statement in ("INSERT INTO t (id, v) VALUES (?, ?)", "INSERT INTO t (v) SELECT ? WHERE ? > 0"):
         _bind(client, statement, rows if "VALUES" in statement else rows.select(["v", "id"]))
     count = client.value("SELECT count(v) FROM t")
@@ -69,23 +69,27 @@ def _load_error(client: Client, rows: pa.Table) -> str:
     return ""
 
 
-def _bind(client: Client, statement: str, rows: pa.Table) -> None:
-    """Run it. What can't be is refused, and never a failure of the server."""
-    error = _bound_error(client, statement, rows.combine_chunks())
-    assert not error or _is_clients(error) or Refused(error).sqlstate[:2] in ("0A", "22", "42"), (statement, error)
-    assert "[42000]" not in error, (statement, error)
-
-
-def _bound_error(client: Client, statement: str, rows: pa.Table) -> str:
+def _bind(client: Client, statement: str, *rows: pa.Table) -> None:
+    """Prepare it once and run it with each rows. What can't be is refused, and never a failure of the server."""
     with client.connection.cursor() as cursor:
-        try:
-            if statement.startswith("SELECT"):
-                cursor.execute(statement, rows)
-                cursor.fetch_arrow_table()
-            else:
-                cursor.executemany(statement, rows)
-        except Error as error:
-            return str(error)
+        for one in rows:
+            error = _bound_error(cursor, statement, one.combine_chunks())
+            assert not error or _is_clients(error) or Refused(error).sqlstate[:2] in ("0A", "22", "42"), (
+                statement,
+                error,
+            )
+            assert "[42000]" not in error, (statement, error)
+
+
+def _bound_error(cursor: Cursor, statement: str, rows: pa.Table) -> str:
+    try:
+        if statement.startswith("SELECT"):
+            cursor.execute(statement, rows)
+            cursor.fetch_arrow_table()
+        else:
+            cursor.executemany(statement, rows)
+    except Error as error:
+        return str(error)
     return ""
 
 

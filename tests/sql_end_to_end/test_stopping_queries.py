@@ -21,6 +21,7 @@ from tests.support.sql_client import Client as Sql
 MEMORY_BYTES_MAX = 400_000_000
 SETTINGS = f"[query]\nmemory_bytes_max = {MEMORY_BYTES_MAX}\n"
 KEPT_BYTES_MAX = 2 * MEMORY_BYTES_MAX  # a server that kept what each of these queries held would be past it soon
+HALF_SECONDS_MAX = 5  # the last of them begins two seconds after the cancel
 ENDLESS = "generate_series(1, 1000000000000) AS s (v)"
 PLANS = {
     "scan": f"SELECT max(md5(CAST(n AS VARCHAR))) FROM ({' UNION ALL '.join(['SELECT n FROM big'] * 150)})",
@@ -125,13 +126,17 @@ def base(server: ServerProcess) -> int:
     return resident_bytes(server)
 
 
-def check_rest(server: ServerProcess, admin: Sql, running: Running, base_bytes: int) -> None:
-    """Two seconds after the cancel: no work, no memory but what allocators keep for the next query, no file."""
-    time.sleep(2.0)
+def used_in_half_a_second(server: ServerProcess) -> float:
+    """Processor seconds."""
     before = cpu_seconds(server)
     time.sleep(0.5)
-    used, grown = cpu_seconds(server) - before, resident_bytes(server) - base_bytes
-    assert used < 0.15, f"{used:.2f} s of processor time within half a second, after the cancel"
+    return cpu_seconds(server) - before
+
+
+def check_rest(server: ServerProcess, admin: Sql, running: Running, base_bytes: int) -> None:
+    """Within two seconds of the cancel: no work, no memory but what allocators keep for the next query, no file."""
+    assert any(used_in_half_a_second(server) < 0.15 for _ in range(HALF_SECONDS_MAX)), "it goes on after the cancel"
+    grown = resident_bytes(server) - base_bytes
     assert grown < KEPT_BYTES_MAX, f"{grown >> 20} MiB more than before"
     assert not [path for path in (server.data / "spill").rglob("*") if path.is_file()]
     [(state,)] = admin.rows("SELECT state FROM system.queries WHERE query_id = ?", (running.id,))

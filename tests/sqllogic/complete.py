@@ -10,8 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.sqllogic.databases import Server
 from tests.sqllogic.rendering import letters_of, lines_of
-from tests.sqllogic.runner import Failed, Runner, Server
+from tests.sqllogic.runner import Failed, Runner
 from tests.sqllogic.script import Query, Record, parse
 
 

@@ -1,4 +1,4 @@
-"""Runs the records of a file against a real server, in a namespace of its own.
+"""Runs the records of a file in a database, in a namespace of its own.
 
 Modes, so that one file tests all the ways in which its rows can be stored:
   hot        nothing is moved
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
-from adbc_driver_manager import Error
 
+from tests.sqllogic.databases import Database, Session
 from tests.sqllogic.rendering import arranged, letters_of, lines_of
 from tests.sqllogic.script import Control, Let, Query, Record, Statement
-from tests.support.server_process import ServerProcess
 from tests.support.sql_client import Refused
 
 FIRST: Final = "first"
@@ -31,34 +31,17 @@ class Failed(AssertionError):
     """A record did not come out as written. The text names file and line."""
 
 
-class Server:
-    """The one server of all files; `restart` gives it a new process on the same data."""
-
-    def __init__(self, directory: Path) -> None:
-        self.process = ServerProcess(directory / "data")
-        self.process.start()
-        self.process.wait_ready()
-
-    def restart(self) -> None:
-        assert self.process.stop() == 0
-        self.process = ServerProcess(self.process.data)
-        self.process.start()
-        self.process.wait_ready()
-
-    def close(self) -> None:
-        self.process.end()
-
-
 class Runner:
-    """One file in one mode. `table` and `affected` are its only ways to the server."""
+    """One file in one mode."""
 
-    def __init__(self, server: Server, path: Path, mode: str) -> None:
+    def __init__(self, database: Database, path: Path, mode: str) -> None:
         self.path = path
         self.mode = mode
         self.namespace = f"{path.stem}_{mode}"
-        self._server = server
+        self._database = database
         self._variables = {"namespace": self.namespace}
-        self._connections: dict[str, Any] = {}
+        self._sessions: dict[str, Session] = {}
+        self._stack = ExitStack()
         self._now = FIRST
         self._changes = 0
 
@@ -92,33 +75,16 @@ class Runner:
 
     def table(self, sql: str) -> pa.Table:
         """The result of a query. Raises Refused."""
-        with self._connection(self._now).cursor() as cursor:
-            try:
-                cursor.execute(self._filled(sql))
-                return cursor.fetch_arrow_table()
-            except Error as error:
-                raise Refused(str(error)) from None
-
-    def affected(self, sql: str) -> int:
-        """Rows that a statement changed, -1 when it can't say. Raises Refused."""
-        with self._connection(self._now).cursor() as cursor:
-            try:
-                cursor.execute(self._filled(sql))
-                affected = int(cursor.rowcount)
-                cursor.fetch_arrow_table()  # a query may fail at any of its rows
-            except Error as error:
-                raise Refused(str(error)) from None
-            return affected
+        return self._session(self._now).table(self._filled(sql))
 
     def disconnect(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
-        self._connections.clear()
+        self._sessions.clear()
+        self._stack.close()
 
     def _statement(self, record: Statement) -> None:
         wanted = "success" if record.sqlstate is None else f"[{record.sqlstate}] {record.message}"
         try:
-            count = self.affected(record.sql)
+            count = self._session(self._now).do(self._filled(record.sql))
         except Refused as refused:
             right = refused.sqlstate == record.sqlstate and re.search(record.message, refused.message)
             if not right:
@@ -149,28 +115,15 @@ class Runner:
             self._move(record.word)
 
     def _move(self, how: str) -> None:
-        """Flush or compact every table of the namespace, in a session that has no transaction."""
-        with self._connection("mover").cursor() as cursor:
-            for sql in self._moves(cursor, how):
-                cursor.execute(sql)
-                for job in cursor.fetchall():
-                    cursor.execute(f"WAIT FOR JOB '{job[0]}'")
-                    [ended] = cursor.fetchall()
-                    assert ended[3] in ("completed", "skipped"), ended
+        """In a session that has no transaction."""
+        self._session("mover").move(how)
 
-    def _moves(self, cursor: Any, how: str) -> list[str]:
-        if how == "flush":
-            return [f"FLUSH ALL IN {self.namespace}"]
-        stored = f"namespace = '{self.namespace}' AND kind NOT IN ('view', 'stream')"
-        cursor.execute(f'SELECT "table" FROM system.tables WHERE {stored}')
-        return [f'COMPACT TABLE {self.namespace}."{name}"' for (name,) in cursor.fetchall()]
-
-    def _connection(self, name: str) -> Any:
-        if name not in self._connections:
-            self._connections[name] = self._server.process.connect()
-            with self._connections[name].cursor() as cursor:
-                cursor.execute(f"CREATE NAMESPACE IF NOT EXISTS {self.namespace}; USE {self.namespace}")
-        return self._connections[name]
+    def _session(self, name: str) -> Session:
+        if name not in self._sessions:
+            made = self._stack.enter_context(self._database.session(self.namespace))
+            made.do(f"CREATE NAMESPACE IF NOT EXISTS {self.namespace}; USE {self.namespace}")
+            self._sessions[name] = made
+        return self._sessions[name]
 
     def _filled(self, sql: str) -> str:
         return _VARIABLE.sub(lambda found: self._variables[found[1]], sql)
