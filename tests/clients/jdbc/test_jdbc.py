@@ -57,6 +57,8 @@ def run(server: ServerProcess, place: Path, zone: str, wanted: list[str]) -> dic
     done = subprocess.run(
         [
             "java",
+            "-XX:TieredStopAtLevel=1",  # it lives for seconds: what is compiled better would never pay
+            "-XX:+UseSerialGC",
             "--add-opens=java.base/java.nio=ALL-UNNAMED",
             f"-Duser.timezone={zone}",
             "-cp",
