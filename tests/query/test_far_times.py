@@ -10,8 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from datafusion import DataFrame, SessionContext
 
 from flight_server.query import QueryEngine
+from flight_server.query.scan.dependencies import Dependencies
+from flight_server.query.times.far_times import PASSES_MAX, fitting
 from storage.errors import FrostlineError, InvalidRequest
 from tests.support.query_database import Database, column
 
@@ -350,3 +353,20 @@ def _sqlstate(far: Database, sql: str) -> str:
     except FrostlineError as error:
         return error.sqlstate
     return ""
+
+
+def test_of_constants_in_a_long_text_the_type_is_asked_by_themselves() -> None:
+    """Or each of them would have the whole text planned again."""
+    context, asked = SessionContext(), list[str]()
+
+    def planned(sql: str) -> DataFrame:
+        asked.append(sql)
+        return context.sql(sql)
+
+    row = "(TIMESTAMP '2020-01-01 00:00:00.#', DATE '2020-01-01' - #), (DATE '2020-01-01', CAST('2020-01-01' AS DATE))"
+    rows = ", ".join(row.replace("#", str(number)) for number in range(100))
+    sql = f"SELECT * FROM (VALUES {rows}) AS t (a, b) WHERE a > b"
+    fitting(sql, context.sql(sql), Dependencies(), planned, None)
+    short = [one for one in asked if len(one) < 200]
+    assert len(short) > 50
+    assert len(asked) - len(short) <= PASSES_MAX

@@ -211,8 +211,10 @@ class _Types:
         """The null type when it can't be told."""
         if text.key(span.first) == "DATE" and span.last == span.first + 1:  # a literal: lists may hold many
             return pa.date32()
-        known, froms = sources(text, span.first)
         operand = text.of(span)
+        if is_constant(text, span):  # without what is around it, which may be as long as there are constants
+            return self._ask(f"SELECT ({operand}) AS c0")
+        known, froms = sources(text, span.first)
         for depth in range(max(1, len(froms))):
             source = f" FROM {', '.join(froms[: depth + 1])}" if froms else ""
             found = self._ask(f"{known}SELECT ({operand}) AS c0{source}")
