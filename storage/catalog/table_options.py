@@ -18,6 +18,7 @@ from storage.whole_numbers import whole_number
 
 EVICTIONS: Final = ("ttl", "fifo", "priority(column)")
 COMPRESSIONS: Final = ("lz4", "zstd", "snappy", "none")
+ENCODINGS: Final = ("by_type", "dictionary")
 ACCESS_LEVELS: Final = ("public", "private", "restricted")
 KEEP_FOR_EVER: Final = -1
 NUMBER_MAX: Final = 1 << 60  # seconds or bytes; records hold 64 bits
@@ -56,6 +57,7 @@ class TableOptions(msgspec.Struct, frozen=True):
 
     deleted_retention_seconds: how long deleted versions stay readable; KEEP_FOR_EVER = 'off'
     sort_by:                   logical column names that order cold files; empty = primary key, else _seq
+    encoding:                  of columns in cold files: chosen by type and values, or a dictionary for each
     access_level:              who may use the table without a grant, see flight_server/access/grants.py
     storage:                   where new cold files go, see `storages`
     use_user_storage:          whether a user's own storage comes first, if the user's storage_mode says so
@@ -78,6 +80,7 @@ class TableOptions(msgspec.Struct, frozen=True):
     is_ephemeral: bool = False
     eviction: Eviction = Eviction()
     eviction_interval_seconds: int = 0
+    encoding: str = "by_type"
 
     @property
     def is_stream(self) -> bool:
@@ -93,6 +96,7 @@ class TableOptions(msgspec.Struct, frozen=True):
             "deleted_retention": "off" if kept == KEEP_FOR_EVER else f"{kept}s",
             "sort_by": list_of_names(self.sort_by),
             "compression": self.compression,
+            "encoding": self.encoding,
             "access_level": self.access_level,
             "storage": self.storage,
             "use_user_storage": str(self.use_user_storage).lower(),
@@ -114,6 +118,7 @@ SHARED_OPTIONS: Final = (
     "access_level",
     "compression",
     "deleted_retention",
+    "encoding",
     "flush_policy",
     "sort_by",
     "storage",
@@ -167,6 +172,8 @@ def _with_option(base: TableOptions, name: str, text: str, columns: tuple[str, .
         return msgspec.structs.replace(base, sort_by=_columns(text, columns))
     if name == "compression":
         return msgspec.structs.replace(base, compression=_one_of(name, text.lower(), COMPRESSIONS))
+    if name == "encoding":
+        return msgspec.structs.replace(base, encoding=_one_of(name, text.lower(), ENCODINGS))
     if name == "access_level":
         return msgspec.structs.replace(base, access_level=_one_of(name, text.lower(), ACCESS_LEVELS))
     if name == "storage":

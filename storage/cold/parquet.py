@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.catalog.schema import SEQ, Column, TableDef
+from storage.cold.encodings import DELTA, DICTIONARY, Encoding, encoding_of
 from storage.cold.file_store import FileStore
 from storage.cold.parquet_types import from_file_batch, to_file_batch
 from storage.durable_files import HashingFile, disk_error
@@ -39,6 +40,7 @@ class ColdLayout:
     """How a table's files are laid out. Names are physical ones."""
 
     compression: str
+    encoding: str
     row_group_rows: int
     sort_by: tuple[str, ...]
     key_columns: tuple[str, ...]
@@ -50,6 +52,7 @@ def layout_of(table: TableDef, row_group_rows: int) -> ColdLayout:
     sort = tuple(by_name[n] for n in table.options.sort_by if n in by_name) or table.key_columns
     return ColdLayout(
         compression=table.options.compression,
+        encoding=table.options.encoding,
         row_group_rows=row_group_rows,
         sort_by=tuple(c.physical_name for c in sort if _is_sortable(c)),
         key_columns=tuple(c.physical_name for c in table.key_columns if _can_bloom(c)),
@@ -76,8 +79,7 @@ class ColdWriter:
         except BaseException:
             files.release(path)
             raise
-        file_schema = to_file_batch(no_rows(self._schema)).schema
-        self._writer = _parquet_writer(self._sink, file_schema, layout)
+        self._writer: Any = None  # made for the first rows, which say what encodings fit
 
     @property
     def bytes(self) -> int:
@@ -102,7 +104,7 @@ class ColdWriter:
         """Publish the file and describe it. Raises StorageUnavailable."""
         try:
             self._write_group()
-            self._writer.close()
+            self._writer_for(to_file_batch(no_rows(self._schema))).close()
             self._sink.close()
             file = self._described(file_id, schema_version, created_ms)
             self._files.publish(self._path, self._sink.checksum)
@@ -117,8 +119,9 @@ class ColdWriter:
         """Remove what was written. Safe to repeat."""
         self._waiting.clear()
         self._sink.give_up()
-        with suppress(Exception):  # it wants to write the file's end; there is no file any more
-            self._writer.close()
+        if self._writer is not None:
+            with suppress(Exception):  # it wants to write the file's end; there is no file any more
+                self._writer.close()
         self._files.discard(self._path)
 
     def _write_group(self) -> None:
@@ -132,10 +135,16 @@ class ColdWriter:
         try:
             for part in rows.to_batches():
                 batch = sorted_rows(part, self._layout.sort_by) if self._layout.sort_by else part
-                self._writer.write_batch(to_file_batch(batch), row_group_size=self._layout.row_group_rows * 2)
+                whole = to_file_batch(batch)
+                self._writer_for(whole).write_batch(whole, row_group_size=self._layout.row_group_rows * 2)
         except OSError as error:
             raise disk_error("a cold file could not be written", error) from None
         reach("file.mid_write")
+
+    def _writer_for(self, rows: pa.RecordBatch) -> Any:
+        if self._writer is None:
+            self._writer = _parquet_writer(self._sink, rows, self._layout)
+        return self._writer
 
     def _described(self, file_id: int, schema_version: int, created_ms: int) -> ColdFile:
         metadata = pq.read_metadata(self._files.part(self._path))
@@ -295,16 +304,18 @@ def _based(batch: pa.RecordBatch, seq_base: int) -> pa.RecordBatch:
     return batch.set_column(batch.schema.get_field_index(SEQ), SEQ_FIELD, seqs)
 
 
-def _parquet_writer(sink: HashingFile, schema: pa.Schema, layout: ColdLayout) -> Any:
+def _parquet_writer(sink: HashingFile, rows: pa.RecordBatch, layout: ColdLayout) -> Any:
+    """rows: the first that will be written, in the types of the file."""
     blooms = {name: {"ndv": layout.row_group_rows, "fpp": 0.01} for name in layout.key_columns}
-    leaves = _leaves(schema)
+    leaves = _leaves(rows.schema)
+    chosen = _encodings(rows, layout)
+    encodings = {leaf.path: chosen.get(leaf.path, DICTIONARY) for leaf in leaves}
     return pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
-        schema,
-        compression=layout.compression,
-        # `_seq` rises by ones: as differences it takes no room and is read 30x faster than as plain numbers.
-        use_dictionary=[leaf.path for leaf in leaves if leaf.path != SEQ],
-        column_encoding={SEQ: "DELTA_BINARY_PACKED"},
+        rows.schema,
+        compression={path: layout.compression if one.is_compressed else "none" for path, one in encodings.items()},
+        use_dictionary=[path for path, one in encodings.items() if one.name is None],
+        column_encoding={path: one.name for path, one in encodings.items() if one.name is not None},
         store_decimal_as_integer=True,
         # Bounds leave out NaN, which is the greatest value in every comparison: rows would be skipped that match.
         write_statistics=[leaf.path for leaf in leaves if not _is_float(leaf)],
@@ -312,6 +323,15 @@ def _parquet_writer(sink: HashingFile, schema: pa.Schema, layout: ColdLayout) ->
         write_page_checksum=True,
         bloom_filter_options=blooms or None,
     )
+
+
+def _encodings(rows: pa.RecordBatch, layout: ColdLayout) -> dict[str, Encoding]:
+    """Flat column -> what it is written in. Those left out, and what is in nested ones, have dictionaries."""
+    # `_seq` rises by ones: as differences it takes no room and is read 30x faster than as plain numbers.
+    of_seq = {SEQ: Encoding(DELTA)}
+    if layout.encoding == "dictionary":
+        return of_seq
+    return {name: encoding_of(rows.column(name), layout.compression) for name in rows.schema.names} | of_seq
 
 
 def _leaves(schema: pa.Schema) -> list[Any]:
