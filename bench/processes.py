@@ -73,22 +73,24 @@ class Server:
 
 
 @contextmanager
-def frostline(directory: Path) -> Iterator[Server]:
-    """A server with an empty data directory below `directory`, which is removed with it."""
+def frostline(directory: Path, result_cache_bytes_max: int = 0) -> Iterator[Server]:
+    """A server with an empty data directory below `directory`, which is removed with it. As a rule it keeps no results:
+    what it does is measured, not what it did."""
     shutil.rmtree(directory, ignore_errors=True)
     try:
-        with started(directory) as server:
+        with started(directory, result_cache_bytes_max) as server:
             yield server
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager
-def started(directory: Path) -> Iterator[Server]:
+def started(directory: Path, result_cache_bytes_max: int = 0) -> Iterator[Server]:
     """A server with the data directory below `directory` as it is, which stays."""
     directory.mkdir(parents=True, exist_ok=True)
     conf = directory / "bench.toml"
-    conf.write_text(f'{_CONF}[storage]\nbackup_directories = ["{directory.resolve()}"]\n')
+    results = f"[query]\nresult_cache_bytes_max = {result_cache_bytes_max}\n"
+    conf.write_text(f'{_CONF}{results}[storage]\nbackup_directories = ["{directory.resolve()}"]\n')
     command = [sys.executable, "-m", "flight_server", "serve", "--config", str(conf), "--data", str(directory / "data")]
     environment = {"FROSTLINE_ROOT_PASSWORD": PASSWORD}
     start = time.perf_counter()

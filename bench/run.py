@@ -20,6 +20,7 @@ from rich.console import Console
 from bench import baseline
 from bench.case_backup import backup_and_restore
 from bench.case_bulk import bulk_ingest, bulk_ingest_large
+from bench.case_dashboard import dashboard
 from bench.case_fetch import four_columns
 from bench.case_fresh import fresh_group_by, many_files
 from bench.case_growth import growth
@@ -55,6 +56,7 @@ CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
     stream_events,
     stream_eviction,
     short_reads,
+    dashboard,
     fresh_group_by,
     many_files,
     backup_and_restore,

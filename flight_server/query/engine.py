@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from flight_server.query.constant_answers import ConstantAnswers
 from flight_server.query.errors.mapping import query_error, raise_unplanned
 from flight_server.query.file_lookups import FileLookups
 from flight_server.query.plan_cache import PlanCache
+from flight_server.query.result_cache import ResultCache, is_repeatable
 from flight_server.query.results.result_shape import Shape, check_widths, client_schema, renamed, shown_plan
 from flight_server.query.results.running_query import FinishedQuery, QueryLoop, Running, RunningQuery
 from flight_server.query.scan.catalog import Lookup, ScopeCatalog, naming_namespace
@@ -69,7 +70,6 @@ COLD_PLANS_MAX: Final = 512  # list-of-files scans kept, with the statistics of 
 _EXPLAIN = re.compile(r"\A\s*explain\s+(analyze\s+)?(verbose\s+)?", re.IGNORECASE)
 _EXPLAIN_COLUMNS: Final = ["plan_type", "plan"]
 
-
 Admit = Callable[[bool], None]  # told whether the statement runs apart
 
 
@@ -89,6 +89,7 @@ class Plan:
     time_zone:  what it runs in
     explained:  plans again, for the physical plan with estimates of rows
     care:       how it is kept from faults of the engine
+    repeats:    what its rows may be kept under; None = they may be others the next time
     apart:      what runs it in a process of its own, and why
     bounds:     of its values
     """
@@ -103,6 +104,7 @@ class Plan:
     apart: Apart = field(repr=False)
     bounds: Bounds = BOUNDED
     care: Care = NO_CARE
+    repeats: Hashable = None
 
 
 class QueryEngine:
@@ -146,6 +148,7 @@ class QueryEngine:
         self._plans: PlanCache[Plan] = PlanCache()
         self._rewrites = KeptRewrites()
         self.constants = ConstantAnswers()
+        self.results = ResultCache(settings.result_cache_bytes_max)
         self._opening = FileLookups(max(OPENING_MIN, OPENING_A_THREAD * settings.engine_threads))
         self._loop = QueryLoop()
 
@@ -178,7 +181,9 @@ class QueryEngine:
             return found
         plan = self._planned(sql, scope, None, rows, {})
         if not plan.touched.passing:
-            self._plans.put(scope.state, (*key, scope.owner_key) if plan.touched.is_owned else key, plan)
+            whose: Hashable = (*key, scope.owner_key) if plan.touched.is_owned else key
+            plan = replace(plan, repeats=whose if is_repeatable(plan.shown, plan.touched) else None)
+            self._plans.put(scope.state, whose, plan)
         return plan
 
     def _check(self, touched: Dependencies, scope: QueryScope) -> None:
@@ -270,6 +275,9 @@ class QueryEngine:
         shape = Shape(plan.schema, self._settings.message_bytes_max, rewrite)
         if plan.bounds.apart is not None:
             return self._start_apart(plan, admit)
+        kept = self.results.get(plan.repeats, plan.touched)
+        if kept is not None:
+            return FinishedQuery(plan.schema, kept)
         try:
             if is_short(plan.shown, plan.touched.rows):
                 return self._run_short(plan, shape)
@@ -279,17 +287,20 @@ class QueryEngine:
             raise_unplanned(error)
         if stream is None:
             return self._start_apart(plan, admit)
-        return RunningQuery(self._loop.loop, stream, shape, query_error, self._settings.result_buffer_bytes_max)
+        recording = self.results.recording(plan.repeats, plan.touched)
+        limit = self._settings.result_buffer_bytes_max
+        return RunningQuery(self._loop.loop, stream, shape, query_error, limit, recording)
 
     def _run_short(self, plan: Plan, shape: Shape) -> FinishedQuery:
         with self._opening.of(plan.touched.files):
-            finished = FinishedQuery(self._frame(plan, partitions=1).collect(), shape)
+            finished = FinishedQuery.of_batches(self._frame(plan, partitions=1).collect(), shape)
         self.constants.keep(plan.apart.sql, plan.shown, plan.touched, finished)
+        self.results.keep(plan.repeats, plan.touched, finished.messages)
         return finished
 
     def finished(self, row: pa.RecordBatch) -> FinishedQuery:
         """What `start` gives for an answer that is known; with the schema that clients see."""
-        return FinishedQuery([row], Shape(row.schema, self._settings.message_bytes_max))
+        return FinishedQuery.of_batches([row], Shape(row.schema, self._settings.message_bytes_max))
 
     def _start_apart(self, plan: Plan, admit: Admit) -> Running:
         assert self._sandbox is not None

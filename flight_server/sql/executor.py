@@ -62,7 +62,9 @@ class StatementExecutor:
         """sessions: the open ones, asked anew each time; settings: dotted key -> value, for system.settings."""
         engine, logins = services.engine, services.passwords.hash_queue
         statements, self._live = _statements(services), LiveQueries(engine, live or LiveSettings())
-        self.sources = Sources(engine, services.jobs, statements, self._live, sessions, settings, logins)
+        self.sources = Sources(
+            engine, services.jobs, statements, self._live, sessions, settings, logins, services.queries.results
+        )
         self._limits = limits
         self._engine = engine
         self._statements = statements

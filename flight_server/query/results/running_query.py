@@ -22,6 +22,7 @@ import pyarrow as pa
 import structlog
 
 from flight_server.query.results.channel import BatchChannel, RunState
+from flight_server.query.results.recording import Recording
 from flight_server.query.results.result_shape import Shape
 from storage.errors import Cancelled, FrostlineError
 from storage.failpoints import reach_loop
@@ -98,10 +99,20 @@ class FinishedQuery:
     def state(self) -> RunState:
         return RunState.FINISHED
 
-    def __init__(self, batches: Sequence[pa.RecordBatch], shape: Shape) -> None:
-        self.schema = shape.schema
+    def __init__(self, schema: pa.Schema, messages: Sequence[pa.RecordBatch]) -> None:
+        """messages: as they are sent"""
+        self.schema = schema
+        self._messages = messages
+
+    @classmethod
+    def of_batches(cls, batches: Sequence[pa.RecordBatch], shape: Shape) -> FinishedQuery:
+        """As the engine gave them."""
         filled = [batch for batch in batches if batch.num_rows]
-        self._messages = list(shape.messages(filled)) if filled else []
+        return cls(shape.schema, tuple(shape.messages(filled)) if filled else ())
+
+    @property
+    def messages(self) -> Sequence[pa.RecordBatch]:
+        return self._messages
 
     @property
     def rows(self) -> int:
@@ -134,9 +145,12 @@ class RunningQuery:
         shape: Shape,
         mapped: Callable[[BaseException], FrostlineError],
         buffer_bytes_max: int,
+        recording: Recording | None = None,
     ) -> None:
+        """recording: is told of all that its reader gets"""
         self.schema = shape.schema
         self._shape = shape
+        self._recording = recording
         self._channel = BatchChannel(loop, buffer_bytes_max)
         self._pumping = asyncio.run_coroutine_threadsafe(_pump(stream, self._channel, mapped), loop)
         self._pumping.add_done_callback(partial(_end_unread, self._channel))
@@ -160,21 +174,30 @@ class RunningQuery:
 
     def batches(self) -> Batches:
         """Batches as `schema`, none over the message size. Raises FrostlineError."""
-        return Batches(self, self._channel, self._shape, raised=None)
+        return Batches(self, self._channel, self._shape, None, self._recording)
 
     def reader(self, raised: Raised | None = None) -> pa.RecordBatchReader:
         """For a gRPC thread. `raised` turns our errors into what that library wants raised."""
-        return pa.RecordBatchReader.from_batches(self.schema, Batches(self, self._channel, self._shape, raised))
+        batches = Batches(self, self._channel, self._shape, raised, self._recording)
+        return pa.RecordBatchReader.from_batches(self.schema, batches)
 
 
 class Batches:
     """The reader's end. Dropping it before the end cancels the statement, even when nothing was read."""
 
-    def __init__(self, running: Running, source: Source, shape: Shape, raised: Raised | None) -> None:
+    def __init__(
+        self,
+        running: Running,
+        source: Source,
+        shape: Shape,
+        raised: Raised | None,
+        recording: Recording | None = None,
+    ) -> None:
         self._running = running
         self._source = source
         self._shape = shape
         self._raised = raised
+        self._recording = recording
         self._cut: deque[pa.RecordBatch] = deque()
 
     def __iter__(self) -> Batches:
@@ -195,9 +218,14 @@ class Batches:
         while not self._cut:
             taken = self._source.take()
             if taken is None:
+                if self._recording is not None:
+                    self._recording.end()
                 raise StopIteration
             self._cut.extend(self._shape.messages(taken))
-        return self._cut.popleft()
+        message = self._cut.popleft()
+        if self._recording is not None:
+            self._recording.add(message)
+        return message
 
 
 async def _pump(stream: Any, channel: BatchChannel, mapped: Callable[[BaseException], FrostlineError]) -> None:

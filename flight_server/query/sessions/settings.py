@@ -26,6 +26,7 @@ class QuerySettings:
     sandboxed_per_user_max: of them, of one user
     sandbox_bytes_max:     memory of one of them
     result_buffer_bytes_max: how far one statement may run ahead of its reader
+    result_cache_bytes_max: of results that are kept for texts that come again; 0 = none is
     """
 
     memory_bytes_max: Annotated[int, Meta(ge=16 << 20)] = 2 << 30
@@ -41,6 +42,7 @@ class QuerySettings:
     sandboxed_per_user_max: Annotated[int, Meta(ge=1)] = 2
     sandbox_bytes_max: Annotated[int, Meta(ge=64 << 20)] = 1 << 30
     result_buffer_bytes_max: Annotated[int, Meta(ge=1 << 20)] = 16 << 20
+    result_cache_bytes_max: Annotated[int, Meta(ge=0)] = 64 << 20
 
     @property
     def target_partitions(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -22,9 +22,20 @@ MS: Final = pa.timestamp("ms", tz="UTC")
 TEXT, BIG, INT, BOOL = pa.string(), pa.int64(), pa.int32(), pa.bool_()
 
 
+class KeptResults(Protocol):
+    """The results that are kept, of so many bytes, and how often one was given and none was there."""
+
+    bytes: int
+    hits: int
+    misses: int
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the facts come from. `settings`: dotted key -> value, without secrets; `logins`: those under way."""
+    """Where the facts come from. `settings`: dotted key -> value, without secrets; `logins`: those under way;
+    `results`: those that are kept."""
 
     engine: Engine
     jobs: JobService
@@ -33,6 +44,7 @@ class Sources:
     sessions: Iterable[Session]
     settings: Mapping[str, object]
     logins: HashQueue
+    results: KeptResults
 
 
 Rows = Callable[[Sources, DatabaseState, Rights], Iterable[tuple[Any, ...]]]

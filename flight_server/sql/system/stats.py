@@ -39,6 +39,7 @@ def figures_of(sources: Sources, state: DatabaseState) -> Iterator[Figure]:
     yield from _storage(sources, state)
     yield from _partitions(state)
     yield from _front(sources)
+    yield from _results(sources)
     yield from _live(sources)
     yield from _jobs(sources)
     for count, numbers in sources.engine.counters.now().items():
@@ -89,6 +90,14 @@ def _front(sources: Sources) -> Iterator[Figure]:
     live = Counter(str(statement.state) for statement in sources.statements if statement.is_live)
     for state in ("queued", "planned", "running"):
         yield Figure("statements", "Statements under way", live[state], {"state": state})
+
+
+def _results(sources: Sources) -> Iterator[Figure]:
+    results = sources.results
+    yield Figure("result_cache_bytes", "Bytes of results that are kept", results.bytes)
+    yield Figure("result_cache_results", "Results that are kept", len(results))
+    yield Figure("result_cache_hits", "Statements that were given a kept result", results.hits, is_rising=True)
+    yield Figure("result_cache_misses", "Statements whose result might have been kept", results.misses, is_rising=True)
 
 
 def _live(sources: Sources) -> Iterator[Figure]:
