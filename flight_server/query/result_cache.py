@@ -7,9 +7,10 @@ views. Rights and cold files are looked at each time, when the statement is plan
 from __future__ import annotations
 
 import re
+import sys
 import threading
-from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -22,7 +23,7 @@ from flight_server.query.scan.dependencies import Dependencies
 from storage.catalog.schema import TableDef, ViewDef
 from storage.state.state import PartitionState
 
-OVERHEAD_BYTES: Final = 2048  # of a result, besides its values: key, text, Arrow's own objects
+OVERHEAD_BYTES: Final = 2048  # of a result, besides its values and its text: Arrow's own objects, what it stands on
 RESULT_SHARE: Final = 8  # a result may take one part in so many of the cache
 # The engine's functions that give something else each time, or with the clock, as its plans show them.
 CHANGING_FUNCTIONS: Final = (
@@ -53,9 +54,15 @@ class _Standing:
     partitions: tuple[ref[PartitionState], ...]
 
     @classmethod
-    def of(cls, touched: Dependencies) -> _Standing:
-        tables, partitions = [table for table, _ in touched.stored], [ref(partition) for _, partition in touched.stored]
-        return cls(tuple(tables), tuple(touched.views), tuple(partitions))
+    def of(cls, touched: Dependencies, gone: Callable[[ref[PartitionState]], None]) -> _Standing:
+        """gone: is called when one of the partitions is in nobody's hands any more"""
+        partitions = tuple(ref(partition, gone) for _, partition in touched.stored)
+        return cls(tuple(table for table, _ in touched.stored), tuple(touched.views), partitions)
+
+    @property
+    def is_past(self) -> bool:
+        """Nobody can read that moment any more."""
+        return any(partition() is None for partition in self.partitions)
 
     def holds(self, touched: Dependencies) -> bool:
         """Whether a plan reads the very same."""
@@ -81,6 +88,7 @@ class ResultCache:
         self._bytes_max = bytes_max
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._past: deque[Hashable] = deque()  # keys whose results may be of the past; filled by the garbage collector
         self.bytes = 0
         self.hits = 0
         self.misses = 0
@@ -93,6 +101,7 @@ class ResultCache:
         if key is None:
             return None
         with self._lock:
+            self._forget_past()
             found = self._kept.get(key)
             if found is not None and found.standing.holds(touched):
                 self._kept.move_to_end(key)
@@ -108,21 +117,36 @@ class ResultCache:
         return None if key is None else Recording(self._bytes_max // RESULT_SHARE, partial(self.keep, key, touched))
 
     def keep(self, key: Hashable, touched: Dependencies, messages: Sequence[pa.RecordBatch]) -> None:
-        """Unless they are large. touched: what was read"""
-        # What they keep in memory: a slice holds all that it was cut from.
-        size = pa.Table.from_batches(messages).get_total_buffer_size() if messages else 0
+        """Unless they are large, or the text is. touched: what was read"""
+        size = _bytes_in_memory(key, messages)
         if key is None or size > self._bytes_max // RESULT_SHARE:
             return
+        standing = _Standing.of(touched, lambda _: self._past.append(key))
         with self._lock:
+            self._forget_past()
             if key in self._kept:
                 self._forget(key)
-            self._kept[key] = _Kept(_Standing.of(touched), tuple(messages), size + OVERHEAD_BYTES)
-            self.bytes += size + OVERHEAD_BYTES
+            self._kept[key] = _Kept(standing, tuple(messages), size)
+            self.bytes += size
             while self.bytes > self._bytes_max:
                 self._forget(next(iter(self._kept)))
 
+    def _forget_past(self) -> None:
+        """What of a table was kept goes as soon as the table has changed: no other text makes room for it."""
+        while self._past:
+            key = self._past.popleft()
+            if key in self._kept and self._kept[key].standing.is_past:
+                self._forget(key)
+
     def _forget(self, key: Hashable) -> None:
         self.bytes -= self._kept.pop(key).bytes
+
+
+def _bytes_in_memory(key: Hashable, messages: Sequence[pa.RecordBatch]) -> int:
+    """With the text, which is in the key. A slice holds all that it was cut from."""
+    texts = sum(sys.getsizeof(part) for part in key if isinstance(part, str)) if isinstance(key, tuple) else 0
+    rows = pa.Table.from_batches(messages).get_total_buffer_size() if messages else 0
+    return int(rows) + texts + OVERHEAD_BYTES
 
 
 def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -19,8 +20,10 @@ from storage.catalog.schema import TableDef
 from storage.cold.file_store import only_local
 from storage.cold.local_store import LocalStore
 from storage.errors import PermissionDenied
+from storage.state.state import PartitionState
 from tests.support.query_database import Database, column, seq_at
 
+TABLE: Any = object()
 LONG = "SELECT id % 7 AS g, count(*) AS n, sum(id) AS s FROM t GROUP BY 1 ORDER BY 1"
 
 
@@ -136,6 +139,21 @@ def test_a_reader_that_stops_early_leaves_nothing_behind(queries: QueryEngine, s
     assert not isinstance(queries.start(queries.plan(sql, scope)), FinishedQuery)
 
 
+def test_what_was_kept_of_a_moment_that_nobody_reads_any_more_is_let_go():
+    cache, touched = ResultCache(1 << 20), Dependencies()
+    partition = PartitionState(1)
+    touched.stored.append((TABLE, partition))
+    for name in range(10):
+        cache.keep(name, touched, [pa.record_batch({"v": pa.array([name])})])
+    assert cache.get(0, touched) is not None
+    assert len(cache) == 10
+    touched.stored.clear()
+    del partition
+    cache.keep("other", touched, [])
+    assert len(cache) == 1
+    assert cache.bytes == OVERHEAD_BYTES
+
+
 def test_large_results_are_not_kept_and_small_ones_go_in_order_of_use():
     limit = 8 * RESULT_SHARE * OVERHEAD_BYTES
     cache, touched = ResultCache(limit), Dependencies()
@@ -150,6 +168,15 @@ def test_large_results_are_not_kept_and_small_ones_go_in_order_of_use():
     assert 0 < len(cache) < 100
     assert cache.get(1, touched) is None
     assert cache.get(99, touched) is not None
+
+
+def test_the_texts_themselves_take_room():
+    cache, touched = ResultCache(RESULT_SHARE * 100_000), Dependencies()
+    for number in range(100):
+        cache.keep((f"SELECT {number} AS {'x' * 50_000}", "public"), touched, [])
+    assert 0 < len(cache) <= 16
+    cache.keep(("x" * 100_000,), touched, [])
+    assert cache.get(("x" * 100_000,), touched) is None
 
 
 def test_with_no_room_nothing_is_kept(tmp_path: Path):
