@@ -96,6 +96,20 @@ KINDS: dict[str, tuple[tuple[int, int], Made]] = {
     **{str(kind): (_limits(64), partial(_fraction, kind)) for kind in (pa.float32(), pa.float64())},
     **{str(kind): (_limits(64), partial(_text, kind)) for kind in (pa.string(), pa.binary())},
 }
+# Types that not every reader knows.
+RARE: dict[str, Made] = {
+    **{str(kind): partial(_whole, kind) for kind in (pa.int8(), pa.uint8())},
+    **{
+        str(kind): partial(_moved, kind, pa.int64())
+        for kind in (pa.date64(), pa.timestamp("s"), pa.duration("s"), pa.duration("ns"))
+    },
+    **{str(kind): partial(_decimal, kind) for kind in (pa.decimal32(7, 2), pa.decimal64(15, 2), pa.decimal256(10, 2))},
+    "time32[s]": partial(_moved, pa.time32("s"), pa.int32()),
+    "halffloat": partial(_fraction, pa.float16()),
+    "string_view": partial(_text, pa.string_view()),
+    "dictionary": lambda values: pa.array(values, pa.int64()).dictionary_encode(),
+    "list": lambda values: pa.array([[value] for value in values], pa.list_(pa.int64())),
+}
 READ_BY_DUCKDB = ("int", "uint", "decimal", "float", "double", "string")
 
 
@@ -135,6 +149,15 @@ def test_values_come_back_to_us_to_the_engine_and_to_others(files: LocalStore, t
             with duckdb.connect() as connection:
                 found = connection.sql(f"SELECT c FROM '{path}' ORDER BY _seq").to_arrow_table()
             assert as_it_was(found, column.type).equals(column)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", RARE)
+def test_values_of_rare_types_come_back(files: LocalStore, kind: str, shape: str):
+    column = RARE[kind]([None if value is None else value % 100 for value in SHAPES[shape](0, 50)])
+    file, schema = written(files, column), pa.schema([pa.field("c", column.type)])
+    ours = pa.Table.from_batches(list(read_rows(files, file, schema)), schema.insert(0, SEQ_FIELD))
+    assert ours.column("c").to_pylist() == column.to_pylist()
 
 
 def as_it_was(table: pa.Table, kind: pa.DataType) -> pa.Array:
