@@ -76,11 +76,11 @@ format: $(STAMP) ## let ruff put things right
 demo: $(STAMP) ## load the flights of 2013 into a running server and query them
 	$(PYTHON) -m bench.demo $(ARGS)
 
-bench: $(STAMP) ## measure against DataFusion, DuckDB, bare Flight, RocksDB and ROAPI (ARGS='--sf5': a large load too)
-	$(PYTHON) -m bench.run $(ARGS)
+bench: $(STAMP) ## measure against DataFusion, DuckDB, bare Flight, RocksDB and ROAPI (CASE=tpch: some; ARGS='--sf5': a large load too)
+	$(PYTHON) -m bench.run $(if $(CASE),--only $(CASE)) $(ARGS)
 
 bench-quick: $(STAMP) ## the same, small, within a minute; says what got worse since the committed figures
-	$(PYTHON) -m bench.run --quick $(ARGS)
+	$(PYTHON) -m bench.run --quick $(if $(CASE),--only $(CASE)) $(ARGS)
 
 lock: $(STAMP) ## write requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -54,10 +54,10 @@ def backup_and_restore(run: Run) -> Iterator[Figure]:
         megabytes = sum(file.stat().st_size for file in server.cold_files("public", "lineitem")) / MEGABYTE
     name = f"of lineitem SF{factor:g}, {megabytes:.0f} MB"
     ours, theirs = (megabytes / seconds for seconds in backup)
-    yield Figure(f"backup {name}, vs copying its files", "MB/s", ours, theirs, usage=usage)
+    yield Figure(f"backup {name}, vs copying its files", "MB/s", ours, theirs, None, backup.rates(), usage)
     yield Figure(f"second backup {name}, nothing new: read and compared", "MB/s", megabytes / again[0])
     ours, theirs = (megabytes / seconds for seconds in restore)
-    yield Figure(f"restore {name}, vs copying its files", "MB/s", ours, theirs)
+    yield Figure(f"restore {name}, vs copying its files", "MB/s", ours, theirs, None, restore.rates())
 
 
 def _backed_up(server: Server, folder: str) -> None:

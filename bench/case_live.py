@@ -86,8 +86,8 @@ def _delays(run: Run, server: Server) -> Iterator[Figure]:
         _write(client, run.scale.live_events, 1 / PACE_SECOND)
     assert reading.rows == run.scale.live_events + 1
     name = f"from INSERT to its reader, {PACE_SECOND} events/s"
-    yield Figure(f"{name}, p50", "ms", reading.p50_ms, goal=at_most(3, Of.OURS))
-    yield Figure(f"{name}, p99", "ms", reading.p99_ms, goal=at_most(15, Of.OURS))
+    yield Figure(f"{name}, p50", "ms", reading.p50_ms, goal=at_most(2.5, Of.OURS))
+    yield Figure(f"{name}, p99", "ms", reading.p99_ms, goal=at_most(12, Of.OURS))
 
 
 def _idle(run: Run, server: Server) -> Iterator[Figure]:

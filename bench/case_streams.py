@@ -46,7 +46,14 @@ def _events(run: Run, uri: str, bare_uri: str, name: str, clients: int, make: Ca
     with inserters(uri, INSERT, make, clients) as insert, sinkers(bare_uri, make, clients) as forget:
         seconds = in_turn(together(insert, times), together(forget, times), rounds=run.scale.rounds)
     rates = [clients * times * rows / each for each in seconds]
-    return Figure(f"INSERTs of {name}, into a full stream, no subscriber, vs bare DoPut", "/s", rates[0], rates[1])
+    return Figure(
+        f"INSERTs of {name}, into a full stream, no subscriber, vs bare DoPut",
+        "/s",
+        rates[0],
+        rates[1],
+        None,
+        seconds.rates(),
+    )
 
 
 def stream_eviction(run: Run) -> Iterator[Figure]:

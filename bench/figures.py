@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -65,6 +66,8 @@ class Point:
 class Figure:
     """Two sides of one thing, both in `unit` (of time or of rate); `theirs` None: nothing to compare with.
 
+    ratios:   ours to theirs in each round, where both were measured in turn: their median is the figure's ratio, since
+              what else the machine does falls on both sides of a round
     usage:    of our server; None where the case has none of its own
     points:   what the figure is made of, or how it grows: for the plots
     note:     what a reader must know to read it right
@@ -75,13 +78,21 @@ class Figure:
     ours: float
     theirs: float | None = None
     goal: Goal | None = None
+    ratios: tuple[float, ...] = ()
     usage: Usage | None = None
     points: tuple[Point, ...] = ()
     note: str = ""
 
     @property
     def ratio(self) -> float | None:
+        if self.ratios:
+            return statistics.median(self.ratios)
         return None if self.theirs is None else self.ours / self.theirs
+
+    @property
+    def spread(self) -> str:
+        """The lowest and the highest ratio of a round; empty when there are no rounds."""
+        return f"{min(self.ratios):.2f}-{max(self.ratios):.2f}" if len(self.ratios) > 1 else ""
 
     @property
     def holds(self) -> bool | None:
@@ -103,6 +114,8 @@ class Figure:
             "holds": self.holds,
             "unit": self.unit,
         }
+        if self.ratios:
+            found["ratios"] = [_rounded(ratio) for ratio in self.ratios]
         if self.usage is not None:
             found["server"] = {
                 "cpu_seconds": round(self.usage.cpu_seconds, 2),

@@ -34,12 +34,28 @@ class FlightSql:
 
     def prepare(self, sql: str) -> flight.FlightDescriptor:
         """The descriptor that runs the change `sql` with the rows that come with it: for `put`."""
+        return _descriptor(pb.CommandPreparedStatementUpdate(prepared_statement_handle=self._handle(sql)))
+
+    def prepare_query(self, sql: str) -> flight.FlightDescriptor:
+        """For `query_bound`."""
+        return _descriptor(pb.CommandPreparedStatementQuery(prepared_statement_handle=self._handle(sql)))
+
+    def query_bound(self, descriptor: flight.FlightDescriptor, values: pa.Table) -> pa.Table:
+        """One DoPut with the values, one GetFlightInfo, one DoGet."""
+        writer, reader = self._client.do_put(descriptor, values.schema, self._options)
+        with writer:
+            writer.write_table(values)
+            writer.done_writing()
+            reader.read()
+        info = self._client.get_flight_info(descriptor, self._options)
+        return self._client.do_get(info.endpoints[0].ticket, self._options).read_all()
+
+    def _handle(self, sql: str) -> bytes:
         request = pb.ActionCreatePreparedStatementRequest(query=sql)
         action = flight.Action("CreatePreparedStatement", pack_any("ActionCreatePreparedStatementRequest", request))
         [answer] = self._client.do_action(action, self._options)
         body = pb.AnyMessage.FromString(answer.body.to_pybytes()).value
-        handle = pb.ActionCreatePreparedStatementResult.FromString(body).prepared_statement_handle
-        return _descriptor(pb.CommandPreparedStatementUpdate(prepared_statement_handle=handle))
+        return bytes(pb.ActionCreatePreparedStatementResult.FromString(body).prepared_statement_handle)
 
     def put(self, descriptor: flight.FlightDescriptor, rows: pa.Table | pa.RecordBatchReader) -> int:
         """One DoPut; the count of changed rows."""

@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Side = Callable[[], float]  # does its work once and returns the seconds that count
 
 
-def in_turn(*sides: Side, rounds: int, warm_rounds: int = 1) -> tuple[float, ...]:
-    """Median seconds of each side.
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Seconds of each side in each round. As a sequence: the median of each side."""
+
+    rounds: tuple[tuple[float, ...], ...]
+
+    def __iter__(self) -> Iterator[float]:
+        return (statistics.median(seconds) for seconds in zip(*self.rounds, strict=True))
+
+    def __getitem__(self, side: int) -> float:
+        return statistics.median(seconds[side] for seconds in self.rounds)
+
+    def times(self, theirs: int = 1) -> tuple[float, ...]:
+        """Our time to theirs in each round: what slows a whole round down is in both."""
+        return tuple(seconds[0] / seconds[theirs] for seconds in self.rounds)
+
+    def rates(self, theirs: int = 1) -> tuple[float, ...]:
+        """Our rate to theirs in each round."""
+        return tuple(seconds[theirs] / seconds[0] for seconds in self.rounds)
+
+
+def summed(turns: Sequence[Turns]) -> Turns:
+    """Of several things that were measured for as many rounds: all of them, one after the other."""
+    return Turns(
+        tuple(tuple(map(sum, zip(*rounds, strict=True))) for rounds in zip(*(t.rounds for t in turns), strict=True))
+    )
+
+
+def in_turn(*sides: Side, rounds: int, warm_rounds: int = 1) -> Turns:
+    """Every side once in each round.
 
     All run `warm_rounds` times for nothing, then `rounds` times each; who goes first changes with each round.
     """
     for _ in range(warm_rounds):
         for side in sides:
             side()
-    found: list[list[float]] = [[] for _ in sides]
+    found = []
     for number in range(rounds):
-        for place in range(len(sides)):
-            which = (number + place) % len(sides)
-            found[which].append(sides[which]())
-    return tuple(statistics.median(seconds) for seconds in found)
+        order = [(number + place) % len(sides) for place in range(len(sides))]
+        seconds = {which: sides[which]() for which in order}
+        found.append(tuple(seconds[which] for which in range(len(sides))))
+    return Turns(tuple(found))
 
 
 def alone(side: Side, rounds: int, warm_rounds: int = 1) -> float:

@@ -118,10 +118,15 @@ def late_s3(directory: Path, delay_seconds: float) -> Iterator[str]:
 
 
 @contextmanager
-def roapi(program: Path, tables: dict[str, str], directory: Path) -> Iterator[str]:
-    """ROAPI over Parquet files; yields its Flight SQL address. `tables`: name -> file or folder."""
+def roapi(program: Path, tables: dict[str, str], directory: Path, *, in_memory: bool) -> Iterator[str]:
+    """ROAPI over Parquet files; yields its Flight SQL address.
+
+    tables:    name -> file or folder
+    in_memory: it reads them once, as it does by itself, and never again; otherwise it reads files as we do
+    """
     http, postgres, flight_sql = (f"127.0.0.1:{port}" for port in _free_ports(3))
-    given = [part for name, place in tables.items() for part in ("--table", f"{name}={place},format=parquet")]
+    options = f"format=parquet,use_memory_table={str(in_memory).lower()}"
+    given = [part for name, place in tables.items() for part in ("--table", f"{name}={place},{options}")]
     command = [str(program), "--addr-http", http, "--addr-postgres", postgres, "--addr-flight-sql", flight_sql, *given]
     log = directory / "roapi.log"
     with _child(command, log, {"RUST_LOG": "error"}) as process:

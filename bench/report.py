@@ -50,12 +50,13 @@ def _table(figures: Sequence[Figure]) -> str:
             "" if figure.theirs is None else number(figure.theirs),
             escape(figure.unit),
             "" if figure.ratio is None else f"{figure.ratio:.2f}",
+            figure.spread,
             escape(str(figure.goal or "")),
         )
         data = "".join(f"<td>{cell}</td>" for cell in cells)
         used = "".join(f"<td>{cell}</td>" for cell in usage_cells(figure.usage))
         rows.append(f"<tr>{data}<td class='{mark}'>{mark}</td>{used}</tr>")
-    names = ("", "ours", "theirs", "unit", "ratio", "goal", "holds", *USAGE_HEADINGS)
+    names = ("", "ours", "theirs", "unit", "ratio", "of rounds", "goal", "holds", *USAGE_HEADINGS)
     heads = "".join(f"<th>{head}</th>" for head in names)
     return f"<table><tr>{heads}</tr>{''.join(rows)}</table>"
 

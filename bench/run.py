@@ -1,6 +1,7 @@
 """`make bench`: how near Frostline comes to the parts it stands on. `make bench-quick`: the same, small, in a minute.
 
-Prints one table, writes bench/out/latest.json (or quick.json) and bench/out/report.html. The quick run compares its
+Prints a line for each figure and at the end one table; writes bench/out/latest.json (quick.json, or part.json of some
+cases) and bench/out/report.html as they grow. The quick run compares its
 ratios with bench/baseline-quick.json and ends with 1 when one got clearly worse.
 """
 
@@ -37,7 +38,7 @@ from bench.figures import Figure
 from bench.processes import Server, frostline
 from bench.report import write_report
 from bench.scale import FULL, QUICK, Run
-from bench.table import print_figures
+from bench.table import in_words, print_figures
 from bench.tpch_data import load, tpch_files
 
 OUT: Final = Path(__file__).parent / "out"
@@ -75,16 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     start = time.perf_counter()
-    figures = _measure(_run(asked), asked, console)
+    name = "part" if asked.only else "quick" if asked.quick else "latest"
+    figures = _measure(_run(asked), asked, console, name)
     print_figures(console, figures)
     seconds = time.perf_counter() - start
-    if asked.only is not None:
-        console.print(f"{seconds:.0f} s; a part only, so nothing is written")
-        return 0
-    name = "quick" if asked.quick else "latest"
-    _write(figures, name)
     console.print(f"{seconds:.0f} s; figures in bench/out/{name}.json, plots in bench/out/report.html")
-    return _compare(figures, asked, console) if asked.quick else 0
+    return _compare(figures, asked, console) if asked.quick and not asked.only else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,14 +102,15 @@ def _run(asked: argparse.Namespace) -> Run:
     return Run(QUICK if asked.quick else FULL, data, Path(found) if found else None)
 
 
-def _measure(run: Run, asked: argparse.Namespace, console: Console) -> list[Figure]:
+def _measure(run: Run, asked: argparse.Namespace, console: Console, name: str) -> list[Figure]:
+    """Each figure is on the disk before the next is measured: a run that is cut off keeps what it found."""
     figures: list[Figure] = []
     start = time.perf_counter()
     for case in _cases(run, asked):
         for figure in case:
-            at_seconds = time.perf_counter() - start
-            console.print(f"{at_seconds:5.0f} s  {figure.name}: {figure.ours:.4g} {figure.unit}", markup=False)
             figures.append(figure)
+            _write(figures, name)
+            console.print(f"{time.perf_counter() - start:5.0f} s  {in_words(figure)}", markup=False)
     if run.roapi is None:
         console.print("ROAPI is not installed, so nothing is compared with it (pip install roapi)")
     return figures

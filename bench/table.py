@@ -17,11 +17,24 @@ _SHOWN: Final = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
 def print_figures(console: Console, figures: Sequence[Figure]) -> None:
     """One line a figure; beside the times what the server used: CPU, RSS now and at most, bytes on disk."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "ours", "theirs", "unit", "ratio", "goal", "holds", *USAGE_HEADINGS):
+    for heading in ("", "ours", "theirs", "unit", "ratio", "of rounds", "goal", "holds", *USAGE_HEADINGS):
         table.add_column(heading, justify="left" if heading in ("", "unit", "goal") else "right", no_wrap=bool(heading))
     for figure in figures:
         table.add_row(*_cells(figure))
     console.print(table)
+
+
+def in_words(figure: Figure) -> str:
+    """One line, for while the next one is measured."""
+    theirs = "" if figure.theirs is None else f" to {number(figure.theirs)}"
+    ratio = (
+        ""
+        if figure.ratio is None
+        else f", {figure.ratio:.2f}x ({figure.spread})"
+        if figure.spread
+        else f", {figure.ratio:.2f}x"
+    )
+    return f"{figure.name}: {number(figure.ours)}{theirs} {figure.unit}{ratio}"
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
@@ -31,6 +44,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         "" if figure.theirs is None else number(figure.theirs),
         figure.unit,
         "" if figure.ratio is None else f"{figure.ratio:.2f}",
+        figure.spread,
         "" if figure.goal is None else str(figure.goal),
         _SHOWN[figure.holds],
         *usage_cells(figure.usage),
