@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -13,6 +13,12 @@ from flight_server.query.results.running_query import Running
 from flight_server.query.scan.dependencies import Dependencies
 from flight_server.query.scan.scope import QueryScope
 from flight_server.query.scan.table_scan import RowView
+
+Admit = Callable[[bool], None]  # told whether the statement runs apart
+
+
+def admitted(_: bool) -> None:
+    """For those that wait for nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from flight_server.parser.dialect.microseconds import in_microseconds
 from flight_server.parser.dialect.session_words import written_out
 from flight_server.parser.text.lexer import mentions
 from flight_server.parser.text.sql_text import SqlText
-from flight_server.query.apart import BOUNDED, Apart, Bounds, Sandbox
+from flight_server.query.apart import BOUNDED, Admit, Apart, Bounds, Sandbox, admitted
 from flight_server.query.bounds import (
     has_long_join,
     has_unkeyed_join,
@@ -50,6 +50,7 @@ from flight_server.query.scan.cold_scan import ColdScans, outside_runtime
 from flight_server.query.scan.dependencies import Dependencies, JoinWay
 from flight_server.query.scan.scope import QueryScope
 from flight_server.query.scan.table_scan import RowView, TableScans
+from flight_server.query.selective import is_selective
 from flight_server.query.sessions.contexts import Contexts
 from flight_server.query.sessions.file_turnover import FileTurnover, no_turnover
 from flight_server.query.sessions.frame_types import cast_columns, schema_of
@@ -69,12 +70,6 @@ COLD_PLANS_MAX: Final = 512  # list-of-files scans kept, with the statistics of 
 
 _EXPLAIN = re.compile(r"\A\s*explain\s+(analyze\s+)?(verbose\s+)?", re.IGNORECASE)
 _EXPLAIN_COLUMNS: Final = ["plan_type", "plan"]
-
-Admit = Callable[[bool], None]  # told whether the statement runs apart
-
-
-def admitted(_: bool) -> None:
-    """For those that wait for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +333,11 @@ class QueryEngine:
         if plan.care.many_partitions and partitions == 1:
             partitions = 2
         context = self._contexts.runner(
-            plan.time_zone, partitions=partitions, without=plan.care.without, batch_rows=plan.bounds.batch_rows
+            plan.time_zone,
+            partitions=partitions,
+            without=plan.care.without,
+            batch_rows=plan.bounds.batch_rows,
+            pushed=is_selective(plan.shown, plan.touched),
         )
         return context.create_dataframe_from_logical_plan(plan.logical)
 

@@ -33,6 +33,7 @@ FILES_BYTES_MAX: Final = 16 << 20
 FEW_FILES_BYTES_MAX: Final = 4 << 20  # in contexts that few statements run in
 NO_RULES: Final[frozenset[str]] = frozenset()
 EXTREMES_FILTER: Final = "enable_aggregate_dynamic_filter_pushdown"  # no rule, but a setting
+_PUSHED_FILTERS: Final = "datafusion.execution.parquet.pushdown_filters"
 _PRUNING: Final = "optimize_projections"
 # All rules of the logical optimizer, in the engine's order.
 LOGICAL_RULES: Final = (
@@ -106,17 +107,21 @@ class Contexts:
         partitions: int | None = None,
         without: frozenset[str] = NO_RULES,
         batch_rows: int | None = None,
+        pushed: bool = False,
     ) -> SessionContext:
         """A context to run plans in.
 
         partitions: how many threads a plan may keep busy, by default as configured
         batch_rows: at most in a batch, by default as configured
+        pushed:     whether filters go into the scans of Parquet files; see `selective`
         without:    rules of the optimizer, or EXTREMES_FILTER, that would make the plan wrong
         """
         if self._turnover.is_complete():
             self._forget_files()
         rows = min(batch_rows or self._settings.batch_rows, self._settings.batch_rows)
-        found: SessionContext = self._runner(time_zone, partitions or self._settings.target_partitions, without, rows)
+        found: SessionContext = self._runner(
+            time_zone, partitions or self._settings.target_partitions, without, rows, pushed
+        )
         return found
 
     def _forget_files(self) -> None:
@@ -149,9 +154,13 @@ class Contexts:
         context.register_catalog_provider(CATALOG, lent)
         return _remembering(context, FEW_FILES_BYTES_MAX) if explained else context, lent
 
-    def _made_runner(self, time_zone: str, partitions: int, without: frozenset[str], batch_rows: int) -> SessionContext:
+    def _made_runner(
+        self, time_zone: str, partitions: int, without: frozenset[str], batch_rows: int, pushed: bool
+    ) -> SessionContext:
         config = _config(self._settings, DEFAULT_NAMESPACE, time_zone).with_target_partitions(partitions)
         config = config.with_batch_size(batch_rows)
+        if pushed:
+            config = config.set(_PUSHED_FILTERS, "true")
         if _PRUNING in without:  # or joins that change their sides bring back the projection that is to be kept out
             config = config.set("datafusion.optimizer.join_reordering", "false")
         if EXTREMES_FILTER in without:
@@ -160,7 +169,7 @@ class Contexts:
         for rule in sorted(without - {EXTREMES_FILTER}):
             if not context.remove_optimizer_rule(rule):
                 raise RuntimeError(f"the engine has no optimizer rule '{rule}'")
-        is_usual = partitions == self._settings.target_partitions and not without
+        is_usual = partitions == self._settings.target_partitions and not without and not pushed
         return _remembering(context, FILES_BYTES_MAX if is_usual else FEW_FILES_BYTES_MAX)
 
 
@@ -175,7 +184,7 @@ def _remembering(context: SessionContext, bytes_max: int) -> SessionContext:
 def _config(settings: QuerySettings, namespace: str, time_zone: str, *, explained: bool = False) -> SessionConfig:
     options = {
         "datafusion.execution.parquet.schema_force_view_types": "false",
-        "datafusion.execution.parquet.pushdown_filters": "false",  # 1.1x slower on TPC-H with it
+        _PUSHED_FILTERS: "false",  # 1.1x slower on TPC-H with it
         # It breaks on `m['k']` and `s['x']` over a projection that keeps the names of the columns, which ours do.
         "datafusion.optimizer.enable_leaf_expression_pushdown": "false",
         # It makes room for as many groups as LIMIT says before it sees one: a large LIMIT ends the process.

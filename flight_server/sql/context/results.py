@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from flight_server.query.engine import Admit
+from flight_server.query.apart import Admit
 from flight_server.query.results.running_query import FinishedQuery, Running
 from flight_server.sql.context.running_statements import RunningState, RunningStatement, RunningStatements
 from flight_server.sql.interface.request import never

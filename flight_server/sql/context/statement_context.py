@@ -14,7 +14,8 @@ from flight_server.access.login.passwords import Passwords
 from flight_server.access.rights import Rights
 from flight_server.access.sessions.session import Session
 from flight_server.parser.statements.table_ref import TableRef
-from flight_server.query.engine import Admit, Plan, QueryEngine, admitted, row_view
+from flight_server.query.apart import Admit, admitted
+from flight_server.query.engine import Plan, QueryEngine, row_view
 from flight_server.query.results.client_types import is_narrow_float
 from flight_server.query.scan.scope import QueryScope
 from flight_server.sql.context.commit_rights import CommitRights

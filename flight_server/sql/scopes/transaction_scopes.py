@@ -15,7 +15,7 @@ from typing import Final
 
 from flight_server.access.rights import Rights, RightsBook
 from flight_server.access.sessions.session import Session
-from flight_server.query.engine import Admit, admitted
+from flight_server.query.apart import Admit, admitted
 from flight_server.sql.context.running_statements import RunningStatement, RunningStatements
 from flight_server.sql.context.statement_context import Services, StatementContext, Virtual
 from flight_server.sql.interface.request import Request
