@@ -110,7 +110,8 @@ class Engine:
             self.row_store.write([format_operation()], durable=True)
         self._next_id = self._reserved_below = meta.next_id
         self.keys = KeyIndex(self.row_store, dict(meta.loads), dict(meta.cut_off))
-        self.rows = RowLookup(self.keys, RowGroups(self.file_stores, self.settings.row_cache_bytes_max))
+        groups = RowGroups(self.file_stores, self.settings.row_cache_bytes_max)
+        self.rows = RowLookup(self.keys, groups, lambda seen: self.committer.settled(seen))
         self.time = DatabaseTime(self.clock, state.last_seq and ms_of(state.last_seq) + 1)
         settings = self.settings
         self.job_records = JobRecords(self.row_store)

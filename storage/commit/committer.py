@@ -86,6 +86,7 @@ class Committer:
         self._feed = feed
         self._counters = counters
         self._next_look_seconds = 0.0
+        self._begun = self._published = 0  # groups; while they differ, more may be on disk than `state` shows
         self._frozen: str | None = None  # why edits are refused, though the disk is well
         self._closed = False
         self._at_work: list[Task | None] = []  # taken from the queue
@@ -97,6 +98,12 @@ class Committer:
     def waiting(self) -> int:
         """Edits and reservations that wait for the next group. About: it is read while it changes."""
         return self._queue.qsize()
+
+    def settled(self, state: DatabaseState) -> int | None:
+        """A number that stays the same as long as the disk holds what `state` shows and nothing else is on its way to
+        it; None when that is not so. From any thread."""
+        begun = self._begun
+        return begun if self._published == begun and self.state is state else None
 
     def commit(self, edit: Edit) -> Committed:
         """Block until the edit is committed or refused."""
@@ -265,6 +272,7 @@ class Committer:
             brought.append(self._load(state, partition_id))
             return brought[-1]
 
+        self._begun += 1  # before anything is written, so that whoever looks at the disk can tell
         now, settled = self._time.both()
         group = Group(self.state, self._index, now.database_ms, load, self._feed.has_listener, settled)
         accepted: list[tuple[Task, Committed]] = []
@@ -349,6 +357,7 @@ class Committer:
             self._index.commit_load(load_id, first_seq)
         changes = self._feed.hold(group.changes, self.state)
         self.state = group.state
+        self._published = self._begun
         self._feed.tell(changes, group.state)
         self._tell(group.state)
 

@@ -2,13 +2,14 @@
 
 The index is newer than a snapshot may be, and entries change before the state that they belong to is published. So an
 entry is believed only when it names a version that the snapshot must hold too: a `_seq` not newer than the snapshot's
-own. Such a version was there then, and since the entry still stands it was alive then. In all other cases, an absent
-key among them, the answer is "scan".
+own. Such a version was there then, and since the entry still stands it was alive then. That there is no entry is
+believed when nothing was on its way to the disk, before and after it was looked for, and the snapshot is of now. In all
+other cases the answer is "scan".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +18,16 @@ from storage.catalog.schema import TableDef
 from storage.primary_keys.encoding import encode_keys
 from storage.primary_keys.index import KeyIndex
 from storage.primary_keys.row_group_cache import RowGroups, Value
+from storage.state.batch_rows import no_rows
 from storage.state.state import DatabaseState, HotChunk
 
 
 class RowLookup:
     """Safe from any thread."""
 
-    def __init__(self, keys: KeyIndex, groups: RowGroups) -> None:
+    def __init__(self, keys: KeyIndex, groups: RowGroups, settled: Callable[[DatabaseState], int | None]) -> None:
+        """settled: see `Committer.settled`"""
+        self._settled = settled
         self._keys = keys
         self._groups = groups
 
@@ -42,7 +46,8 @@ class RowLookup:
         self._groups.forget(file_ids)
 
     def row(self, state: DatabaseState, table: TableDef, value: Value) -> pa.RecordBatch | None:
-        """The one row whose primary key, of one column, is `value`; None when only a scan can tell.
+        """The one row whose primary key, of one column, is `value`, or none where no row has it; None when only a scan
+        can tell.
 
         state: of an open snapshot. Columns and names as `table.arrow_schema`. Raises Corruption.
         """
@@ -51,7 +56,10 @@ class RowLookup:
             key = encode_keys([pa.array([value], column.type)], [column.name])
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             return None
+        settled = self._settled(state)
         [seq] = self._keys.find(table.partition_id, key)
+        if seq is None and settled is not None and self._settled(state) == settled:
+            return no_rows(table.arrow_schema)
         if seq is None or not 0 < seq <= state.last_seq:
             return None
         found = self._at(state, table, value, seq)

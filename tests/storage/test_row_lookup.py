@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -63,13 +68,72 @@ def test_rows_of_a_bulk_load_and_of_a_compacted_file_are_found(engine: Engine, t
     assert found(engine, table, 2999) == [{"k": 2999, "v": "w2999"}]
 
 
-def test_absent_deleted_and_unfitting_keys_have_no_answer(engine: Engine, table: TableDef):
+def test_absent_and_deleted_keys_have_no_row_and_unfitting_ones_no_answer(engine: Engine, table: TableDef):
     insert(engine, table, (1, "a"), (2, "b"))
     delete(engine, table, "k", 2)
-    assert found(engine, table, 3) is None
-    assert found(engine, table, 2) is None
+    for _ in ("hot", "cold"):
+        assert found(engine, table, 3) == []
+        assert found(engine, table, 2) == []
+        flush(engine, table)
     assert found(engine, table, "text") is None
     assert found(engine, table, 1 << 70) is None
+    load(engine, table, (3, "c"))
+    assert found(engine, table, 3) != []
+
+
+def test_no_key_is_called_absent_while_something_is_on_its_way_to_the_disk(engine: Engine, table: TableDef):
+    insert(engine, table, (1, "a"))
+    answers: list[Any] = []
+
+    def look() -> None:
+        answers.append(engine.rows.row(engine.state, engine.state.catalog.table_by_id(table), 2))
+
+    write = engine.row_store.write
+
+    def looked_at(operations: Any, *, durable: bool) -> None:
+        look()
+        write(operations, durable=durable)
+        look()
+
+    with patch.object(engine.row_store, "write", looked_at):
+        insert(engine, table, (2, "b"))
+    assert answers[:2] == [None, None]
+    look()
+    assert answers[2].to_pylist() == [{"k": 2, "v": "b"}]
+
+
+def test_whoever_is_asked_while_others_write_says_what_a_scan_would(engine: Engine, table: TableDef):
+    stop, keys = threading.Event(), range(5)
+
+    def write(number: int) -> None:
+        random = Random(number)
+        while not stop.is_set():
+            key = number * 10 + random.choice(keys)
+            insert(engine, table, (key, "x"))
+            stop.wait(0.001)
+            delete(engine, table, "k", key)
+            stop.wait(0.001)
+
+    told = Counter[str]()
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write, number) for number in range(2)]
+        try:
+            for turn in range(100_000):
+                if turn > 2000 and told["0 rows"] > 20:
+                    break
+                key = turn % 2 * 10 + turn % 5
+                with engine.snapshot() as snapshot:
+                    shown = snapshot.state.catalog.table_by_id(table)
+                    row = engine.rows.row(snapshot.state, shown, key)
+                    hot = snapshot.state.partition(table.partition_id).hot
+                    live = [k for chunk in hot for k in chunk.live.column("k").to_pylist()]
+                    assert row is None or row.num_rows == live.count(key)
+                    told["no answer" if row is None else f"{row.num_rows} rows"] += 1
+        finally:
+            stop.set()
+    for writer in writers:
+        writer.result()
+    assert told["0 rows"] > 20, told
 
 
 def test_an_older_snapshot_gets_no_newer_row(engine: Engine, table: TableDef):
@@ -83,6 +147,7 @@ def test_an_older_snapshot_gets_no_newer_row(engine: Engine, table: TableDef):
         shown = engine.state.catalog.table_by_id(table)
         assert engine.rows.row(snapshot.state, shown, 1) is None
         assert engine.rows.row(snapshot.state, shown, 2) is None
+        assert engine.rows.row(snapshot.state, shown, 3) is None  # it can't be told from one that came and went
     assert found(engine, table, 1) == [{"k": 1, "v": "new"}]
 
 
@@ -91,7 +156,7 @@ def test_a_text_key_is_found_too(engine: Engine):
     insert(engine, table, *((f"name {k:05d}", k) for k in range(ROWS)))
     flush(engine, table)
     assert found(engine, table, "name 02222") == [{"name": "name 02222", "n": 2222}]
-    assert found(engine, table, "name") is None
+    assert found(engine, table, "name") == []
 
 
 def test_a_damaged_file_is_said_not_served(engine: Engine, table: TableDef):

@@ -1,8 +1,7 @@
 """Answers a point lookup of plain columns with the row that is stored: no engine plans or runs anything.
 
 It is taken only where the engine could give nothing else: the columns are what the table calls so, and come in the
-types that they are stored in. Whatever is not sure of that is left to the engine, absent keys too: of those only a
-scan can tell that they were absent when the snapshot was taken.
+types that they are stored in. Whatever is not sure of that is left to the engine.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _UNCHANGED: Final[tuple[Callable[[pa.DataType], bool], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
-    """row: one, with the schema that clients see."""
+    """row: one, or none where the key is absent, with the schema that clients see."""
 
     table: TableName
     row: pa.RecordBatch
