@@ -107,7 +107,7 @@ def described_field(
 def described_rows(schema: pa.Schema) -> pa.Schema:
     """The columns of a result: what their types tell. No comments, which the JDBC driver takes for headings."""
     fields = [
-        _described_result(field.name, field.type, field.nullable)
+        _described_result(field.name, field.type, field.nullable, _notes(field))
         if _may_be_kept(field)
         else described_field(field, type_name(field.type))
         for field in schema
@@ -117,12 +117,20 @@ def described_rows(schema: pa.Schema) -> pa.Schema:
 
 def _may_be_kept(field: pa.Field) -> bool:
     """Names in a statement, those inside of types too, may be as long as the statement: too much to keep many of."""
-    return field.metadata is None and len(field.name) <= _KEPT_NAME_CHARS_MAX and not _T.is_nested(field.type)
+    length = len(field.name) + sum(len(key) + len(value) for key, value in _notes(field))
+    return length <= _KEPT_NAME_CHARS_MAX and not _T.is_nested(field.type)
+
+
+def _notes(field: pa.Field) -> tuple[tuple[bytes, bytes], ...]:
+    metadata = field.metadata
+    return () if metadata is None else tuple(metadata.items())
 
 
 @lru_cache(maxsize=4096)  # 50 us for each column of each statement otherwise
-def _described_result(name: str, data_type: pa.DataType, nullable: bool) -> pa.Field:
-    return described_field(pa.field(name, data_type, nullable), type_name(data_type))
+def _described_result(
+    name: str, data_type: pa.DataType, nullable: bool, notes: tuple[tuple[bytes, bytes], ...]
+) -> pa.Field:
+    return described_field(pa.field(name, data_type, nullable, dict(notes) or None), type_name(data_type))
 
 
 def described_table(table: TableDef) -> pa.Schema:

@@ -81,6 +81,15 @@ def test_a_result_tells_its_types_and_no_remarks():
     }
 
 
+@pytest.mark.parametrize("metadata", [None, {}, {"unit": "kg"}])
+def test_what_a_column_of_a_result_tells_is_worked_out_once(metadata: dict[str, str] | None):
+    """The engine gives its columns metadata without anything in it."""
+    schema = pa.schema([pa.field("worked out once", pa.int64(), metadata=metadata)])
+    first, known = described_rows(schema), columns._described_result.cache_info().hits
+    assert described_rows(schema).equals(first, check_metadata=True)
+    assert columns._described_result.cache_info().hits == known + 1
+
+
 def test_what_a_field_had_in_its_metadata_stays_and_is_not_mixed_up():
     first = described_rows(pa.schema([pa.field("a", pa.int64(), metadata={"unit": "kg"})])).field(0)
     second = described_rows(pa.schema([pa.field("a", pa.int64(), metadata={"unit": "m"})])).field(0)
