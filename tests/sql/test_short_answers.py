@@ -72,7 +72,7 @@ def test_a_row_by_its_key_is_what_the_engine_gives(home: House, session: Session
     if state == "changed since":
         home.do(session, "UPDATE t SET name = 'again' WHERE id = 1")
     for items in ITEMS:
-        for condition in ("id = 1", "id = 2", "id = -3"):
+        for condition in ("id = 1", "id = 2", "id = -3", "id = 99"):
             planned.clear()
             short, long = both(home, session, condition, items, "t")
             assert len(planned) == (2 if items == "*" else 1)  # a list is left to the engine
@@ -89,7 +89,6 @@ def test_a_row_by_a_text_is_what_the_engine_gives(home: House, session: Session,
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT name FROM t WHERE id = 99",
         "SELECT name FROM t WHERE id = 99999999999",
         "SELECT name, name FROM t WHERE id = 1",
         "SELECT t.name FROM t WHERE id = 1",
@@ -104,6 +103,17 @@ def test_what_is_not_plain_goes_to_the_engine(home: House, session: Session, pla
     with contextlib.suppress(FrostlineError):  # of names that are not there
         home.do(session, sql)
     assert planned == [sql]
+
+
+def test_of_an_absent_key_nothing_is_scanned(home: House, session: Session, planned: list[str]):
+    flush(home.engine, home.engine.state.catalog.tables[table_name("public", "t")])
+    assert home.do(session, "SELECT id, name FROM t WHERE id = 99").num_rows == 0
+    assert planned == []
+    assert home.value(session, "SELECT count(*) FROM t WHERE id = 99") == 0
+    home.do(session, "INSERT INTO t (id, name) VALUES (99, 'there now')")
+    assert home.value(session, "SELECT name FROM t WHERE id = 99") == "there now"
+    home.do(session, "DELETE FROM t WHERE id = 99")
+    assert home.do(session, "SELECT id, name FROM t WHERE id = 99").num_rows == 0
 
 
 def test_bound_values_are_looked_up(home: House, session: Session, planned: list[str]):
