@@ -88,7 +88,7 @@ def cold_in_s3(run: Run) -> Iterator[Figure]:
         for start in range(0, len(rows), step):
             _insert(engine, table, rows.slice(start, step))
             flush_partition(engine, table, engine.state.partition(table.table_id), _never)
-        queries = QueryEngine(QuerySettings(), run.data / "spill", engine.file_stores)
+        queries = QueryEngine(QuerySettings(result_cache_bytes_max=0), run.data / "spill", engine.file_stores)
         bare = _bare(url, [file.path for file in engine.state.partition(table.table_id).cold])
 
         def ask() -> pa.Table:
