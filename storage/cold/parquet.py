@@ -331,8 +331,7 @@ def _encodings(rows: pa.RecordBatch, layout: ColdLayout) -> dict[str, Encoding]:
     of_seq = {SEQ: Encoding(DELTA)}
     if layout.encoding == "dictionary":
         return of_seq
-    names = [name for name in rows.schema.names if name != SEQ]
-    return of_seq | {name: encoding_of(rows.column(name), layout.compression) for name in names}
+    return of_seq | {name: encoding_of(rows.column(name), layout.compression) for name in rows.schema.names[1:]}
 
 
 def _leaves(schema: pa.Schema) -> list[Any]:
