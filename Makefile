@@ -40,7 +40,7 @@ soak: MINUTES = 60
 soak: $(STAMP) ## a soak of MINUTES=60 for `make proof`; fails when the server holds more than after ten minutes
 	$(PYTHON) -m tests.soak --minutes $(MINUTES) $(ARGS)
 
-# Any other service: FROSTLINE_TEST_S3=http://host:port FROSTLINE_TEST_S3_KEYS=id:secret make test ARGS=tests/storage/test_s3_files.py
+# Any other service: FROSTLINE_TEST_S3=http://host:port FROSTLINE_TEST_S3_KEYS=id:secret make test ARGS='tests/storage -k test_s3'
 $(VENV)/bin/versitygw: | $(STAMP)
 	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 

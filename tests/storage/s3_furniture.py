@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flight_server.query import QueryEngine, QueryScope
+from storage.catalog.schema import TableDef
 from storage.catalog.storages import StorageDef, StorageType
 from storage.clock import ManualClock
 from storage.engine import Engine
@@ -16,7 +18,7 @@ from storage.state.edits import Edit
 from storage.state.state import ColdFile
 from tests.faults.s3_proxy import S3Proxy
 from tests.support.s3_endpoint import REGION, S3Endpoint
-from tests.support.storage_builders import opened
+from tests.support.storage_builders import flush, insert, make_table, opened
 
 # Impatient: a test waits for no more than it has to.
 S3_SETTINGS = StorageSettings(
@@ -72,3 +74,16 @@ def cloud(
         definition = cloud_storage(engine, endpoint, bucket, proxy.url)
         engine.commit(Edit(catalog=lambda catalog: catalog.with_storage(definition)))
         yield Cloud(engine, endpoint, proxy, bucket, definition)
+
+
+def ask(queries: QueryEngine, here: Cloud, sql: str) -> list[tuple[object, ...]]:
+    plan = queries.plan(sql, QueryScope(state=here.engine.state))
+    return [tuple(row.values()) for row in queries.collect(plan, lambda: False).to_pylist()]
+
+
+def cold_table(here: Cloud, rows: int = 3, name: str = "t") -> TableDef:
+    """One with a file in the bucket."""
+    table = make_table(here.engine, name, key=("k",), storage="cloud")
+    insert(here.engine, table, *((n, f"v{n}") for n in range(rows)))
+    flush(here.engine, table)
+    return table

@@ -1,32 +1,26 @@
-"""Cold files in S3, against a real HTTP service: written, read back with others, swept, fenced; and what goes wrong."""
+"""Cold files in S3, against a real HTTP service: written, read back with others, swept, fenced, found damaged."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pytest
 
-from flight_server.query import QueryEngine, QueryScope
-from flight_server.query.sessions.settings import QuerySettings
-from storage.catalog.credentials import KEY_VARIABLE, S3Credentials, SecretBox, read_credentials, secret_box
+from flight_server.query import QueryEngine
 from storage.catalog.folder_templates import portable_folder_name
 from storage.catalog.names import TableName, quoted
-from storage.catalog.schema import PORTABLE, TableDef
+from storage.catalog.schema import PORTABLE
 from storage.catalog.storages import LOCAL
-from storage.cold.folder_store import PROBE
 from storage.cold.ownership_marker import MARKER
 from storage.cold.s3_client import CHECKSUM_KEY, prepared
-from storage.errors import Corruption, InvalidRequest, StorageUnavailable
+from storage.errors import Corruption, StorageUnavailable
 from storage.maintenance.sweep import sweep
 from storage.state.edits import Edit
-from tests.faults.s3_proxy import PASS, Fault, objects_only
-from tests.storage.s3_furniture import S3_SETTINGS, Cloud, cloud, cloud_storage
+from tests.storage.s3_furniture import S3_SETTINGS, Cloud, ask, cloud_storage, cold_table
 from tests.storage.storage_folders import folder_storage
-from tests.support.s3_endpoint import S3Endpoint
 from tests.support.storage_builders import (
     alter,
     compact,
@@ -41,39 +35,6 @@ from tests.support.storage_builders import (
     values,
     verify_cold_files,
 )
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[S3Endpoint]:
-    with S3Endpoint() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def here(tmp_path: Path, endpoint: S3Endpoint) -> Iterator[Cloud]:
-    with cloud(tmp_path / "data", endpoint) as opened_cloud:
-        yield opened_cloud
-
-
-@pytest.fixture
-def queries(tmp_path: Path, here: Cloud) -> Iterator[QueryEngine]:
-    engine = QueryEngine(QuerySettings(memory_bytes_max=64 << 20), tmp_path / "spill", here.engine.file_stores)
-    yield engine
-    engine.close()
-
-
-def ask(queries: QueryEngine, here: Cloud, sql: str) -> list[tuple[object, ...]]:
-    plan = queries.plan(sql, QueryScope(state=here.engine.state))
-    return [tuple(row.values()) for row in queries.collect(plan, lambda: False).to_pylist()]
-
-
-def cold_table(here: Cloud, rows: int = 3, name: str = "t") -> TableDef:
-    """One with a file in the bucket."""
-    table = make_table(here.engine, name, key=("k",), storage="cloud")
-    insert(here.engine, table, *((n, f"v{n}") for n in range(rows)))
-    flush(here.engine, table)
-    return table
-
 
 ODD_NAMES = ("é", "a b", "A/../b", "%41", "+ @~", "🦀" * 64, 'q"x', "x.parquet", "*?[1]", "_x")
 
@@ -249,213 +210,3 @@ def test_damage_below_the_metadata_is_found_by_the_scrub_and_by_compaction(here:
     flush(here.engine, table)
     with pytest.raises(Corruption, match="does not match its checksum"):
         compact(here.engine, table)
-
-
-# --- faults ----------------------------------------------------------------------------------------------------
-
-PASSING = {
-    "500 once": Fault(status=500),
-    "503 SlowDown once": Fault(status=503),
-    "reset in the middle of the upload": Fault(cut_upload=1000),
-    "reset at once": Fault(cut_upload=0),
-    "done, but the answer is lost": Fault(lost=True),
-}
-
-
-@pytest.mark.parametrize("name", PASSING)
-def test_an_upload_gets_through(here: Cloud, name: str):
-    here.engine.file_stores.get("cloud").probe()
-    here.proxy.first(1, PASSING[name], "PUT")
-    table = cold_table(here, rows=200)
-    here.proxy.heal()
-    [file] = partition(here.engine, table).cold
-    assert here.keys == {here.key(file)}
-    assert verify_cold_files(here.engine) == 1
-    assert values(here.engine, table) == list(range(200))
-
-
-def test_the_answer_to_the_end_of_an_upload_in_parts_may_be_lost(here: Cloud):
-    here.engine.file_stores.get("cloud").probe()
-    table = make_table(here.engine, storage="cloud", compression="none", columns={"k": pa.int64(), "v": pa.binary()})
-    insert(here.engine, table, (1, os.urandom(11 << 20)))
-    done: list[bool] = []
-
-    def lose_the_end(method: str, path: str) -> Fault:
-        if method == "POST" and "uploadId=" in path and not done:
-            done.append(True)
-            return Fault(lost=True)
-        return PASS
-
-    here.proxy.fault = lose_the_end
-    flush(here.engine, table)
-    assert done
-    assert verify_cold_files(here.engine) == 1
-
-
-FAILING = {
-    "timeout": (Fault(stall=True), "can't be reached"),
-    "500 for ever": (Fault(status=500), "answers 500"),
-    "503 for ever": (Fault(status=503), "slow down"),
-    "403": (Fault(status=403), "access is denied"),
-    "reset for ever": (Fault(cut_upload=0), "can't be reached"),
-}
-
-
-@pytest.mark.parametrize("name", FAILING)
-def test_an_upload_that_does_not_get_through_leaves_the_rows_hot(here: Cloud, name: str):
-    fault, said = FAILING[name]
-    here.engine.file_stores.get("cloud").probe()
-    table = make_table(here.engine, key=("k",), storage="cloud")
-    insert(here.engine, table, *((n, "x") for n in range(100)))
-    calls = here.proxy.seen["PUT"]
-    here.proxy.fault = lambda method, path: fault if method == "PUT" and objects_only(path) else PASS
-    with pytest.raises(StorageUnavailable, match=said):
-        flush(here.engine, table)
-    tries = here.proxy.seen["PUT"] - calls
-    assert tries == (1 if name == "403" else S3_SETTINGS.s3_attempts_max)
-    assert here.engine.health == "ok"
-    here.proxy.heal()
-    assert here.keys == set()
-    assert not here.engine.file_stores.is_writing("cloud")
-    assert values(here.engine, table) == list(range(100))
-    flush(here.engine, table)
-    assert verify_cold_files(here.engine) == 1
-
-
-def test_a_flush_to_an_unreachable_storage_ends_before_it_writes_anything(here: Cloud):
-    here.engine.file_stores.get("cloud").probe()
-    table = make_table(here.engine, storage="cloud")
-    insert(here.engine, table, (1, "x"))
-    calls = here.proxy.seen["PUT"]
-    here.proxy.always(Fault(status=403))
-    with pytest.raises(StorageUnavailable, match="access is denied"):
-        flush(here.engine, table)
-    assert here.proxy.seen["PUT"] == calls
-    assert values(here.engine, table) == [1]
-
-
-def test_a_wrong_etag_in_the_answers_harms_nothing(here: Cloud, queries: QueryEngine):
-    here.proxy.always(Fault(wrong_etag=True))
-    cold_table(here)
-    assert ask(queries, here, "SELECT count(*) FROM t") == [(3,)]
-    here.proxy.heal()
-    assert ask(queries, here, "SELECT count(*) FROM t") == [(3,)]
-
-
-def test_an_answer_that_breaks_off_is_taken_up_again(here: Cloud):
-    table = cold_table(here, rows=3000)
-    [file] = partition(here.engine, table).cold
-    here.proxy.first(1, Fault(cut_answer=file.bytes // 2), "GET")
-    assert verify_cold_files(here.engine) == 1
-    here.proxy.always(Fault(cut_answer=file.bytes // 8))
-    with pytest.raises(StorageUnavailable):
-        verify_cold_files(here.engine)
-
-
-def test_slow_pieces_and_late_answers_are_waited_for(here: Cloud, queries: QueryEngine):
-    here.proxy.always(Fault(delay_seconds=0.02, piece_bytes=1500))
-    table = cold_table(here, rows=1000)
-    assert verify_cold_files(here.engine) == 1
-    assert ask(queries, here, "SELECT count(*), sum(k) FROM t") == [(1000, 499500)]
-    assert values(here.engine, table) == list(range(1000))
-
-
-def test_a_query_of_an_unreachable_storage_says_so_and_others_go_on(here: Cloud, queries: QueryEngine):
-    cold_table(here)
-    local = make_table(here.engine, "near")
-    insert(here.engine, local, (1, "x"))
-    flush(here.engine, local)
-    here.proxy.always(Fault(status=403))
-    with pytest.raises(StorageUnavailable, match="storage 'cloud' refused"):
-        ask(queries, here, "SELECT count(*) FROM t")
-    assert ask(queries, here, "SELECT count(*) FROM near") == [(1,)]
-    with pytest.raises(StorageUnavailable):
-        sweep(here.engine)
-    here.proxy.heal()
-    assert ask(queries, here, "SELECT count(*) FROM t") == [(3,)]
-
-
-def test_a_probe_tells_what_is_wrong(here: Cloud):
-    place = here.engine.file_stores.get("cloud")
-    here.proxy.always(Fault(status=403))
-    with pytest.raises(StorageUnavailable, match=r"access is denied \(403\); check its credentials"):
-        place.probe()
-    here.proxy.heal()
-    here.alter(lambda storage: msgspec.structs.replace(storage, uri="s3://no-such-bucket-at-all/x"))
-    with pytest.raises(StorageUnavailable, match=r"no such bucket|access is denied"):
-        here.engine.file_stores.get("cloud").probe()
-    assert not any(PROBE in key for key in here.keys)
-
-
-def test_calls_and_errors_are_counted(here: Cloud):
-    here.proxy.first(1, Fault(status=500), "PUT")
-    cold_table(here)
-    counts = {count.name: numbers for count, numbers in here.engine.counters.now().items()}
-    assert counts["s3_calls"]["PutObject"] >= 2
-    assert counts["s3_errors"] == {"PutObject": 1}
-
-
-# --- credentials -----------------------------------------------------------------------------------------------
-
-
-def test_credentials_are_sealed_with_a_key_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    box = SecretBox(b"k" * 32)
-    sealed = box.seal(S3Credentials(access_key_id="id", secret_access_key="very secret"))
-    assert "secret" not in sealed
-    assert box.open("s", sealed).secret_access_key == "very secret"
-    with pytest.raises(StorageUnavailable, match=r"encrypted with another key.*ALTER STORAGE s SET CREDENTIALS"):
-        SecretBox(b"o" * 32).open("s", sealed)
-    monkeypatch.delenv(KEY_VARIABLE, raising=False)
-    with pytest.raises(StorageUnavailable, match="can't be read without the key"):
-        secret_box("").open("s", sealed)
-    with pytest.raises(InvalidRequest, match=f"no key to encrypt.*{KEY_VARIABLE}"):
-        secret_box("").seal(S3Credentials())
-    with pytest.raises(InvalidRequest, match="can't be read"):
-        secret_box(str(tmp_path / "missing"))
-    (tmp_path / "short").write_text("c2hvcnQ=")
-    with pytest.raises(InvalidRequest, match="no key of 32 bytes"):
-        secret_box(str(tmp_path / "short"))
-    assert "very secret" not in repr(box.open("s", sealed))
-    assert "kkkk" not in repr(box)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "hush", "[]", '{"access_key_id": "hush"}', '{"secret": "hush"}', '{"profile": ""}', '{"profile": 1}'),
-        '{"access_key_id": "hush", "secret_access_key": "hush", "profile": "p"}',
-    ],
-)
-def test_bad_credentials_are_refused_without_repeating_them(text: str):
-    with pytest.raises(InvalidRequest, match="a correct value is") as raised:
-        read_credentials(text)
-    assert "hush" not in raised.value.message
-
-
-def test_the_environment_gives_credentials_where_none_are_given(monkeypatch: pytest.MonkeyPatch, here: Cloud):
-    here.alter(lambda storage: msgspec.structs.replace(storage, credentials=""))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-    with pytest.raises(StorageUnavailable, match="has no credentials: give them with CREDENTIALS"):
-        here.engine.file_stores.get("cloud").probe()
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", here.endpoint.credentials.access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", here.endpoint.credentials.secret_access_key)
-    here.alter(lambda storage: msgspec.structs.replace(storage, description="opened anew"))
-    here.engine.file_stores.get("cloud").probe()
-
-
-def test_a_profile_gives_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: Cloud):
-    keys = here.endpoint.credentials
-    (tmp_path / "profiles").write_text(
-        f"[lake]\naws_access_key_id = {keys.access_key_id}\naws_secret_access_key = {keys.secret_access_key}\n"
-    )
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "profiles"))
-    sealed = here.engine.secrets.seal(S3Credentials(profile="lake"))
-    here.alter(lambda storage: msgspec.structs.replace(storage, credentials=sealed))
-    here.engine.file_stores.get("cloud").probe()
-    sealed = here.engine.secrets.seal(S3Credentials(profile="missing"))
-    here.alter(lambda storage: msgspec.structs.replace(storage, credentials=sealed))
-    with pytest.raises(StorageUnavailable, match="can't be used"):
-        here.engine.file_stores.get("cloud").probe()

@@ -15,7 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-TESTS = ("tests/storage/test_s3_files.py", "tests/faults/test_s3_outage.py")
+TESTS = (
+    "tests/storage/test_s3_files.py",
+    "tests/storage/test_s3_faults.py",
+    "tests/storage/test_s3_credentials.py",
+    "tests/faults/test_s3_outage.py",
+)
 KEYS = ("frostline-tests", "not-a-secret-at-all")
 READY_SECONDS_MAX = 30.0
 
