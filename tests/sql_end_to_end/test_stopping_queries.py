@@ -136,6 +136,8 @@ def used_in_half_a_second(server: ServerProcess) -> float:
 def check_rest(server: ServerProcess, admin: Sql, running: Running, base_bytes: int) -> None:
     """Within two seconds of the cancel: no work, no memory but what allocators keep for the next query, no file."""
     assert any(used_in_half_a_second(server) < 0.15 for _ in range(HALF_SECONDS_MAX)), "it goes on after the cancel"
+    used = used_in_half_a_second(server)  # and it stays so
+    assert used < 0.15, f"{used:.2f} s of processor time within half a second, after the cancel"
     grown = resident_bytes(server) - base_bytes
     assert grown < KEPT_BYTES_MAX, f"{grown >> 20} MiB more than before"
     assert not [path for path in (server.data / "spill").rglob("*") if path.is_file()]
