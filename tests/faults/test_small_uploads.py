@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         with process.connect() as connection:
             client = Client(connection)
             client.do("CREATE TABLE numbers (a BIGINT)")
-            client.do("CREATE TABLE filled (a BIGINT, t TEXT DEFAULT repeat('x', 100000))")
+            client.do("CREATE TABLE filled (a BIGINT, t TEXT DEFAULT repeat('x', 1000000))")
             client.do("CREATE USER 'bert' PASSWORD 'a password of bert' ROLE 'service'")
         yield process
 
@@ -120,7 +120,7 @@ def test_null_rows_beside_a_default_are_refused_at_once(server: ServerProcess, r
 
 
 def test_a_default_is_put_beside_rows_in_slices_and_a_cancel_comes_between(server: ServerProcess):
-    """100,000 rows of 100,000 bytes each: 10 GB, which nobody waits for."""
+    """100,000 rows of 1,000,000 bytes each: 100 GB, which nobody waits for, however well they are packed."""
     sender = Sender(server)
     before = resident_bytes(server)
     options, sender.options = (
