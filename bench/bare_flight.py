@@ -4,6 +4,7 @@
 
 DoPut, path ("keep", name)  keeps the rows
 DoPut, path ("sink",)       reads the rows and forgets them, then answers with eight bytes
+DoPut, path ("answer",)     answers each batch so
 GetFlightInfo, path (name,) the schema and a ticket of what is kept
 DoGet, ticket = name        the rows
 """
@@ -14,6 +15,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.flight as flight
+
+from bench.open_stream import OpenStream
 
 BATCH_ROWS: Final = 65_536  # 36 bytes a row make messages of about 2 MiB, as our server's are
 _ANSWER: Final = bytes(8)
@@ -33,8 +36,10 @@ class BareFlight(flight.FlightServerBase):  # type: ignore[misc]  # the base is 
             self._tables[names[0]] = pa.Table.from_batches(table.to_batches(max_chunksize=BATCH_ROWS), table.schema)
             return
         for _ in reader:
-            pass
-        writer.write(_ANSWER)
+            if action == "answer":
+                writer.write(_ANSWER)
+        if action == "sink":
+            writer.write(_ANSWER)
 
     def get_flight_info(self, context: Any, descriptor: Any) -> flight.FlightInfo:
         [name] = descriptor.path
@@ -65,6 +70,11 @@ def sink(client: flight.FlightClient, table: pa.Table) -> None:
         writer.write_table(table, max_chunksize=BATCH_ROWS)
         writer.done_writing()
         reader.read()
+
+
+def acknowledged(client: flight.FlightClient, schema: pa.Schema) -> OpenStream:
+    """A DoPut that answers each batch."""
+    return OpenStream(*client.do_put(flight.FlightDescriptor.for_path("answer"), schema))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from bench.bare_flight import BATCH_ROWS
+from bench.open_stream import OpenStream
 from bench.processes import PASSWORD
 from flight_server.wire import flight_sql_pb2 as pb
 from flight_server.wire.messages import pack_any
@@ -67,6 +68,10 @@ class FlightSql:
             writer.done_writing()
             return int(pb.DoPutUpdateResult.FromString(reader.read().to_pybytes()).record_count)
 
+    def open(self, descriptor: flight.FlightDescriptor, schema: pa.Schema) -> OpenStream:
+        """A DoPut that answers each batch."""
+        return OpenStream(*self._client.do_put(descriptor, schema, self._options))
+
     def close(self) -> None:
         self._client.close()
 
@@ -76,6 +81,13 @@ def ingest_into(table: str, namespace: str = "public", *, replace: bool = False)
     message = pb.CommandStatementIngest(table=table, schema=namespace)
     message.table_definition_options.if_not_exist = 1 if replace else 2
     message.table_definition_options.if_exists = 3 if replace else 2
+    return _descriptor(message)
+
+
+def acknowledged_ingest_into(table: str) -> flight.FlightDescriptor:
+    """Append to a table that is there, each batch by itself. For `open`."""
+    message = pb.CommandStatementIngest(table=table, schema="public", options={"acknowledge": "batch"})
+    message.table_definition_options.if_not_exist = message.table_definition_options.if_exists = 2
     return _descriptor(message)
 
 

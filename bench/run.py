@@ -27,6 +27,7 @@ from bench.case_fresh import fresh_group_by, many_files
 from bench.case_growth import growth
 from bench.case_keys import keyed_ingest, upsert
 from bench.case_live import live_queries
+from bench.case_open_streams import open_streams
 from bench.case_roapi import against_roapi
 from bench.case_small_reads import short_reads
 from bench.case_small_writes import one_row_inserts
@@ -54,6 +55,7 @@ CASES: Final[tuple[Callable[[Run], Iterator[Figure]], ...]] = (
     keyed_ingest,
     upsert,
     one_row_inserts,
+    open_streams,
     stream_events,
     stream_eviction,
     short_reads,

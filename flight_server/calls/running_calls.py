@@ -85,6 +85,14 @@ class RunningCall:
         self._asked_at_look, self._looks_between_max = 0, 1  # looks are rare then
         self.leave_limits()
 
+    def time_from(self, begun_seconds: float) -> None:
+        """The time limit counts from then on; infinity: the call rests, until its client asks for more of it."""
+        self._begun_seconds = begun_seconds
+
+    @property
+    def rests(self) -> bool:
+        return self._begun_seconds == math.inf
+
     def is_cancelled(self) -> bool:
         return self._reason is not None
 
@@ -246,6 +254,12 @@ class Calls:
         """At shutdown, when the time to drain is up."""
         for call in self._snapshot():
             call.cancel(Cancelled(reason, sqlstate="57P01"))
+
+    def cancel_resting(self, reason: str) -> None:
+        """At shutdown: those that would begin with something new."""
+        for call in self._snapshot():
+            if call.rests:
+                call.cancel(Cancelled(reason, sqlstate="57P01"))
 
     def _set_apart(self, call: RunningCall) -> None:
         with self._lock:

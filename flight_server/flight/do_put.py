@@ -1,7 +1,10 @@
-"""DoPut takes updates, bound parameters, bulk ingest. Each answers with exactly one message, or fails as a whole."""
+"""DoPut takes updates, bound parameters, bulk ingest. Each answers with exactly one message, or fails as a whole; but
+an ingest that is acknowledged batch by batch answers once for each."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +16,7 @@ from flight_server.flight.uploads import Upload, UploadLimits, checked_table_sch
 from flight_server.metadata.parameters import as_asked
 from flight_server.sql.interface.statement_result import StatementResult
 from flight_server.wire import requests as rq
-from flight_server.wire.answers import encode_bound, encode_update_count
+from flight_server.wire.answers import encode_bound, encode_stored_batch, encode_update_count
 from storage.catalog.names import CATALOG
 from storage.errors import Cancelled, FrostlineError, InvalidRequest
 from storage.shares import Share
@@ -21,8 +24,15 @@ from storage.shares import Share
 _UNKNOWN_COUNT = -1
 
 
-def put(front: ServiceContext, call: RunningCall, command: rq.Command, reader: Any) -> bytes:
-    """Do what the command says with what `reader` brings; the answer's bytes. Raises FrostlineError."""
+def put(front: ServiceContext, call: RunningCall, command: rq.Command, reader: Any) -> Iterable[bytes]:
+    """Do what the command says with what `reader` brings; the answers, each to be sent before the next is asked for.
+    Raises FrostlineError, and so does asking for the next."""
+    if isinstance(command, rq.IngestCommand) and command.each_batch:
+        return _ingest_each(front, call, command, reader)
+    return (_put(front, call, command, reader),)
+
+
+def _put(front: ServiceContext, call: RunningCall, command: rq.Command, reader: Any) -> bytes:
     match command:
         case rq.StatementUpdate():  # the reader is not touched: some clients send nothing to read
             result = front.statements.run(asked(call, command.sql, command.transaction_id))
@@ -38,7 +48,7 @@ def put(front: ServiceContext, call: RunningCall, command: rq.Command, reader: A
 
 
 def answer(writer: Any, data: bytes) -> None:
-    """Send the one message. Raises Cancelled when nobody is there any more to take it."""
+    """Send one message. Raises Cancelled when nobody is there any more to take it."""
     try:
         writer.write(pa.py_buffer(data))
     except (OSError, pa.ArrowException):
@@ -80,10 +90,7 @@ def _parameters(
 
 
 def _ingest(front: ServiceContext, call: RunningCall, command: rq.IngestCommand, reader: Any) -> int:
-    if command.catalog not in (None, "", CATALOG):
-        raise InvalidRequest(
-            f"catalog '{command.catalog[:80]}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000"
-        )
+    _check_catalog(command)
     upload = _upload(front, call, reader, rows_max=0, bytes_max=front.wire.ingest_bytes_max)
     try:
         schema = checked_table_schema(upload.schema)
@@ -93,6 +100,31 @@ def _ingest(front: ServiceContext, call: RunningCall, command: rq.IngestCommand,
     except FrostlineError:
         upload.drain()
         raise
+
+
+def _ingest_each(front: ServiceContext, call: RunningCall, command: rq.IngestCommand, reader: Any) -> Iterator[bytes]:
+    """Nothing is drained after a refusal: the client may wait for its answer, and nothing else comes."""
+    _check_catalog(command)
+    upload = _upload(front, call, reader, rows_max=0, bytes_max=0)
+    schema = checked_table_schema(upload.schema)
+
+    def batches(stopped: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
+        """A statement may run so long as its time limit says; it begins with each batch."""
+        call.time_from(math.inf)
+        for batch in upload.batches(stopped, empty=True):
+            call.time_from(front.clock.monotonic_seconds())
+            yield batch
+            call.time_from(math.inf)
+
+    for stored in front.statements.ingest_each(call.session, command, batches, schema, call.is_cancelled):
+        yield encode_stored_batch(stored.rows, stored.last_seq)
+
+
+def _check_catalog(command: rq.IngestCommand) -> None:
+    if command.catalog not in (None, "", CATALOG):
+        raise InvalidRequest(
+            f"catalog '{command.catalog[:80]}' does not exist; the only one is '{CATALOG}'", sqlstate="3D000"
+        )
 
 
 def _upload(front: ServiceContext, call: RunningCall, reader: Any, rows_max: int, bytes_max: int) -> Upload:

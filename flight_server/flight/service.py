@@ -137,6 +137,7 @@ class FlightService(flight.FlightServerBase):
         deadline = self._clock.monotonic_seconds() + seconds_max
         pause = threading.Event()
         while len(self._calls) and self._clock.monotonic_seconds() < deadline:
+            self._calls.cancel_resting(_STOPPING)
             pause.wait(WATCH_SECONDS)
         self._calls.cancel_all(_STOPPING)
         # `shutdown` waits for every call, and one that waits for its client can't be interrupted.
@@ -167,7 +168,8 @@ class FlightService(flight.FlightServerBase):
     def do_put(self, context: Any, descriptor: flight.FlightDescriptor, reader: Any, writer: Any) -> None:
         with self._call(context) as call:
             command = decode_descriptor(_command_bytes(descriptor))
-            writing.answer(writer, writing.put(self._front, call, command, reader))
+            for data in writing.put(self._front, call, command, reader):
+                writing.answer(writer, data)
 
     def do_action(self, context: Any, action: flight.Action) -> list[flight.Result]:
         with self._call(context) as call:

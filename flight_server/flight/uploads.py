@@ -65,23 +65,26 @@ class Upload:
         self._log = log
         self._sent, self.schema = self._read_schema()
 
-    def batches(self, stopped: Callable[[], bool] | None = None) -> Iterator[pa.RecordBatch]:
-        """Validated batches, empty ones left out; each is forgotten when the next one is asked for.
+    def batches(self, stopped: Callable[[], bool] | None = None, *, empty: bool = False) -> Iterator[pa.RecordBatch]:
+        """Validated batches; each is forgotten when the next one is asked for.
 
         stopped: whether the statement is to end, whatever the call says
+        empty:   whether those without rows are given, too
         Raises: InvalidRequest (malformed, schema change), LimitExceeded, Cancelled (cut off: store nothing).
         """
         for batch, size in self._sized(stopped or self._call.is_cancelled):
-            self._share.hold(size)
-            yield batch
-            self._share.hold(0)
+            if batch.num_rows or empty:
+                self._share.hold(size)
+                yield batch
+                self._share.hold(0)
 
     def all_batches(self) -> list[pa.RecordBatch]:
         """The same, all of them kept; they count until the call ends."""
         kept: list[pa.RecordBatch] = []
         for batch, size in self._sized(self._call.is_cancelled):
             self._share.hold(self._share.bytes + size)
-            kept.append(batch)
+            if batch.num_rows:
+                kept.append(batch)
         return kept
 
     def drain(self) -> None:
@@ -105,8 +108,7 @@ class Upload:
             rows += batch.num_rows
             size += batch_size
             self._check_limits(rows, size)
-            if batch.num_rows:
-                yield batch, batch_size
+            yield batch, batch_size
         self._call.raise_if_cancelled()
         self._wait(math.inf, stopped).check()
 

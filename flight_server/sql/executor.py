@@ -31,11 +31,14 @@ from flight_server.sql.execute_as import acting_session, check_lent
 from flight_server.sql.interface.request import Request, never
 from flight_server.sql.interface.statement_result import StatementResult
 from flight_server.sql.interface.statement_shape import StatementShape
+from flight_server.sql.interface.stored_batch import StoredBatch
 from flight_server.sql.live.live_queries import LiveQueries
 from flight_server.sql.live.settings import LiveSettings
+from flight_server.sql.run.acknowledged_ingest import AcknowledgedIngest
 from flight_server.sql.run.in_scope import run_change_in_scope
 from flight_server.sql.run.ingest import ingest_rows
 from flight_server.sql.run.insert_at_once import insert_at_once
+from flight_server.sql.run.insert_lanes import InsertLanes
 from flight_server.sql.scopes.session_transactions import ends_transaction
 from flight_server.sql.scopes.statement_run import BoundStatement, Execution, StatementKind, StatementRun
 from flight_server.sql.scopes.transaction_scopes import TransactionScopes
@@ -70,6 +73,7 @@ class StatementExecutor:
         self._statements = statements
         self._scopes = TransactionScopes(services, statements, partial(VirtualTables, self.sources))
         self._execution = Execution(services, self._scopes, statements, self._live)
+        self._lanes = InsertLanes(engine)
 
     # --- the port -------------------------------------------------------------------------------------------
 
@@ -151,6 +155,21 @@ class StatementExecutor:
                 with attempt as context:
                     rows = ingest_rows(context, command, reader(context.cancelled), schema)
         return 0 if attempt.was_discarded else rows
+
+    def ingest_each(
+        self,
+        session: Session,
+        command: IngestCommand,
+        reader: Callable[[Callable[[], bool]], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
+        cancelled: Callable[[], bool],
+    ) -> Iterator[StoredBatch]:
+        """Store each batch of `reader` by itself; what became of it comes before the next is read."""
+        session.raise_if_lost()
+        request = Request(session, f"INGEST INTO {command.table}", command.transaction_id, None, cancelled)
+        with self._statements.listed(session.principal.name, request.sql, cancelled) as running:
+            ingest = AcknowledgedIngest(self._execution, self._lanes, request, command, schema, running)
+            yield from ingest.store(reader(running.is_stopped))
 
     def begin(self, session: Session) -> bytes:
         session.raise_if_lost()

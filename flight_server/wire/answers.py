@@ -44,6 +44,11 @@ def encode_update_count(rows: int) -> bytes:
     return to_bytes(pb.DoPutUpdateResult(record_count=rows))
 
 
+def encode_stored_batch(rows: int, last_seq: int | None) -> bytes:
+    """Answer to one batch of a DoPut that is acknowledged batch by batch."""
+    return to_bytes(pb.DoPutUpdateResult(record_count=rows, last_seq=last_seq))
+
+
 def encode_bound(handle: bytes) -> bytes:
     """Answer to a DoPut that bound parameters; the handle is always there (one client reads it unasked)."""
     return to_bytes(pb.DoPutPreparedStatementResult(prepared_statement_handle=handle))

@@ -13,6 +13,7 @@ from flight_server.wire import requests as rq
 from flight_server.wire.messages import optional, parse, unknown, unpack_any
 from storage.errors import InvalidRequest
 
+ACKNOWLEDGE: Final = "acknowledge"  # an option of bulk ingest
 _E = TypeVar("_E", rq.IfMissing, rq.IfExists)
 
 
@@ -56,7 +57,8 @@ def _prepared_update(data: bytes) -> rq.PreparedUpdate:
 
 def _ingest(data: bytes) -> rq.IngestCommand:
     message = parse(pb.CommandStatementIngest, data)
-    wanted = message.table_definition_options
+    wanted, options = message.table_definition_options, dict(message.options)
+    each_batch = _is_for_each_batch(options.pop(ACKNOWLEDGE, "all"))
     return rq.IngestCommand(
         table=message.table,
         namespace=optional(message, "schema"),
@@ -65,8 +67,15 @@ def _ingest(data: bytes) -> rq.IngestCommand:
         if_missing=_mode(rq.IfMissing, "if_not_exist", wanted.if_not_exist),
         if_exists=_mode(rq.IfExists, "if_exists", wanted.if_exists),
         transaction_id=optional(message, "transaction_id"),
-        options=dict(message.options),
+        options=options,
+        each_batch=each_batch,
     )
+
+
+def _is_for_each_batch(acknowledge: str) -> bool:
+    if acknowledge not in ("all", "batch"):
+        raise InvalidRequest(f"the ingest has {ACKNOWLEDGE} = '{acknowledge[:80]}'; use 'all' or 'batch'")
+    return acknowledge == "batch"
 
 
 def _mode(kind: type[_E], field: str, number: int) -> _E:

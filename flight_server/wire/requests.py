@@ -56,7 +56,11 @@ class IfExists(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class IngestCommand:
-    """Rows follow for `table`. `namespace` None means the session's."""
+    """Rows follow for `table`. `namespace` None means the session's.
+
+    options:    those that nobody here knows
+    each_batch: whether every batch is stored and answered by itself; else all of them are stored, or none
+    """
 
     table: str
     namespace: str | None
@@ -66,6 +70,7 @@ class IngestCommand:
     if_exists: IfExists
     transaction_id: bytes | None
     options: Mapping[str, str]
+    each_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

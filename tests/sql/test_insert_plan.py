@@ -9,7 +9,7 @@ from flight_server.parser.grammar.statement import parse_statement
 from flight_server.parser.statements.changes import DataChange
 from flight_server.parser.text.sql_text import SqlText
 from flight_server.sql.permissions import needed
-from flight_server.sql.run.insert_at_once import InsertPlan, insert_plan
+from flight_server.sql.run.insert_plan import InsertPlan, insert_plan
 from storage.catalog.names import TableName
 from storage.catalog.schema import Column, Identity, TableDef, TableKind
 from storage.catalog.table_options import TableOptions

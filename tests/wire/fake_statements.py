@@ -17,6 +17,7 @@ import pyarrow as pa
 from flight_server.access.sessions.session import Session
 from flight_server.sql.interface.request import Request
 from flight_server.sql.interface.statement_shape import StatementShape
+from flight_server.sql.interface.stored_batch import StoredBatch
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
 from storage import errors
 from storage.catalog.catalog import Catalog
@@ -147,6 +148,10 @@ class FakeStatements:
         kept = self.tables[name].to_batches() if exists and command.if_exists is IfExists.APPEND else []
         self.tables[name] = pa.Table.from_batches([*kept, *batches], schema)
         return sum(batch.num_rows for batch in batches)
+
+    def ingest_each(self, session, command: IngestCommand, reader, schema: pa.Schema, cancelled):
+        for batch in reader(cancelled):
+            yield StoredBatch(self.ingest(session, command, lambda _, b=batch: iter([b]), schema, cancelled), None)
 
     def begin(self, session: Session) -> bytes:
         id_ = f"t{next(self._ids)}".encode()

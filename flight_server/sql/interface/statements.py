@@ -14,6 +14,7 @@ from flight_server.access.sessions.session import Session
 from flight_server.sql.interface.request import Request
 from flight_server.sql.interface.statement_result import StatementResult
 from flight_server.sql.interface.statement_shape import StatementShape
+from flight_server.sql.interface.stored_batch import StoredBatch
 from flight_server.wire.requests import IngestCommand
 from storage.catalog.catalog import Catalog
 from storage.catalog.names import TableName
@@ -46,6 +47,17 @@ class Statements(Protocol):
 
         reader: is told how to ask whether the statement was stopped, and gives the rows
         """
+        ...
+
+    def ingest_each(
+        self,
+        session: Session,
+        command: IngestCommand,
+        reader: Callable[[Callable[[], bool]], Iterator[pa.RecordBatch]],
+        schema: pa.Schema,
+        cancelled: Callable[[], bool],
+    ) -> Iterator[StoredBatch]:
+        """Store each batch of `reader` by itself: what became of it comes before the next is read."""
         ...
 
     def begin(self, session: Session) -> bytes:

@@ -76,7 +76,7 @@ def _check_command(command: IngestCommand) -> None:
         )
     if command.options:
         unknown = ", ".join(sorted(command.options))
-        raise NotSupported(f"unknown ingest options: {unknown}; none are known")
+        raise NotSupported(f"unknown ingest options: {unknown}; the only one is acknowledge")
 
 
 def _check_mode(context: StatementContext, command: IngestCommand, name: TableName, *, exists: bool) -> None:

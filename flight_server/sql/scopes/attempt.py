@@ -55,6 +55,11 @@ class Attempt:
         """Whether what it committed were events that nobody listened to."""
         return self._committed is not None and self._committed.discarded > 0
 
+    @property
+    def last_seq(self) -> int | None:
+        """Of what it committed; None when that was nothing, or is its session's alone."""
+        return None if self._committed is None else self._committed.seq_last
+
     def keep(self) -> Callable[[], None]:
         """Leave the transaction open; whoever calls what is returned lets go of it."""
         assert self._opened is not None
