@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from storage.rowstore.keys import DELETES, FAMILIES, HOT, MANIFEST, PK, dropped_range
-from storage.rowstore.row_store import SMALL_TABLES_MAX, Put, RowStore
+from storage.rowstore.row_store import MEMTABLES_BYTES, SMALL_TABLES_MAX, Put, RowStore
+from tests.support.flight_client import wait_until
 
 ROUNDS = 4 * SMALL_TABLES_MAX
 
@@ -32,5 +33,22 @@ def test_tables_of_rising_keys_are_joined(tmp_path: Path, written_out: Callable[
             written_out(store)
         assert len(list((tmp_path / "rows").glob("*.sst"))) <= (SMALL_TABLES_MAX + 1) * len(FAMILIES)
         assert all(len(list(store.scan(family))) == ROUNDS for family in FAMILIES)
+    finally:
+        store.close()
+
+
+def held(store: RowStore) -> int:
+    return sum(family.property_int_value("rocksdb.size-all-mem-tables") for family in store._families.values())
+
+
+def test_what_all_families_hold_in_memory_has_one_limit(tmp_path: Path):
+    """A family that is seldom written does not keep its rows in memory until it has as many as one that often is."""
+    store = RowStore(tmp_path / "rows")
+    share, value = MEMTABLES_BYTES // len(FAMILIES), bytes(1 << 16)
+    try:
+        for family in FAMILIES * 3:  # each of them keeps well below what one may have
+            for number in range(share // len(value)):
+                store.write([Put(family, f"{number:08}".encode(), value)], durable=False)
+        wait_until(lambda: held(store) <= MEMTABLES_BYTES)  # once what is full has been written out
     finally:
         store.close()
