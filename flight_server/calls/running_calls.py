@@ -229,6 +229,11 @@ class Calls:
     def __len__(self) -> int:
         return len(self._running) + len(self._apart)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether any of them does more than wait for its client to ask for more."""
+        return any(not call.rests for call in self._snapshot())
+
     def start(self) -> None:
         self._thread.start()
 
@@ -254,12 +259,6 @@ class Calls:
         """At shutdown, when the time to drain is up."""
         for call in self._snapshot():
             call.cancel(Cancelled(reason, sqlstate="57P01"))
-
-    def cancel_resting(self, reason: str) -> None:
-        """At shutdown: those that would begin with something new."""
-        for call in self._snapshot():
-            if call.rests:
-                call.cancel(Cancelled(reason, sqlstate="57P01"))
 
     def _set_apart(self, call: RunningCall) -> None:
         with self._lock:

@@ -105,7 +105,7 @@ def _ingest(front: ServiceContext, call: RunningCall, command: rq.IngestCommand,
 def _ingest_each(front: ServiceContext, call: RunningCall, command: rq.IngestCommand, reader: Any) -> Iterator[bytes]:
     """Nothing is drained after a refusal: the client may wait for its answer, and nothing else comes."""
     _check_catalog(command)
-    upload = _upload(front, call, reader, rows_max=0, bytes_max=0)
+    upload = _upload(front, call, reader, rows_max=0, bytes_max=0, each_batch=True)
     schema = checked_table_schema(upload.schema)
 
     def batches(stopped: Callable[[], bool]) -> Iterator[pa.RecordBatch]:
@@ -117,7 +117,8 @@ def _ingest_each(front: ServiceContext, call: RunningCall, command: rq.IngestCom
             call.time_from(math.inf)
 
     for stored in front.statements.ingest_each(call.session, command, batches, schema, call.is_cancelled):
-        yield encode_stored_batch(stored.rows, stored.last_seq)
+        with upload.answering():
+            yield encode_stored_batch(stored.rows, stored.last_seq)
 
 
 def _check_catalog(command: rq.IngestCommand) -> None:
@@ -127,10 +128,16 @@ def _check_catalog(command: rq.IngestCommand) -> None:
         )
 
 
-def _upload(front: ServiceContext, call: RunningCall, reader: Any, rows_max: int, bytes_max: int) -> Upload:
-    wire = front.wire
+def _upload(
+    front: ServiceContext, call: RunningCall, reader: Any, rows_max: int, bytes_max: int, *, each_batch: bool = False
+) -> Upload:
     limits = UploadLimits(
-        rows_max, bytes_max, wire.upload_batch_rows_max, wire.upload_batch_bytes_max, front.upload_idle_seconds
+        rows_max,
+        bytes_max,
+        front.wire.upload_batch_rows_max,
+        front.wire.upload_batch_bytes_max,
+        front.upload_idle_seconds,
+        each_batch,
     )
     share = Share(front.uploads, call.caller.principal.name)
     call.when_finished(share.close)

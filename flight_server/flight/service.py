@@ -136,8 +136,7 @@ class FlightService(flight.FlightServerBase):
         self._front.statements.end_live_queries(_STOPPING)
         deadline = self._clock.monotonic_seconds() + seconds_max
         pause = threading.Event()
-        while len(self._calls) and self._clock.monotonic_seconds() < deadline:
-            self._calls.cancel_resting(_STOPPING)
+        while self._calls.at_work and self._clock.monotonic_seconds() < deadline:
             pause.wait(WATCH_SECONDS)
         self._calls.cancel_all(_STOPPING)
         # `shutdown` waits for every call, and one that waits for its client can't be interrupted.

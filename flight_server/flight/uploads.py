@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ class UploadLimits:
 
     batch_rows_max, batch_bytes_max: of one message. More rows are taken if they weigh at least a bit each.
     idle_seconds_max: that nothing may come
+    each_batch:       whether each is stored by itself
     """
 
     rows_max: int
@@ -48,6 +50,7 @@ class UploadLimits:
     batch_rows_max: int
     batch_bytes_max: int
     idle_seconds_max: float
+    each_batch: bool = False
 
 
 class Upload:
@@ -63,6 +66,7 @@ class Upload:
         self._share = share
         self._clock = clock
         self._log = log
+        self._outcome = "what was answered is stored" if limits.each_batch else "nothing of it was stored"
         self._sent, self.schema = self._read_schema()
 
     def batches(self, stopped: Callable[[], bool] | None = None, *, empty: bool = False) -> Iterator[pa.RecordBatch]:
@@ -86,6 +90,16 @@ class Upload:
             if batch.num_rows:
                 kept.append(batch)
         return kept
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While an answer is written in the middle of the upload: whoever reads none is not waited for any longer than
+        one who sends nothing."""
+        self._call.wait(self._wait(self._limits.idle_seconds_max, self._call.is_cancelled, "no answer was read"))
+        try:
+            yield
+        finally:
+            self._call.wait(None)
 
     def drain(self) -> None:
         """Read on, a little, after a refusal: some clients that still write when the answer comes tell their user
@@ -124,7 +138,7 @@ class Upload:
         try:
             _read_names(sent)
         except _UNREADABLE:
-            raise _no_arrow_data() from None
+            raise self._no_arrow_data() from None
         return sent, interval_schema(sent)
 
     def _chunk(self, wait: Wait) -> Any:
@@ -143,7 +157,7 @@ class Upload:
         try:
             return read(self._reader)
         except _UNREADABLE:
-            raise _no_arrow_data() from None
+            raise self._no_arrow_data() from None
         finally:
             self._call.wait(None)
             wait.check()
@@ -153,7 +167,7 @@ class Upload:
         self._log.info("connection_closed", user=self._call.caller.principal.name, reason=reason.message)
         close_connection(self._call.peer)
 
-    def _wait(self, seconds_max: float, stopped: Callable[[], bool]) -> Wait:
+    def _wait(self, seconds_max: float, stopped: Callable[[], bool], standing: str = "nothing came") -> Wait:
         """For the client, from now on for so long at most, and not beyond the end of the call or the statement."""
         until = self._clock.monotonic_seconds() + seconds_max
 
@@ -161,11 +175,11 @@ class Upload:
             if self._call.reason is not None:
                 return self._call.reason
             if stopped():
-                return Cancelled("the statement was cancelled; nothing of the upload was stored")
+                return Cancelled(f"the statement was cancelled in the middle of an upload; {self._outcome}")
             if self._clock.monotonic_seconds() >= until:
                 return StatementTimedOut(
-                    f"nothing came for {seconds_max:g} s in the middle of an upload (server.upload_idle_seconds); "
-                    "nothing of it was stored: send it again"
+                    f"{standing} for {seconds_max:g} s in the middle of an upload (server.upload_idle_seconds); "
+                    f"{self._outcome}"
                 )
             return None
 
@@ -177,7 +191,7 @@ class Upload:
             self._check_rows(batch)
             batch.validate(full=True)
         except _UNREADABLE:
-            raise _no_arrow_data() from None
+            raise self._no_arrow_data() from None
         if not batch.schema.equals(self._sent):
             raise InvalidRequest("the rows change their schema in the middle of the upload; send one upload for each")
         batch = interval_batch(batch, self.schema)
@@ -189,6 +203,9 @@ class Upload:
                 sqlstate=_TOO_MUCH,
             )
         return batch, size
+
+    def _no_arrow_data(self) -> InvalidRequest:
+        return InvalidRequest(f"the uploaded rows are not valid Arrow data; {self._outcome}", sqlstate="22000")
 
     def _check_rows(self, batch: pa.RecordBatch) -> None:
         rows, rows_max = batch.num_rows, self._limits.batch_rows_max
@@ -229,10 +246,6 @@ def _read_names(schema: pa.Schema) -> None:
                 sqlstate=_TOO_MUCH,
             )
         fields += (field.type.field(place) for place in range(field.type.num_fields))
-
-
-def _no_arrow_data() -> InvalidRequest:
-    return InvalidRequest("the uploaded rows are not valid Arrow data; nothing was stored", sqlstate="22000")
 
 
 def checked_table_schema(schema: pa.Schema) -> pa.Schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -307,6 +308,24 @@ def test_a_stream_that_stands_still_is_ended_and_keeps_what_it_has_stored(server
     wait_until(lambda: not ingests(sql), seconds=IDLE_SECONDS + 10)
     assert stream.refused()
     assert sql.value("SELECT count(*) FROM t") == 1
+
+
+def test_a_client_that_reads_no_answer_is_let_go_and_keeps_what_was_stored(server: ServerProcess, sql: Client):
+    """It sends until it can't, since the server waits for room to write its answers into, of which there is little."""
+    little_room = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 16_384)]
+    stream = Stream(server, client=flight.FlightClient(server.uri, generic_options=little_room))
+    ended = threading.Event()
+
+    def send() -> None:
+        with suppress(pa.ArrowException, OSError):
+            for number in range(1_000_000):
+                stream.send((number, "a"))
+        ended.set()
+
+    threading.Thread(target=send, daemon=True).start()
+    assert ended.wait(60)
+    wait_until(lambda: not ingests(sql), seconds=20)
+    assert sql.value("SELECT count(*) FROM t") > 100
 
 
 def test_a_client_that_goes_away_leaves_whole_batches(server: ServerProcess, sql: Client):

@@ -50,7 +50,7 @@ class AcknowledgedIngest:
         Raises what `ingest_rows` raises, NotSupported (in a transaction), StorageUnavailable (outcome of this batch
         unknown), and what `batches` raises.
         """
-        self._alone(pa.RecordBatch.from_pylist([], schema=self._schema))
+        self._alone()
         self._command = replace(self._command, if_exists=IfExists.APPEND, if_missing=IfMissing.FAIL)
         for batch in batches:
             if not batch.num_rows:
@@ -86,7 +86,7 @@ class AcknowledgedIngest:
             self._lane = self._lanes.lane(table, self._schema, durable=durable)
         return self._lane
 
-    def _alone(self, batch: pa.RecordBatch) -> StoredBatch:
+    def _alone(self, *batches: pa.RecordBatch) -> StoredBatch:
         if self._is_in_transaction():
             raise NotSupported(
                 "batches can't be acknowledged in a transaction, which stores all or nothing: COMMIT first, or leave "
@@ -94,7 +94,7 @@ class AcknowledgedIngest:
             )
         for attempt in self._execution.scopes.changes(self._request, self._running):
             with attempt as context:
-                rows = ingest_rows(context, self._command, iter([batch]), self._schema)
+                rows = ingest_rows(context, self._command, iter(batches), self._schema)
         return StoredBatch(0 if attempt.was_discarded else rows, attempt.last_seq if rows else None)
 
     def _is_in_transaction(self) -> bool:
