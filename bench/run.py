@@ -1,8 +1,8 @@
 """`make bench`: how near Frostline comes to the parts it stands on. `make bench-quick`: the same, small, in a minute.
 
 Prints a line for each figure and at the end one table; writes bench/out/latest.json (quick.json, or part.json of some
-cases) and bench/out/report.html as they grow. The quick run compares its
-ratios with bench/baseline-quick.json and ends with 1 when one got clearly worse.
+cases) and bench/out/report.html as they grow, and after a whole run the table in docs/benchmarks.md. The quick run
+compares its ratios with bench/baseline-quick.json and ends with 1 when one got clearly worse.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from bench.case_streams import stream_events, stream_eviction
 from bench.case_tpch import all_cold, partly_hot
 from bench.case_users import many_users
 from bench.figures import Figure
+from bench.page import write_page
 from bench.processes import Server, frostline
 from bench.report import write_report
 from bench.scale import FULL, QUICK, Run
@@ -83,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_figures(console, figures)
     seconds = time.perf_counter() - start
     console.print(f"{seconds:.0f} s; figures in bench/out/{name}.json, plots in bench/out/report.html")
+    if name == "latest":
+        write_page(figures)
     return _compare(figures, asked, console) if asked.quick and not asked.only else 0
 
 
