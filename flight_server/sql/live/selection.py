@@ -20,6 +20,7 @@ from flight_server.query.engine import Plan, QueryEngine
 from flight_server.query.results.client_types import client_type
 from flight_server.query.scan.scope import QueryScope
 from flight_server.sql.interface.request import never
+from flight_server.sql.live.plain_condition import places_of, plain_condition
 from storage.catalog.names import RESERVED_PREFIX, TableName, quoted
 from storage.catalog.schema import DELETED, SEQ, SYSTEM_COLUMNS, UPDATED, UPDATED_TYPE, TableDef, TableKind
 from storage.commit.deltas import NONE, Delta, no_rows, seqs_of, together
@@ -76,6 +77,7 @@ class Selection:
         self._selected = [at for at, name in enumerate(plan.schema.names) if name not in (PLACE, HIDDEN, SEQ, UPDATED)]
         self.schema = pa.schema([*_head(table), *(plan.schema.field(at).with_nullable(True) for at in self._selected)])
         self._plain = _plain_columns(statement, table, plan.schema)
+        self._condition = plain_condition(statement.where_sql, plan.shown, _alias(statement), table)
         self._progress: tuple[int, pa.RecordBatch] | None = None  # the last one: many readers want the same
         if len({CHANGE, OLD_KEY} & {plan.schema.names[at] for at in self._selected}):
             raise InvalidRequest(f"'{CHANGE}' and '{OLD_KEY}' are columns of every live query; use other aliases")
@@ -131,8 +133,9 @@ class Selection:
 
     def _matching(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The answer for `rows`, with their places in front, rising."""
-        if self._plain is not None:  # no need to ask the engine: that takes a millisecond
-            places = pa.array(np.arange(rows.num_rows))
+        if self._plain is not None and self._condition is not None:  # the engine takes a millisecond
+            at = places_of(self._condition, rows)
+            places, rows = pa.array(at), rows if len(at) == rows.num_rows else rows_at(rows, at)
             columns = [rows.column(name) if name else places for name in self._plain]
             typed = [c if c.type == f.type else c.cast(f.type) for c, f in zip(columns, self._answer, strict=True)]
             return pa.RecordBatch.from_arrays(typed, schema=self._answer)
@@ -258,10 +261,10 @@ def _nulls(kind: pa.DataType) -> pa.Array:
 
 
 def _plain_columns(statement: Subscribe, table: TableDef, answer: pa.Schema) -> list[str] | None:
-    """Where `answer` comes from, column by column, if all rows match and nothing is computed: physical names, "" for
-    the place. None when the engine has to look."""
+    """Where `answer` comes from, column by column, if nothing is computed: physical names, "" for the place. None when
+    the engine has to look."""
     items = [item.strip() for item in statement.items_sql.split(",")]
-    if statement.where_sql is not None or not all(item == "*" or _NAME.fullmatch(item) for item in items):
+    if not all(item == "*" or _NAME.fullmatch(item) for item in items):
         return None
     known = {column.name: column.physical_name for column in table.columns} | {PLACE: "", HIDDEN: ""}
     return [known[name] for name in answer.names] if known.keys() >= set(answer.names) else None
