@@ -27,7 +27,7 @@ class Marked:
         self.name = name
         self.client = client
         self.text = f"MARK{number * 7_654_321:x}OF{name}"
-        self.number = 918_273_640_000 + number
+        self.number = 918_273_640_000 + number * 1_000_003  # so far from others' that `n + id` is none of them
         self.saw_own = 0
 
     @property
