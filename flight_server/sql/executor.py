@@ -38,7 +38,7 @@ from flight_server.sql.run.acknowledged_ingest import AcknowledgedIngest
 from flight_server.sql.run.in_scope import run_change_in_scope
 from flight_server.sql.run.ingest import ingest_rows
 from flight_server.sql.run.insert_at_once import insert_at_once
-from flight_server.sql.run.insert_lanes import InsertLanes
+from flight_server.sql.run.insert_combiner import InsertCombiners
 from flight_server.sql.scopes.session_transactions import ends_transaction
 from flight_server.sql.scopes.statement_run import BoundStatement, Execution, StatementKind, StatementRun
 from flight_server.sql.scopes.transaction_scopes import TransactionScopes
@@ -73,7 +73,7 @@ class StatementExecutor:
         self._statements = statements
         self._scopes = TransactionScopes(services, statements, partial(VirtualTables, self.sources))
         self._execution = Execution(services, self._scopes, statements, self._live)
-        self._lanes = InsertLanes(engine)
+        self._combiners = InsertCombiners(engine)
 
     # --- the port -------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class StatementExecutor:
         session.raise_if_lost()
         request = Request(session, f"INGEST INTO {command.table}", command.transaction_id, None, cancelled)
         with self._statements.listed(session.principal.name, request.sql, cancelled) as running:
-            ingest = AcknowledgedIngest(self._execution, self._lanes, request, command, schema, running)
+            ingest = AcknowledgedIngest(self._execution, self._combiners, request, command, schema, running)
             yield from ingest.store(reader(running.is_stopped))
 
     def begin(self, session: Session) -> bytes:

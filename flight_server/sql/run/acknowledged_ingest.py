@@ -1,6 +1,6 @@
 """Acknowledged ingest stores each batch of an upload by itself, and says so before it takes the next.
 
-Small batches of plain rows share a lane with those that other uploads bring for the table; any other has a transaction
+Small batches of plain rows are combined with those that other uploads bring for the table; any other has a transaction
 of its own, as an INSERT has. A batch is stored whole or not at all. The first that is refused ends the upload: those
 before it are stored and acknowledged, those after it are not looked at.
 """
@@ -16,7 +16,7 @@ from flight_server.sql.context.running_statements import RunningStatement
 from flight_server.sql.interface.request import Request
 from flight_server.sql.interface.stored_batch import StoredBatch
 from flight_server.sql.run.ingest import ingest_rows
-from flight_server.sql.run.insert_lanes import InsertLane, InsertLanes
+from flight_server.sql.run.insert_combiner import InsertCombiner, InsertCombiners
 from flight_server.sql.run.insert_plan import is_allowed, is_small
 from flight_server.sql.scopes.statement_run import Execution
 from flight_server.wire.requests import IfExists, IfMissing, IngestCommand
@@ -30,19 +30,19 @@ class AcknowledgedIngest:
     def __init__(
         self,
         execution: Execution,
-        lanes: InsertLanes,
+        combiners: InsertCombiners,
         request: Request,
         command: IngestCommand,
         schema: pa.Schema,
         running: RunningStatement,
     ) -> None:
         self._execution = execution
-        self._lanes = lanes
+        self._combiners = combiners
         self._request = request
         self._command = command
         self._schema = schema
         self._running = running
-        self._lane: InsertLane | None = None
+        self._combiner: InsertCombiner | None = None
 
     def store(self, batches: Iterator[pa.RecordBatch]) -> Iterator[StoredBatch]:
         """One answer for each batch, in their order; the table is there before the first.
@@ -67,24 +67,24 @@ class AcknowledgedIngest:
             return None
         if self._is_in_transaction():
             return None
-        lane = self._lane_of_now()
-        if lane is None or not is_allowed(self._execution, session, lane.plan):
+        combiner = self._combiner_of_now()
+        if combiner is None or not is_allowed(self._execution, session, combiner.plan):
             return None
-        engine.wait_for_room(self._running.is_stopped, lane.plan.table.kind)
+        engine.wait_for_room(self._running.is_stopped, combiner.plan.table.kind)
         try:
-            return lane.insert(batch)
+            return combiner.insert(batch)
         except (Conflict, ConstraintViolated, InvalidRequest):
             return None
 
-    def _lane_of_now(self) -> InsertLane | None:
+    def _combiner_of_now(self) -> InsertCombiner | None:
         session, engine = self._request.session, self._execution.services.engine
         name = TableName(self._command.namespace or session.namespace or DEFAULT_NAMESPACE, self._command.table)
         table, durable = engine.state.catalog.tables.get(name), session.durability == "full"
         if table is None:
             return None
-        if self._lane is None or self._lane.plan.table is not table or self._lane.durable != durable:
-            self._lane = self._lanes.lane(table, self._schema, durable=durable)
-        return self._lane
+        if self._combiner is None or self._combiner.plan.table is not table or self._combiner.durable != durable:
+            self._combiner = self._combiners.of(table, self._schema, durable=durable)
+        return self._combiner
 
     def _alone(self, *batches: pa.RecordBatch) -> StoredBatch:
         if self._is_in_transaction():

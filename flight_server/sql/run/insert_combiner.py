@@ -1,8 +1,9 @@
-"""InsertLane stores small batches that several threads bring for one table as one edit, so that they share its work.
+"""InsertCombiner stores small batches that several threads bring for one table as one edit: they share its work.
 
-Who comes while nobody stores begins at once. Who comes meanwhile waits, and one of those stores all that wait then. So
-a lane has no thread, and nobody waits for others to come. What can't be stored together is refused to all of them: each
-may still be right by itself, and a transaction of its own tells.
+Flat combining, after Hendler, Incze, Shavit and Tzafrir (SPAA 2010): who comes while nobody stores begins at once; who
+comes meanwhile waits, and one of those stores all that wait then. So there is no thread for it, and nobody waits for
+others to come. What can't be stored together is refused to all of them: each may still be right by itself, and a
+transaction of its own tells.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ GATHERED_ROWS_MAX: Final = 4 * ROWS_MAX
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A batch in a lane.
+    """A batch to be stored.
 
     turn:    held until somebody has stored it, or it is for its own thread to store what waits
     outcome: None in the latter case
@@ -47,7 +48,7 @@ class _Waiting:
         return self.outcome
 
 
-class InsertLane:
+class InsertCombiner:
     """Of one plan for batches of one schema. Safe from any thread."""
 
     def __init__(self, engine: Engine, plan: InsertPlan, *, durable: bool) -> None:
@@ -56,13 +57,13 @@ class InsertLane:
         self._insert = partial(engine.direct_inserts.insert, plan.table, replaces=False, durable=durable)
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._is_led = False
+        self._is_combining = False
 
     def __repr__(self) -> str:
-        return f"<InsertLane {self.plan.table.name} [{len(self._waiting)} waiting]>"
+        return f"<InsertCombiner {self.plan.table.name} [{len(self._waiting)} waiting]>"
 
     def insert(self, batch: pa.RecordBatch) -> StoredBatch:
-        """Store a small batch; returns when it is, durable or written as the lane is.
+        """Store a small batch; returns when it is, durable or written as was asked.
 
         Raises Conflict, ConstraintViolated, InvalidRequest (this batch or one beside it is refused; nothing was
         stored), StorageUnavailable (outcome unknown), ClockRefused.
@@ -70,16 +71,16 @@ class InsertLane:
         mine = _Waiting(batch)
         with self._lock:
             self._waiting.append(mine)
-            is_first, self._is_led = not self._is_led, True
+            is_first, self._is_combining = not self._is_combining, True
             if not is_first:
                 mine.turn.acquire()
         if not is_first:
-            mine.turn.acquire()  # when whoever led has released it
+            mine.turn.acquire()  # when whoever combined has released it
         if mine.outcome is None:
-            self._lead()
+            self._combine()
         return mine.result()
 
-    def _lead(self) -> None:
+    def _combine(self) -> None:
         """Store what waits, the own batch being the first of it, then let another go on."""
         taken = self._take()
         try:
@@ -90,7 +91,7 @@ class InsertLane:
         finally:
             with self._lock:
                 after = self._waiting[:1]
-                self._is_led = bool(after)
+                self._is_combining = bool(after)
             for each in (*taken[1:], *after):
                 each.turn.release()
 
@@ -124,26 +125,26 @@ def _stored(committed: Committed, rows: int, so_far: int, in_all: int) -> Stored
     return StoredBatch(rows, committed.seq_first + so_far - 1 if is_all else committed.seq_last)
 
 
-class InsertLanes:
-    """The lanes that are in use. Safe from any thread."""
+class InsertCombiners:
+    """Those that are in use. Safe from any thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._lanes: weakref.WeakValueDictionary[_Key, InsertLane] = weakref.WeakValueDictionary()
+        self._combiners: weakref.WeakValueDictionary[_Key, InsertCombiner] = weakref.WeakValueDictionary()
 
-    def lane(self, table: TableDef, schema: pa.Schema, *, durable: bool) -> InsertLane | None:
+    def of(self, table: TableDef, schema: pa.Schema, *, durable: bool) -> InsertCombiner | None:
         """For batches of `schema` in this very table, as long as it is held; None where they need a transaction."""
         key = (SameObject(table), schema, durable)
         with self._lock:
-            found = self._lanes.get(key)
+            found = self._combiners.get(key)
         if found is not None:
             return found
         plan = append_plan(table, schema.names)
         if plan is None or not plan.takes(schema):
             return None
         with self._lock:
-            return self._lanes.setdefault(key, InsertLane(self._engine, plan, durable=durable))
+            return self._combiners.setdefault(key, InsertCombiner(self._engine, plan, durable=durable))
 
 
 _Key = tuple[SameObject[TableDef], pa.Schema, bool]
