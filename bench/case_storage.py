@@ -35,6 +35,7 @@ from storage.catalog.schema import SEQ, Column, TableDef, TableKind
 from storage.catalog.storages import StorageDef, StorageType
 from storage.catalog.table_options import TableOptions
 from storage.clock import SystemClock
+from storage.cold.encodings import encoding_of
 from storage.engine import Engine
 from storage.maintenance.compaction import compact_partition, plan_compaction
 from storage.maintenance.flush import flush_partition
@@ -169,14 +170,18 @@ def _read(paths: Sequence[Path]) -> pa.Table:
 
 
 def _write(rows: pa.Table, path: Path) -> None:
-    """With what `storage/cold/parquet.py` asks of the writer, and with dictionaries, as writers have by themselves."""
+    """With what `storage/cold/parquet.py` asks of the writer, the encoding of each column included."""
+    group_rows = StorageSettings().row_group_rows
+    batch = rows.slice(0, group_rows).combine_chunks().to_batches()[0]
+    chosen = {name: encoding_of(batch.column(name), "lz4") for name in rows.column_names if name != SEQ}
+    named = {name: each.name for name, each in chosen.items() if each.name is not None}
     pq.write_table(
         rows,
         path,
-        compression="lz4",
-        row_group_size=StorageSettings().row_group_rows,
-        use_dictionary=[name for name in rows.column_names if name != SEQ],
-        column_encoding={SEQ: "DELTA_BINARY_PACKED"},
+        compression={SEQ: "lz4"} | {name: "lz4" if each.is_compressed else "none" for name, each in chosen.items()},
+        row_group_size=group_rows,
+        use_dictionary=[name for name in chosen if name not in named],
+        column_encoding={SEQ: "DELTA_BINARY_PACKED"} | named,
         store_decimal_as_integer=True,
         write_page_index=True,
         write_page_checksum=True,

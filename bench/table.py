@@ -11,16 +11,17 @@ from rich.table import Table
 from bench.figures import Figure, Usage
 
 USAGE_HEADINGS: Final = ("CPU s", "RSS MiB", "disk MiB")
-_SHOWN: Final = {True: "[green]yes[/green]", False: "[red]no[/red]", None: ""}
+HEADINGS: Final = ("", "ours", "theirs", "unit", "ratio", "of rounds", "goal", "holds", *USAGE_HEADINGS)
+_COLOURS: Final = {"yes": "[green]yes[/green]", "no": "[red]no[/red]"}
 
 
 def print_figures(console: Console, figures: Sequence[Figure]) -> None:
     """One line a figure; beside the times what the server used: CPU, RSS now and at most, bytes on disk."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "ours", "theirs", "unit", "ratio", "of rounds", "goal", "holds", *USAGE_HEADINGS):
+    for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in ("", "unit", "goal") else "right", no_wrap=bool(heading))
     for figure in figures:
-        table.add_row(*_cells(figure))
+        table.add_row(*(_COLOURS.get(cell, cell) for cell in cells(figure)))
     console.print(table)
 
 
@@ -37,7 +38,8 @@ def in_words(figure: Figure) -> str:
     return f"{figure.name}: {number(figure.ours)}{theirs} {figure.unit}{ratio}"
 
 
-def _cells(figure: Figure) -> tuple[str, ...]:
+def cells(figure: Figure) -> tuple[str, ...]:
+    """As text, under HEADINGS."""
     return (
         figure.name,
         number(figure.ours),
@@ -46,7 +48,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         "" if figure.ratio is None else f"{figure.ratio:.2f}",
         figure.spread,
         "" if figure.goal is None else str(figure.goal),
-        _SHOWN[figure.holds],
+        {True: "yes", False: "no", None: ""}[figure.holds],
         *usage_cells(figure.usage),
     )
 
