@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
-import pyarrow.parquet as pq
 
 from bench.bare_flight import sink
+from bench.cold_file import write_cold_file
 from bench.figures import Figure, Of, at_least, at_most
 from bench.flight_sql_client import FlightSql, ingest_into
 from bench.measure import in_turn, timed
 from bench.processes import bare_flight, frostline
 from bench.scale import Run
 from bench.tpch_data import tpch_files, tpch_rows
-from storage.settings import StorageSettings
 
 RSS_MIB_MAX = 1536
 
@@ -74,15 +73,7 @@ def _memory(name: str, rss_bytes_max: int) -> Figure:
 
 def _write_parquet(rows: pa.Table, path: Path) -> None:
     """As our cold files are written, by one call, and on disk when it returns."""
-    pq.write_table(
-        rows,
-        path,
-        row_group_size=StorageSettings().row_group_rows,
-        compression="lz4",
-        store_decimal_as_integer=True,
-        write_page_index=True,
-        write_page_checksum=True,
-    )
+    write_cold_file(rows, path)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from datafusion import SessionContext
 from datafusion.object_store import AmazonS3
 
+from bench.cold_file import write_cold_file
 from bench.figures import Figure, at_least, at_most
 from bench.keyed_table import rows_of
 from bench.measure import in_turn, timed
@@ -35,7 +36,6 @@ from storage.catalog.schema import SEQ, Column, TableDef, TableKind
 from storage.catalog.storages import StorageDef, StorageType
 from storage.catalog.table_options import TableOptions
 from storage.clock import SystemClock
-from storage.cold.encodings import encoding_of
 from storage.engine import Engine
 from storage.maintenance.compaction import compact_partition, plan_compaction
 from storage.maintenance.flush import flush_partition
@@ -66,10 +66,12 @@ def flush_and_compact(run: Run) -> Iterator[Figure]:
             return timed(lambda: _compact(engine, halved))()
 
         with_seq = rows.add_column(0, SEQ, pa.array(range(len(rows)), pa.int64()))
-        turns = in_turn(flush, timed(lambda: _write(with_seq, path)), rounds=run.scale.rounds)
+        turns = in_turn(flush, timed(lambda: write_cold_file(with_seq, path)), rounds=run.scale.rounds)
         mib = engine.state.partition(table.table_id).cold[-1].bytes / (1 << 20)
         halves = _written_halves(with_seq, run.data)
-        compacting = in_turn(compact, timed(lambda: _write(_read(halves), path)), rounds=min(run.scale.rounds, 3))
+        compacting = in_turn(
+            compact, timed(lambda: write_cold_file(_read(halves), path)), rounds=min(run.scale.rounds, 3)
+        )
     name = f"flush of {len(rows) // 1000} k rows vs pyarrow writing the file"
     yield Figure(name, "MiB/s", mib / turns[0], mib / turns[1], at_least(0.9), turns.rates())
     name = f"compaction of two files with {len(rows) // 1000} k rows vs pyarrow reading and writing them"
@@ -161,31 +163,12 @@ def _compact(engine: Engine, table: TableDef) -> None:
 def _written_halves(rows: pa.Table, directory: Path) -> tuple[Path, ...]:
     half, paths = len(rows) // 2, (directory / "half1.parquet", directory / "half2.parquet")
     for part, path in zip((rows.slice(0, half), rows.slice(half)), paths, strict=True):
-        _write(part, path)
+        write_cold_file(part, path)
     return paths
 
 
 def _read(paths: Sequence[Path]) -> pa.Table:
     return pa.concat_tables([pq.read_table(path, page_checksum_verification=True) for path in paths])
-
-
-def _write(rows: pa.Table, path: Path) -> None:
-    """With what `storage/cold/parquet.py` asks of the writer, the encoding of each column included."""
-    group_rows = StorageSettings().row_group_rows
-    batch = rows.slice(0, group_rows).combine_chunks().to_batches()[0]
-    chosen = {name: encoding_of(batch.column(name), "lz4") for name in rows.column_names if name != SEQ}
-    named = {name: each.name for name, each in chosen.items() if each.name is not None}
-    pq.write_table(
-        rows,
-        path,
-        compression={SEQ: "lz4"} | {name: "lz4" if each.is_compressed else "none" for name, each in chosen.items()},
-        row_group_size=group_rows,
-        use_dictionary=[name for name in chosen if name not in named],
-        column_encoding={SEQ: "DELTA_BINARY_PACKED"} | named,
-        store_decimal_as_integer=True,
-        write_page_index=True,
-        write_page_checksum=True,
-    )
 
 
 def _storage(engine: Engine, url: str) -> StorageDef:
